@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of kernels of one instruction set, and the layouts they share.
+//
+// Every function computes the formulas of docs/canonical.md and so gives the same bytes for every
+// instruction set. Kernels know nothing of models, files, sequences or threads: they are called by
+// one worker for the part that the worker claimed; two calls may run at the same time when their
+// outputs do not overlap. None allocates.
+//
+// Pointers to weights, packed activations and KV tiles are aligned to 64 bytes; rows of f32 are
+// aligned to 64 bytes when their stride is a multiple of 16 floats, else to 4.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/isa.h"
+#include "kernels/packed.h"
+
+namespace cairn::kernels {
+
+// Rows of f32: row r begins at data + r * stride (in floats).
+struct RowsView {
+  float* data = nullptr;
+  std::ptrdiff_t stride = 0;
+  float* row(std::ptrdiff_t r) const { return data + r * stride; }
+};
+struct ConstRowsView {
+  const float* data = nullptr;
+  std::ptrdiff_t stride = 0;
+  ConstRowsView(const float* d, std::ptrdiff_t s) : data(d), stride(s) {}
+  ConstRowsView(RowsView v) : data(v.data), stride(v.stride) {}  // NOLINT: a view widens freely
+  ConstRowsView() = default;
+  const float* row(std::ptrdiff_t r) const { return data + r * stride; }
+};
+
+// KV of one sequence in one layer, f16.
+//
+// A tile holds kTilePositions positions. Inside the tile, at `offset` bytes for this layer, lie for
+// each KV head: keys transposed, f16 [head_dim][64], then values, f16 [64][head_dim].
+inline constexpr int kTilePositions = 64;
+inline constexpr int kPartPositions = 256;
+struct KvView {
+  std::byte* const* tiles = nullptr;  // tiles[p / 64] holds position p
+  std::size_t offset = 0;             // of this layer inside a tile, bytes
+  int head_dim = 0;                   // of keys and values, a multiple of 16, at most 512
+  int heads = 0;                      // KV heads
+};
+// Bytes of one layer in a tile.
+constexpr std::size_t KvLayerBytes(int head_dim, int heads) {
+  return static_cast<std::size_t>(head_dim) * heads * kTilePositions * 2 * 2;
+}
+
+// Attention of consecutive rows of one sequence.
+struct AttendView {
+  KvView kv;
+  ConstRowsView q;          // row r: query heads side by side, [kv.heads * group][head_dim]
+  RowsView out;             // the same shape
+  std::int64_t first = 0;   // absolute position of row 0; row r sees positions <= first + r
+  int group = 1;            // query heads per KV head; query head h belongs to KV head h / group
+  int window = 0;           // row at p sees positions > p - window; 0: all before it
+  float scale = 1;          // multiplied into the queries
+  float softcap = 0;        // 0: none
+};
+
+// The state of one query row and head after one part: m, l, then o[head_dim] (f32).
+// Stride in floats: PartStride(head_dim), a multiple of 16 with m at 0, l at 1, o at 16.
+constexpr int PartStride(int head_dim) { return 16 + head_dim; }
+
+enum class Activation { kSilu, kGelu };
+enum class RotaryPairs { kNeighbours, kHalves };
+
+struct Kernels {
+  Isa isa;
+
+  // --- activations -------------------------------------------------------------------------
+  // Packs rows [0, rows) of x (rows <= kTileRows, cols values each) into one tile of packed
+  // activations (kernels/packed.h). Returns a mask with bit r set where row r is not finite; the
+  // tile then holds zeros for that row.
+  std::uint32_t (*pack_rows)(ActivationKind kind, ConstRowsView x, int rows, int cols,
+                             std::byte* tile);
+
+  // --- matmul ------------------------------------------------------------------------------
+  // out[r][n - 16 * group_begin] = row r of the packed tiles times weight row n, for the weight
+  // rows of groups [group_begin, group_end) and the activation rows [0, rows). `tiles` is the
+  // first tile, the others follow at PackedTileBytes(kind, cols); the last may have fewer rows.
+  // Writes 16 floats per group and row, also for padded weight rows.
+  void (*matmul)(const PackedMatrix& weights, int group_begin, int group_end,
+                 const std::byte* tiles, int rows, RowsView out);
+
+  // Row `index` (< weights.rows) of the matrix, dequantised, times `scale` -> out[cols].
+  void (*unpack_row)(const PackedMatrix& weights, int index, float scale, float* out);
+
+  // --- rows --------------------------------------------------------------------------------
+  // y = rms_norm(x) * w over n values. x may equal y.
+  void (*rms_norm)(const float* x, const float* w, int n, float eps, float* y);
+  // y = a + b. y may equal a or b.
+  void (*add)(const float* a, const float* b, int n, float* y);
+  // y = x * s.
+  void (*scale)(const float* x, float s, int n, float* y);
+  // y = act(g) * u. y may equal g or u.
+  void (*gate)(Activation act, const float* g, const float* u, int n, float* y);
+  // y = cap * tanh(x / cap). y may equal x.
+  void (*softcap)(const float* x, float cap, int n, float* y);
+  // Rotates the first n_rot values of one head in place; cos and sin hold n_rot / 2 values.
+  void (*rotate)(RotaryPairs pairs, const float* cos, const float* sin, int n_rot, float* x);
+
+  // --- attention ---------------------------------------------------------------------------
+  // Stores keys and values (row r: heads side by side) of rows [0, rows) at positions
+  // first.. of one KV head.
+  void (*store_kv)(const KvView& kv, int head, ConstRowsView k, ConstRowsView v,
+                   std::int64_t first, int rows);
+  // Rows [row_begin, row_end) of one KV head's group of query heads, all parts in order.
+  // `scratch` holds AttendScratchFloats(head_dim, group) floats.
+  void (*attend)(const AttendView& view, int head, int row_begin, int row_end, float* scratch);
+  // One part of one row for one KV head: writes the state of its `group` query heads,
+  // PartStride(head_dim) apart. The part must have a visible position.
+  void (*attend_part)(const AttendView& view, int head, int row, int part, float* states,
+                      float* scratch);
+  // Merges the states of `parts` consecutive visible parts of one query head, ascending,
+  // `stride` floats apart, and writes the output row of that head.
+  void (*merge_parts)(const float* states, int parts, std::ptrdiff_t stride, int head_dim,
+                      float* out);
+
+  // --- sampling primitives -----------------------------------------------------------------
+  // y[i] = exp(x[i] - shift), section 7.
+  void (*exp_shifted)(const float* x, float shift, int n, float* y);
+  // Index of the largest value, the lowest on ties. n > 0. NaN never wins.
+  int (*argmax)(const float* x, int n);
+
+  // --- probes ------------------------------------------------------------------------------
+  // Runs `iterations` of independent int8 dot products (u8 x s8 into int32) and returns how many
+  // multiply and add operations that was. For `cairn bench` and `doctor`.
+  double (*int8_peak)(std::int64_t iterations);
+  // Reads `bytes` (multiple of 64) once and returns a value that depends on all of them.
+  std::uint64_t (*read_memory)(const std::byte* data, std::size_t bytes);
+};
+
+// Floats of scratch that attend and attend_part need.
+int AttendScratchFloats(int head_dim, int group);
+
+// The visible parts of a row: [first, last] indices of kPartPositions. Pure arithmetic.
+struct PartRange {
+  int first;
+  int last;
+};
+PartRange VisibleParts(std::int64_t position, int window);
+
+// The table of an instruction set that AvailableIsas() lists; lives as long as the program.
+const Kernels& KernelsFor(Isa isa);
+
+// Every entry point of the engine saves, sets (round to nearest, denormals kept, no traps) and
+// restores the floating-point control register through this guard, on each thread it uses.
+class FloatEnvironment {
+ public:
+  FloatEnvironment();
+  ~FloatEnvironment();
+  FloatEnvironment(const FloatEnvironment&) = delete;
+  FloatEnvironment& operator=(const FloatEnvironment&) = delete;
+
+ private:
+  unsigned saved_;
+};
+
+}  // namespace cairn::kernels
