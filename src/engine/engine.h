@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine: sequences of tokens, steps over many of them at once, and answers.
+//
+// Two levels. A step takes rows of any number of sequences and hands back logits: `logits`,
+// `perplexity`, `bench` and tests work on it. Generate runs steps until an answer ends: `run`,
+// `chat` and the server use it. Bytes of every output follow docs/canonical.md, whatever the
+// company, the chunks, the threads and the instruction set.
+//
+// Threads: an Engine is used by one thread at a time (its caller is worker 0 of its team); a
+//   stop_token may be triggered from any thread or signal-safe flag owner.
+// Owns: its worker team, step buffers and KV tiles. Shares the model, which is immutable.
+// Sequences must not outlive their engine.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/sampler.h"
+#include "kernels/isa.h"
+#include "model/model.h"
+
+namespace cairn::engine {
+
+struct EngineOptions {
+  int threads = 0;                   // 0: the physical cores this process may use; at most 256
+  std::optional<kernels::Isa> isa;   // absent: the best the machine has
+  std::int64_t context = 0;          // tokens per sequence; 0: what the model has and memory fits
+  int step_rows = 512;               // most rows of one step: the prefill chunk, 1 to 65,536
+  int step_sequences = 64;           // most sequences of one step
+};
+
+// One conversation's tokens and their KV. Made by Engine::NewSequence.
+class Sequence {
+ public:
+  ~Sequence();
+  // Tokens whose KV is stored: positions 0 .. size()-1.
+  std::span<const std::int32_t> tokens() const;
+  std::int64_t size() const;
+  // Drops everything from position `size` on. Requires size <= this->size().
+  void Truncate(std::int64_t size);
+
+ private:
+  friend class Engine;
+  struct State;
+  explicit Sequence(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Rows of one sequence in a step: `tokens` are appended, logits are wanted for the last `sampled`.
+struct StepEntry {
+  Sequence* sequence = nullptr;
+  std::span<const std::int32_t> tokens;
+  int sampled = 0;
+};
+
+// Receives the logits of one sampled row: which entry, which row of the entry (0-based), and
+// vocabulary-many values, valid during the call. Called on the caller's thread.
+using LogitsSink =
+    std::function<void(int entry, int row, std::span<const float> logits)>;
+
+enum class FinishReason { kEndOfTurn, kStopString, kLength, kContext, kCancelled };
+std::string_view FinishReasonName(FinishReason reason);  // "end of turn", ...
+
+struct GenerateOptions {
+  std::int64_t max_tokens = -1;   // -1: until the model ends or the context is full
+  std::vector<std::string> stop;  // matched across token borders; never part of the text
+  SamplingOptions sampling;
+};
+
+struct Answer {
+  std::string text;
+  std::vector<std::int32_t> tokens;  // includes the end token when there was one
+  FinishReason reason = FinishReason::kLength;
+  std::int64_t prompt_tokens = 0;    // of the whole prompt
+  std::int64_t reused_tokens = 0;    // of them found in the sequence already
+  double prompt_seconds = 0;
+  double answer_seconds = 0;
+};
+
+// Receives text as it is made: whole characters only, never part of a stop string. Returning false
+// cancels.
+using TextSink = std::function<bool(std::string_view text)>;
+
+class Engine {
+ public:
+  // Errors: kUnsupported (instruction set), kLimit (context beyond the model's or the memory's),
+  // kOutOfMemory.
+  [[nodiscard]] static Result<std::unique_ptr<Engine>> Create(
+      std::shared_ptr<const model::Model> model, const EngineOptions& options);
+  ~Engine();
+
+  const model::Model& model() const;
+  std::int64_t context() const;  // tokens a sequence can hold
+  int threads() const;
+  kernels::Isa isa() const;
+  int step_rows() const;
+
+  // Bytes the engine holds beside the weights: step buffers, and KV per token of context.
+  std::size_t step_buffer_bytes() const;
+  std::size_t kv_bytes_per_token() const;
+  // Bytes of weights that a step of one row reads (each once), without KV.
+  std::size_t weight_bytes_per_step() const;
+
+  [[nodiscard]] Result<Sequence> NewSequence();
+
+  // Appends the entries' tokens to their sequences and reports logits. All entries together have
+  // at most step_rows() rows, a sequence appears once. On failure (kLimit: a context is full;
+  // kInvalidArgument: a token the model does not have; kCancelled; kNumeric, naming the sequence's
+  // entry and the layer; kOutOfMemory) no sequence has grown.
+  [[nodiscard]] Result<void> Step(std::span<const StepEntry> entries, const LogitsSink& sink,
+                                  std::stop_token stop = {});
+
+  // Appends tokens in chunks of step_rows(); logits for the last `sampled` of all of them.
+  [[nodiscard]] Result<void> Prefill(Sequence& sequence, std::span<const std::int32_t> tokens,
+                                     std::int64_t sampled, const LogitsSink& sink,
+                                     std::stop_token stop = {});
+
+  // Answers `prompt` (the whole prompt, not only what is new): what the sequence already holds of
+  // it is kept, the rest is dropped and recomputed. Errors: kLimit when the prompt does not fit
+  // the context, as Step else. Cancelled by `stop` or the sink, it returns what was made so far.
+  [[nodiscard]] Result<Answer> Generate(Sequence& sequence, std::span<const std::int32_t> prompt,
+                                        const GenerateOptions& options, const TextSink& sink,
+                                        std::stop_token stop = {});
+
+ private:
+  struct State;
+  explicit Engine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cairn::engine

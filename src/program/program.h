@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model as a program: operations over values, in single-assignment form.
+//
+// Rows of a value are symbolic: T tokens of a step or S sampled rows; sequences and positions are
+// data of a step. A program knows the shapes and formats of weights, not where they come from. It
+// has several readers (the fusion into stages, the cost table, the reference executor in testing/)
+// and one author: a builder per architecture (model/architectures.h) through program/builder.h.
+// Threads: a plain value, immutable once built.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "tensor/format.h"
+
+namespace cairn::program {
+
+// Number of rows of a value: every token of the step, or only the rows that will be sampled.
+enum class Rows { kTokens, kSampled };
+
+// Index of a value; -1: none.
+struct Value {
+  int id = -1;
+  bool operator==(const Value&) const = default;
+};
+
+struct ValueInfo {
+  Rows rows = Rows::kTokens;
+  int width = 0;  // f32 values per row
+};
+
+// A weight that operations refer to by index. Vectors have rows == 1.
+struct Weight {
+  std::string name;
+  tensor::Format format{};
+  int rows = 0;  // outputs
+  int cols = 0;  // inputs
+};
+
+enum class OpKind {
+  kEmbed,       // weight row of each token times attribute scale        () -> [T, model]
+  kRmsNorm,     // over chunks of attribute size (a head or the row)     x -> x
+  kMatmul,      // weight                                                [.., K] -> [.., N]
+  kRotate,      // rotary embedding of each head                         x -> x
+  kAttend,      // inputs q, k, v; stores k and v, then attends          [.., heads * d]
+  kGate,        // act(g) * u                                            g, u -> g
+  kAdd,         //                                                       a, b -> a
+  kScale,       //                                                       x -> x
+  kSoftcap,     // cap * tanh(x / cap)                                   x -> x
+  kGatherRows,  // the rows that will be sampled                         [T, w] -> [S, w]
+};
+
+struct NormAttributes {
+  float epsilon = 0;
+  int size = 0;  // values per norm; divides the width
+  bool operator==(const NormAttributes&) const = default;
+};
+struct RotateAttributes {
+  kernels::RotaryPairs pairs{};
+  int head_dim = 0;
+  int n_rot = 0;            // the first n_rot values of a head rotate
+  double base = 10000;
+  double position_scale = 1;  // positions are multiplied by it (linear scaling: 1 / factor)
+  bool operator==(const RotateAttributes&) const = default;
+};
+struct AttendAttributes {
+  int layer = 0;      // index into Program::kv_layers
+  int heads = 0;      // query heads
+  float scale = 1;
+  float softcap = 0;  // 0: none
+  bool operator==(const AttendAttributes&) const = default;
+};
+struct ScaleAttributes {
+  float factor = 1;  // kScale, kEmbed; the cap of kSoftcap
+  bool operator==(const ScaleAttributes&) const = default;
+};
+struct GateAttributes {
+  kernels::Activation activation{};
+  bool operator==(const GateAttributes&) const = default;
+};
+using Attributes = std::variant<std::monostate, NormAttributes, RotateAttributes, AttendAttributes,
+                                ScaleAttributes, GateAttributes>;
+
+struct Operation {
+  OpKind kind{};
+  std::vector<Value> inputs;
+  Value output;
+  int weight = -1;  // index into Program::weights
+  Attributes attributes;
+  int layer = -1;   // for people: which layer of the model; -1 outside the layers
+
+  template <typename T>
+  const T& as() const { return std::get<T>(attributes); }
+};
+
+// What one layer keeps of each token.
+struct KvLayer {
+  int heads = 0;
+  int head_dim = 0;
+  int window = 0;  // 0: sees everything
+};
+
+struct Program {
+  std::vector<Operation> operations;  // in an order that computes inputs first
+  std::vector<ValueInfo> values;
+  std::vector<Weight> weights;
+  std::vector<KvLayer> kv_layers;
+  Value logits;                       // [S, vocabulary]
+  int vocabulary = 0;
+
+  const ValueInfo& info(Value v) const { return values[static_cast<std::size_t>(v.id)]; }
+};
+
+// The einsum that an operation is, e.g. "tk,nk->tn", for tables and cost.
+const char* EinsumOf(const Operation& operation);
+const char* OpName(OpKind kind);
+
+// Moves kGatherRows as far up as it goes, so that the last layer works only for sampled rows: its
+// queries, attention output and feed-forward; keys and values stay with all tokens.
+Program MoveSampledRowsUp(Program program);
+
+}  // namespace cairn::program
