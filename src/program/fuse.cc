@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operations become stages by a walk in program order:
+//   - row operations collect in a pending prelude until a matmul reads their result;
+//   - matmuls of the same input share a stage; a sum or a gate that only reads their product becomes
+//     the epilogue;
+//   - norms and rotations of heads that lead only into an attend run inside its stage.
+// Test: fuse_test.cc.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/check.h"
+#include "kernels/packed.h"
+#include "program/stages.h"
+
+namespace cairn::program {
+namespace {
+
+class Fuser {
+ public:
+  explicit Fuser(const Program& program) : program_(program) {
+    for (int i = 0; i < static_cast<int>(program.operations.size()); ++i) {
+      for (Value v : program.operations[i].inputs) readers_[v.id].push_back(i);
+      producer_[program.operations[i].output.id] = i;
+    }
+    for (const Operation& op : program.operations) {
+      if (op.kind == OpKind::kAttend) ClaimHeadOps(op);
+    }
+  }
+
+  FusedProgram Run() {
+    for (int i = 0; i < static_cast<int>(program_.operations.size()); ++i) {
+      if (done_.contains(i)) continue;
+      const Operation& op = program_.operations[static_cast<std::size_t>(i)];
+      switch (op.kind) {
+        case OpKind::kMatmul: EmitMatmuls(i); break;
+        case OpKind::kAttend: EmitAttend(op); break;
+        default: EmitRowOp(op); break;
+      }
+    }
+    FlushPrelude();
+    fused_.logits = BufferOf(program_.logits);
+    MarkLifetimes();
+    return std::move(fused_);
+  }
+
+ private:
+  const Operation& op(int index) const {
+    return program_.operations[static_cast<std::size_t>(index)];
+  }
+  int BufferOf(Value v) {
+    const auto [it, fresh] = buffer_of_.try_emplace(v.id, static_cast<int>(fused_.buffers.size()));
+    if (fresh) {
+      const ValueInfo& info = program_.info(v);
+      fused_.buffers.push_back({.rows = info.rows, .width = info.width});
+    }
+    return it->second;
+  }
+  bool OnlyReader(Value v, int reader) const {
+    const auto it = readers_.find(v.id);
+    return v != program_.logits && it != readers_.end() && it->second.size() == 1 &&
+           it->second[0] == reader;
+  }
+
+  // --- attention ---
+  // The chain of head norm and rotation that leads into an attend's query or key.
+  void ClaimHeadOps(const Operation& attend) {
+    for (int side = 0; side < 2; ++side) {
+      Value v = attend.inputs[static_cast<std::size_t>(side)];
+      int reader = producer_.at(attend.output.id);
+      HeadOps ops;
+      if (const int i = ProducerIf(v, OpKind::kRotate, reader); i >= 0) {
+        ops.rotate = op(i).as<RotateAttributes>();
+        v = op(i).inputs[0];
+        reader = i;
+        done_.insert(i);
+      }
+      if (const int i = ProducerIf(v, OpKind::kRmsNorm, reader);
+          i >= 0 && op(i).as<NormAttributes>().size ==
+                        program_.kv_layers[static_cast<std::size_t>(
+                                               attend.as<AttendAttributes>().layer)].head_dim) {
+        ops.weight = op(i).weight;
+        ops.epsilon = op(i).as<NormAttributes>().epsilon;
+        v = op(i).inputs[0];
+        done_.insert(i);
+      }
+      head_ops_[{attend.output.id, side}] = {v, ops};
+    }
+  }
+  int ProducerIf(Value v, OpKind kind, int reader) const {
+    const auto it = producer_.find(v.id);
+    if (it == producer_.end() || op(it->second).kind != kind || !OnlyReader(v, reader)) return -1;
+    return it->second;
+  }
+  void EmitAttend(const Operation& attend) {
+    FlushPrelude();
+    AttendBody body;
+    body.attributes = attend.as<AttendAttributes>();
+    body.kv = program_.kv_layers[static_cast<std::size_t>(body.attributes.layer)];
+    auto [q, q_ops] = head_ops_.at({attend.output.id, 0});
+    auto [k, k_ops] = head_ops_.at({attend.output.id, 1});
+    AssignRotary(q_ops);
+    AssignRotary(k_ops);
+    body.q = BufferOf(q);
+    body.k = BufferOf(k);
+    body.v = BufferOf(attend.inputs[2]);
+    body.out = BufferOf(attend.output);
+    body.q_ops = q_ops;
+    body.k_ops = k_ops;
+    fused_.stages.push_back({.rows = program_.info(attend.output).rows, .prelude = {}, .pack = {},
+                             .body = body, .layer = attend.layer});
+  }
+  void AssignRotary(HeadOps& ops) {
+    if (!ops.rotate) return;
+    const auto it = std::ranges::find(fused_.rotaries, *ops.rotate);
+    ops.rotary = static_cast<int>(it - fused_.rotaries.begin());
+    if (it == fused_.rotaries.end()) fused_.rotaries.push_back(*ops.rotate);
+  }
+
+  // --- matmuls ---
+  void EmitMatmuls(int first) {
+    const Value input = op(first).inputs[0];
+    FlushPreludeUnless(program_.info(input).rows);
+    Stage stage{.rows = program_.info(input).rows, .prelude = std::move(prelude_), .pack = Pack{},
+                .body = {}, .layer = op(first).layer};
+    prelude_.clear();
+    stage.pack->input = BufferOf(input);
+    std::vector<int> members;
+    for (int i : readers_.at(input.id)) {
+      if (op(i).kind == OpKind::kMatmul && !done_.contains(i)) members.push_back(i);
+    }
+    MatmulBody body;
+    for (int i : members) {
+      NotePacking(*stage.pack, op(i).weight);
+      if (!done_.contains(i)) body.parts.push_back(MakePart(i, members));
+      done_.insert(i);
+    }
+    stage.body = std::move(body);
+    fused_.stages.push_back(std::move(stage));
+  }
+  void NotePacking(Pack& pack, int weight) const {
+    const auto format = program_.weights[static_cast<std::size_t>(weight)].format;
+    (kernels::ActivationOf(format) == kernels::ActivationKind::kInt8 ? pack.int8 : pack.floats) =
+        true;
+  }
+  MatmulPart MakePart(int index, const std::vector<int>& members) {
+    const Operation& matmul = op(index);
+    MatmulPart part{.weight = matmul.weight};
+    const auto readers = readers_.find(matmul.output.id);
+    if (readers != readers_.end() && readers->second.size() == 1 &&
+        matmul.output != program_.logits) {
+      const int next = readers->second[0];
+      if (op(next).kind == OpKind::kGate && TryGate(next, members, part)) return part;
+      if (op(next).kind == OpKind::kAdd && TryAdd(next, matmul, part)) return part;
+    }
+    part.out = BufferOf(matmul.output);
+    return part;
+  }
+  bool TryGate(int gate, const std::vector<int>& members, MatmulPart& part) {
+    const int g = producer_.at(op(gate).inputs[0].id);
+    const int u = producer_.at(op(gate).inputs[1].id);
+    const auto mine = [&](int i) { return std::ranges::find(members, i) != members.end(); };
+    if (g == u || !mine(g) || !mine(u) || !OnlyReader(op(g).output, gate) ||
+        !OnlyReader(op(u).output, gate) ||
+        program_.weights[static_cast<std::size_t>(op(g).weight)].rows !=
+            program_.weights[static_cast<std::size_t>(op(u).weight)].rows) {
+      return false;
+    }
+    part = {.weight = op(g).weight, .out = BufferOf(op(gate).output), .epilogue = Epilogue::kGate,
+            .other = -1, .gate_input = op(u).weight,
+            .activation = op(gate).as<GateAttributes>().activation};
+    done_.insert({g, u, gate});
+    return true;
+  }
+  // out = other + product, where `other` has been computed by an earlier stage.
+  bool TryAdd(int add, const Operation& matmul, MatmulPart& part) {
+    const Value a = op(add).inputs[0];
+    const Value b = op(add).inputs[1];
+    const Value other = a == matmul.output ? b : a;
+    if (other == matmul.output || !buffer_of_.contains(other.id) || InPrelude(other)) return false;
+    part.out = BufferOf(op(add).output);
+    part.epilogue = Epilogue::kAdd;
+    part.other = BufferOf(other);
+    done_.insert(add);
+    return true;
+  }
+  bool InPrelude(Value v) const {
+    const int buffer = buffer_of_.at(v.id);
+    return std::ranges::find(prelude_, buffer, &RowOp::out) != prelude_.end();
+  }
+
+  // --- row operations ---
+  void EmitRowOp(const Operation& operation) {
+    FlushPreludeUnless(program_.info(operation.output).rows);
+    RowOp row{.kind = operation.kind, .weight = operation.weight,
+              .attributes = operation.attributes};
+    if (!operation.inputs.empty()) row.a = BufferOf(operation.inputs[0]);
+    if (operation.inputs.size() > 1) row.b = BufferOf(operation.inputs[1]);
+    row.out = BufferOf(operation.output);
+    prelude_.push_back(row);
+    prelude_layer_ = operation.layer;
+    prelude_rows_ = program_.info(operation.output).rows;
+  }
+  void FlushPreludeUnless(Rows rows) {
+    if (!prelude_.empty() && prelude_rows_ != rows) FlushPrelude();
+  }
+  void FlushPrelude() {
+    if (prelude_.empty()) return;
+    fused_.stages.push_back({.rows = prelude_rows_, .prelude = std::move(prelude_), .pack = {},
+                             .body = {}, .layer = prelude_layer_});
+    prelude_.clear();
+  }
+
+  // --- lifetimes ---
+  void MarkLifetimes() {
+    for (Buffer& buffer : fused_.buffers) buffer.first_stage = -1;
+    for (int s = 0; s < static_cast<int>(fused_.stages.size()); ++s) {
+      const Stage& stage = fused_.stages[static_cast<std::size_t>(s)];
+      for (const RowOp& row : stage.prelude) Touch({row.a, row.b, row.out}, s);
+      if (stage.pack) Touch({stage.pack->input}, s);
+      if (const MatmulBody* body = stage.matmul()) {
+        for (const MatmulPart& part : body->parts) Touch({part.out, part.other}, s);
+      }
+      if (const AttendBody* body = stage.attend()) {
+        Touch({body->q, body->k, body->v, body->out}, s);
+      }
+    }
+  }
+  void Touch(std::initializer_list<int> buffers, int stage) {
+    for (int b : buffers) {
+      if (b < 0) continue;
+      Buffer& buffer = fused_.buffers[static_cast<std::size_t>(b)];
+      if (buffer.first_stage < 0) buffer.first_stage = stage;
+      buffer.last_stage = stage;
+    }
+  }
+
+  const Program& program_;
+  FusedProgram fused_;
+  std::map<int, std::vector<int>> readers_;   // value -> operations
+  std::map<int, int> producer_;               // value -> operation
+  std::map<int, int> buffer_of_;              // value -> buffer
+  std::map<std::pair<int, int>, std::pair<Value, HeadOps>> head_ops_;  // (attend, q or k)
+  std::set<int> done_;
+  std::vector<RowOp> prelude_;
+  Rows prelude_rows_ = Rows::kTokens;
+  int prelude_layer_ = -1;
+};
+
+}  // namespace
+
+FusedProgram Fuse(const Program& program) { return Fuser(program).Run(); }
+
+}  // namespace cairn::program

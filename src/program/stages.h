@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// A fused program: what the engine executes.
+//
+// A stage is a prelude (row by row: norms, sums, then packing the row for the matmul), a body (one
+// or more matmuls over the same packed rows, or an attention) with its epilogue, and ends with a
+// barrier. Operands are buffers of rows with offsets planned into one arena; running a stage
+// allocates nothing. Row counts are data of the step, so one fused program runs prefill, decode
+// and any mix.
+// Threads: plain values, immutable once built.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "program/program.h"
+
+namespace cairn::program {
+
+// Rows of f32 in the arena: row r at offset + r * width * 4 bytes.
+struct Buffer {
+  Rows rows = Rows::kTokens;
+  int width = 0;
+  int first_stage = 0;     // written first
+  int last_stage = 0;      // read last
+  std::size_t offset = 0;  // bytes, set by PlanBuffers; a multiple of 64
+};
+
+// One row operation of a prelude; `a`, `b` and `out` are indices of buffers.
+struct RowOp {
+  OpKind kind{};
+  int a = -1;
+  int b = -1;
+  int out = -1;
+  int weight = -1;
+  Attributes attributes;
+};
+
+// Packs buffer `input` for the matmuls of the body.
+struct Pack {
+  int input = -1;
+  bool int8 = false;               // some weight of the body reads int8 blocks
+  bool floats = false;             // some weight reads f32
+  std::size_t int8_offset = 0;     // where in the arena, bytes
+  std::size_t floats_offset = 0;
+};
+
+enum class Epilogue { kStore, kAdd, kGate };
+
+// One matmul of a body. kAdd: out = other + product. kGate: out = act(product) * (second product),
+// the second with weight `gate_input`.
+struct MatmulPart {
+  int weight = -1;
+  int out = -1;
+  Epilogue epilogue = Epilogue::kStore;
+  int other = -1;       // kAdd: the buffer that is added
+  int gate_input = -1;  // kGate: the second weight
+  kernels::Activation activation{};
+};
+struct MatmulBody {
+  std::vector<MatmulPart> parts;
+};
+
+// Norms and rotations of single heads that run before the attention, in place.
+struct HeadOps {
+  int weight = -1;                          // of the head norm; -1: none
+  float epsilon = 0;
+  std::optional<RotateAttributes> rotate;
+  int rotary = -1;                          // index into FusedProgram::rotaries
+};
+struct AttendBody {
+  int q = -1, k = -1, v = -1, out = -1;     // buffers
+  AttendAttributes attributes;
+  KvLayer kv;
+  HeadOps q_ops, k_ops;
+};
+
+struct Stage {
+  Rows rows = Rows::kTokens;                // of the prelude's outputs and of the body
+  std::vector<RowOp> prelude;
+  std::optional<Pack> pack;
+  std::variant<std::monostate, MatmulBody, AttendBody> body;
+  int layer = -1;                           // for reports and error messages; -1: none
+
+  const MatmulBody* matmul() const { return std::get_if<MatmulBody>(&body); }
+  const AttendBody* attend() const { return std::get_if<AttendBody>(&body); }
+};
+
+struct FusedProgram {
+  std::vector<Stage> stages;
+  std::vector<Buffer> buffers;
+  std::vector<RotateAttributes> rotaries;   // distinct rotary tables
+  int logits = -1;                          // buffer that the last stage writes
+  std::size_t arena_bytes = 0;              // set by PlanBuffers
+};
+
+// Row counts that the arena is planned for.
+struct StepShape {
+  int tokens = 0;       // most T
+  int sampled = 0;      // most S
+  int logit_rows = 0;   // rows of logits made at once; the last stage runs in slices of that many
+};
+
+// Fuses a program whose sampled rows have been moved up. Every program that Builder accepts can be
+// fused; operations that no pattern takes run as preludes of their own.
+FusedProgram Fuse(const Program& program);
+
+// Gives every buffer and packing area an offset, so that two that live at the same time do not
+// overlap. Errors: kLimit where the sizes do not fit 63 bits.
+[[nodiscard]] Result<void> PlanBuffers(const Program& program, const StepShape& shape,
+                                       FusedProgram& fused);
+
+}  // namespace cairn::program
