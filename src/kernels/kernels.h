@@ -50,6 +50,12 @@ constexpr std::size_t KvLayerBytes(int head_dim, int heads) {
   return static_cast<std::size_t>(head_dim) * heads * kTilePositions * 2 * 2;
 }
 
+inline constexpr int kMostHeadDim = 512;
+inline constexpr int kMostGroup = 32;  // query heads per KV head
+
+// Most rows of one call of `attend`: their running states stay in the second-level cache.
+inline constexpr int kAttendRows = 32;
+
 // Attention of consecutive rows of one sequence.
 struct AttendView {
   KvView kv;
@@ -87,9 +93,6 @@ struct Kernels {
   void (*matmul)(const PackedMatrix& weights, int group_begin, int group_end,
                  const std::byte* tiles, int rows, RowsView out);
 
-  // Row `index` (< weights.rows) of the matrix, dequantised, times `scale` -> out[cols].
-  void (*unpack_row)(const PackedMatrix& weights, int index, float scale, float* out);
-
   // --- rows --------------------------------------------------------------------------------
   // y = rms_norm(x) * w over n values. x may equal y.
   void (*rms_norm)(const float* x, const float* w, int n, float eps, float* y);
@@ -109,7 +112,8 @@ struct Kernels {
   // first.. of one KV head.
   void (*store_kv)(const KvView& kv, int head, ConstRowsView k, ConstRowsView v,
                    std::int64_t first, int rows);
-  // Rows [row_begin, row_end) of one KV head's group of query heads, all parts in order.
+  // Rows [row_begin, row_end) of one KV head's group of query heads, all parts in order; at most
+  // kAttendRows of them.
   // `scratch` holds AttendScratchFloats(head_dim, group) floats.
   void (*attend)(const AttendView& view, int head, int row_begin, int row_end, float* scratch);
   // One part of one row for one KV head: writes the state of its `group` query heads,

@@ -14,6 +14,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "kernels/packed_layout.h"
 #include "tensor/format.h"
 
 namespace cairn::kernels {
@@ -24,9 +25,9 @@ inline constexpr int kGroupRows = 16;  // output rows of a group: lanes of the c
 enum class ActivationKind { kInt8, kFloat };
 ActivationKind ActivationOf(tensor::Format format);
 
-// Rows of a tile of packed activations. 12 accumulators of 16 outputs and 12 of integers fill an
-// AVX-512 register file; see isa/matmul-inl.h.
-inline constexpr int kTileRows = 12;
+// Rows of a full tile of packed activations. 12 accumulators of 16 outputs and 12 of integers fill
+// an AVX-512 register file; see isa/matmul-inl.h.
+inline constexpr int kTileRows = kMostTileRows;
 
 // Bytes of a full tile of packed activations of `cols` values; a multiple of 64.
 std::size_t PackedTileBytes(ActivationKind kind, int cols);
@@ -53,5 +54,9 @@ std::size_t PackedGroupBytes(tensor::Format format, int cols);
 [[nodiscard]] Result<void> PackGroups(tensor::Format format, int cols,
                                       std::span<const std::byte> stored, int group_count,
                                       std::span<std::byte> packed);
+
+// Row `index` (< weights.rows) of the matrix as tensor::Dequantise gives it, times `scale`, into
+// out[cols]. A product with scale 1 changes nothing.
+void UnpackRow(const PackedMatrix& weights, int index, float scale, float* out);
 
 }  // namespace cairn::kernels

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// AVX2 with FMA and F16C: the canonical vector is two registers. See lanes-inl.h.
+#pragma once
+
+#include <immintrin.h>
+
+namespace cairn::kernels::CAIRN_ISA {
+
+inline constexpr int kLanes = 8;
+using VF = __m256;
+using VI = __m256i;
+using VB = __m256i;
+
+CAIRN_INLINE VF Zero() { return _mm256_setzero_ps(); }
+CAIRN_INLINE VF Set1(float x) { return _mm256_set1_ps(x); }
+CAIRN_INLINE VF Load(const float* p) { return _mm256_loadu_ps(p); }
+CAIRN_INLINE void Store(float* p, VF v) { _mm256_storeu_ps(p, v); }
+CAIRN_INLINE VF Add(VF a, VF b) { return _mm256_add_ps(a, b); }
+CAIRN_INLINE VF Sub(VF a, VF b) { return _mm256_sub_ps(a, b); }
+CAIRN_INLINE VF Mul(VF a, VF b) { return _mm256_mul_ps(a, b); }
+CAIRN_INLINE VF Div(VF a, VF b) { return _mm256_div_ps(a, b); }
+CAIRN_INLINE VF Fma(VF a, VF b, VF c) { return _mm256_fmadd_ps(a, b, c); }
+CAIRN_INLINE VF Max(VF a, VF b) { return _mm256_max_ps(a, b); }
+CAIRN_INLINE VF Min(VF a, VF b) { return _mm256_min_ps(a, b); }
+CAIRN_INLINE VF IfLess(VF a, VF b, VF x, VF y) {
+  return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+
+CAIRN_INLINE VI ZeroI() { return _mm256_setzero_si256(); }
+CAIRN_INLINE VI Set1I(int32_t x) { return _mm256_set1_epi32(x); }
+CAIRN_INLINE VI LoadI(const int32_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+CAIRN_INLINE void StoreI(int32_t* p, VI v) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+}
+CAIRN_INLINE VI AddI(VI a, VI b) { return _mm256_add_epi32(a, b); }
+CAIRN_INLINE VI AndI(VI a, VI b) { return _mm256_and_si256(a, b); }
+CAIRN_INLINE VI OrI(VI a, VI b) { return _mm256_or_si256(a, b); }
+template <int kBits>
+CAIRN_INLINE VI ShiftLeft(VI a) { return _mm256_slli_epi32(a, kBits); }
+template <int kBits>
+CAIRN_INLINE VI ShiftRight(VI a) { return _mm256_srli_epi32(a, kBits); }
+CAIRN_INLINE VI BitsOf(VF a) { return _mm256_castps_si256(a); }
+CAIRN_INLINE VF FloatOfBits(VI a) { return _mm256_castsi256_ps(a); }
+CAIRN_INLINE VI MaxI(VI a, VI b) { return _mm256_max_epi32(a, b); }
+CAIRN_INLINE int32_t ReduceMaxI(VI a) {
+  __m128i m = _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+  m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+  m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+  return _mm_cvtsi128_si32(m);
+}
+CAIRN_INLINE int32_t ReduceAddI(VI a) {
+  __m128i m = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+  m = _mm_add_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+  m = _mm_add_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+  return _mm_cvtsi128_si32(m);
+}
+CAIRN_INLINE float ReduceMax(VF a) {
+  __m128 m = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+  m = _mm_max_ss(m, _mm_shuffle_ps(m, m, 1));
+  return _mm_cvtss_f32(m);
+}
+CAIRN_INLINE void StoreBytes(uint8_t* p, VI v) {
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
+}
+CAIRN_INLINE VI RoundToInt(VF a) { return _mm256_cvtps_epi32(a); }
+CAIRN_INLINE VF ToFloat(VI a) { return _mm256_cvtepi32_ps(a); }
+
+CAIRN_INLINE VF LoadHalf(const uint16_t* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+CAIRN_INLINE void StoreHalf(uint16_t* p, VF v) {
+  const VF most = Set1(65504.0f);
+  const VF bounded = Max(Min(v, most), Set1(-65504.0f));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                   _mm256_cvtps_ph(bounded, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+CAIRN_INLINE VF LoadBf16(const uint16_t* p) {
+  return FloatOfBits(_mm256_slli_epi32(
+      _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16));
+}
+CAIRN_INLINE VF LoadU8(const uint8_t* p) {
+  return ToFloat(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
+CAIRN_INLINE VF LoadS8(const int8_t* p) {
+  return ToFloat(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
+
+CAIRN_INLINE VB LoadB(const uint8_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+CAIRN_INLINE VB Set1B(uint8_t x) { return _mm256_set1_epi8(static_cast<char>(x)); }
+
+// maddubs adds two products in 16 bits: exact while weights are at most 63 (2 * 63 * 127 < 2^15).
+// Wide weights (8 bits, stored + 128) use their sign instead: |w| <= 128, 2 * 128 * 127 < 2^15.
+inline constexpr bool kBiasWide = false;
+template <bool kWide>
+CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
+  int32_t four;
+  __builtin_memcpy(&four, quad, 4);
+  VB activations = _mm256_set1_epi32(four);
+  if constexpr (kWide) {
+    const VB w = _mm256_xor_si256(weights, Set1B(0x80));
+    activations = _mm256_sign_epi8(activations, w);
+    weights = _mm256_abs_epi8(w);
+  }
+  const __m256i pairs = _mm256_maddubs_epi16(weights, activations);
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+}  // namespace cairn::kernels::CAIRN_ISA

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matmul with float weights (canonical.md, section 3): one chain over K per output. The tile is
+// that of matmul-inl.h without integer sums: 12 running sums per group.
+#include "kernels/isa/functions.h"
+#include "kernels/isa/lanes-inl.h"
+
+namespace cairn::kernels::CAIRN_ISA {
+namespace {
+
+struct F32 {
+  static constexpr size_t kBytes = 4;
+  CAIRN_INLINE VF Load16(const uint8_t* p) { return Load(reinterpret_cast<const float*>(p)); }
+};
+struct F16 {
+  static constexpr size_t kBytes = 2;
+  CAIRN_INLINE VF Load16(const uint8_t* p) {
+    return LoadHalf(reinterpret_cast<const uint16_t*>(p));
+  }
+};
+struct BF16 {
+  static constexpr size_t kBytes = 2;
+  CAIRN_INLINE VF Load16(const uint8_t* p) {
+    return LoadBf16(reinterpret_cast<const uint16_t*>(p));
+  }
+};
+
+#if defined(CAIRN_ISA_avx2)
+constexpr int kMostColumns = 6;
+#else
+constexpr int kMostColumns = 12;
+#endif
+
+template <typename Format, int kWidth, int kCols>
+CAIRN_INLINE void Tile(const uint8_t* weights, int cols, const float* activations, int part,
+                       int valid, float* out, ptrdiff_t stride) {
+  VF totals[kCols];
+#pragma GCC unroll 12
+  for (int c = 0; c < kCols; ++c) totals[c] = Zero();
+  weights += static_cast<size_t>(part * kLanes) * Format::kBytes;
+  for (int k = 0; k < cols; ++k, weights += 16 * Format::kBytes, activations += kWidth) {
+    const VF w = Format::Load16(weights);
+#pragma GCC unroll 12
+    for (int c = 0; c < kCols; ++c) totals[c] = Fma(w, Set1(activations[c]), totals[c]);
+  }
+#pragma GCC unroll 12
+  for (int c = 0; c < kCols; ++c) {
+    if (c < valid) Store(out + c * stride + part * kLanes, totals[c]);
+  }
+}
+
+template <typename Format, int kWidth, int kColumn = 0>
+CAIRN_INLINE void TileColumns(const uint8_t* weights, int cols, const float* activations,
+                              int part, int rows, float* out, ptrdiff_t stride) {
+  constexpr int kCols = kWidth - kColumn < kMostColumns ? kWidth - kColumn : kMostColumns;
+  Tile<Format, kWidth, kCols>(weights, cols, activations + kColumn, part, rows - kColumn,
+                              out + kColumn * stride, stride);
+  if constexpr (kColumn + kCols < kWidth) {
+    TileColumns<Format, kWidth, kColumn + kCols>(weights, cols, activations, part, rows, out,
+                                                 stride);
+  }
+}
+
+template <typename Format, int kWidth>
+__attribute__((noinline)) void TileOf(const uint8_t* weights, int cols, const float* activations,
+                                      int rows, float* out, ptrdiff_t stride) {
+  for (int part = 0; part < kParts; ++part) {
+    TileColumns<Format, kWidth>(weights, cols, activations, part, rows, out, stride);
+  }
+}
+
+template <typename Format>
+void MatmulFloats(const PackedMatrix& weights, int group_begin, int group_end,
+                  const std::byte* tiles, int rows, RowsView out) {
+  const auto* data = reinterpret_cast<const uint8_t*>(weights.data);
+  const size_t floats = static_cast<size_t>(weights.cols) * kMostTileRows;
+  const size_t tile_floats = (floats + 15) / 16 * 16;
+  for (int group = group_begin; group < group_end; ++group) {
+    const uint8_t* at = data + static_cast<size_t>(group) * weights.group_bytes;
+    const auto* tile = reinterpret_cast<const float*>(tiles);
+    for (int row = 0; row < rows; row += kMostTileRows, tile += tile_floats) {
+      const int left = rows - row < kMostTileRows ? rows - row : kMostTileRows;
+      float* to = out.data + row * out.stride + (group - group_begin) * 16;
+      switch (TileWidth(left)) {
+        case 1: TileOf<Format, 1>(at, weights.cols, tile, left, to, out.stride); break;
+        case 2: TileOf<Format, 2>(at, weights.cols, tile, left, to, out.stride); break;
+        case 3: TileOf<Format, 3>(at, weights.cols, tile, left, to, out.stride); break;
+        case 4: TileOf<Format, 4>(at, weights.cols, tile, left, to, out.stride); break;
+        case 6: TileOf<Format, 6>(at, weights.cols, tile, left, to, out.stride); break;
+        case 8: TileOf<Format, 8>(at, weights.cols, tile, left, to, out.stride); break;
+        default: TileOf<Format, 12>(at, weights.cols, tile, left, to, out.stride); break;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void MatmulF32(const PackedMatrix& w, int begin, int end, const std::byte* tiles, int rows,
+               RowsView out) {
+  MatmulFloats<F32>(w, begin, end, tiles, rows, out);
+}
+void MatmulF16(const PackedMatrix& w, int begin, int end, const std::byte* tiles, int rows,
+               RowsView out) {
+  MatmulFloats<F16>(w, begin, end, tiles, rows, out);
+}
+void MatmulBF16(const PackedMatrix& w, int begin, int end, const std::byte* tiles, int rows,
+                RowsView out) {
+  MatmulFloats<BF16>(w, begin, end, tiles, rows, out);
+}
+
+}  // namespace cairn::kernels::CAIRN_ISA

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/isa/matmul-inl.h"
+
+namespace cairn::kernels::CAIRN_ISA {
+namespace {
+
+struct Q4_0 {
+  static constexpr UnitLayout kLayout = kQ4_0Layout;
+  static constexpr int kBias = 8;
+  static constexpr bool kWide = false;
+  static constexpr bool kMinima = false;
+  static constexpr int kSubs = 1;
+  template <int j>
+  CAIRN_INLINE VB Quad(const uint8_t* block, int part) {
+    return NibbleQuad<j>(block, part);
+  }
+  CAIRN_INLINE VF Scale(const uint8_t* unit, int, int, int part) { return HalfScale(unit, part); }
+};
+
+}  // namespace
+
+void MatmulQ4_0(const PackedMatrix& weights, int group_begin, int group_end,
+            const std::byte* tiles, int rows, RowsView out) {
+  MatmulBlocks<Q4_0>(weights, group_begin, group_end, tiles, rows, out);
+}
+
+}  // namespace cairn::kernels::CAIRN_ISA

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/isa/matmul-inl.h"
+
+namespace cairn::kernels::CAIRN_ISA {
+namespace {
+
+struct Q5_K {
+  static constexpr UnitLayout kLayout = kQ5_KLayout;
+  static constexpr int kBias = 0;
+  static constexpr bool kWide = false;
+  static constexpr bool kMinima = true;
+  static constexpr int kSubs = 1;
+  template <int j>
+  CAIRN_INLINE VB Quad(const uint8_t* block, int part) {
+    return FiveBitQuad<j>(block, part);
+  }
+  CAIRN_INLINE VF Scale(const uint8_t* unit, int block, int, int part) {
+    return Mul(HalfScale(unit, part), LoadU8(unit + 64 + 16 * block + part * kLanes));
+  }
+  CAIRN_INLINE VF Minimum(const uint8_t* unit, int block, int part) {
+    const VF minimum = LoadU8(unit + 192 + 16 * block + part * kLanes);
+    return Sub(Zero(), Mul(HalfScale(unit + 32, part), minimum));
+  }
+};
+
+}  // namespace
+
+void MatmulQ5_K(const PackedMatrix& weights, int group_begin, int group_end,
+            const std::byte* tiles, int rows, RowsView out) {
+  MatmulBlocks<Q5_K>(weights, group_begin, group_end, tiles, rows, out);
+}
+
+}  // namespace cairn::kernels::CAIRN_ISA

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/gguf.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+namespace cairn::model {
+namespace {
+
+template <typename T>
+T Load(const std::byte* bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof(T));
+  return value;
+}
+
+// The integer in `bytes` of type `type`, or nothing where it is no integer or does not fit.
+std::optional<std::int64_t> IntOf(GgufType type, const std::byte* bytes) {
+  switch (type) {
+    case GgufType::kU8: return Load<std::uint8_t>(bytes);
+    case GgufType::kI8: return Load<std::int8_t>(bytes);
+    case GgufType::kU16: return Load<std::uint16_t>(bytes);
+    case GgufType::kI16: return Load<std::int16_t>(bytes);
+    case GgufType::kU32: return Load<std::uint32_t>(bytes);
+    case GgufType::kI32: return Load<std::int32_t>(bytes);
+    case GgufType::kI64: return Load<std::int64_t>(bytes);
+    case GgufType::kU64: {
+      const auto value = Load<std::uint64_t>(bytes);
+      if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return {};
+      return static_cast<std::int64_t>(value);
+    }
+    default: return {};
+  }
+}
+
+std::string Describe(const GgufValue& value) {
+  if (value.type != GgufType::kArray) return std::string(GgufTypeName(value.type));
+  return fmt::format("array of {} {}", value.count, GgufTypeName(value.element));
+}
+
+std::unexpected<Error> Missing(std::string_view key) {
+  return Fail(ErrorCode::kCorrupt, fmt::format("metadata '{}' is missing", key));
+}
+std::unexpected<Error> Mismatch(std::string_view key, const GgufValue& value,
+                                std::string_view expected) {
+  return Fail(ErrorCode::kCorrupt, fmt::format("metadata '{}' is {}, {} was expected", key,
+                                               Describe(value), expected));
+}
+
+}  // namespace
+
+std::string_view GgufTypeName(GgufType type) {
+  constexpr std::string_view kNames[] = {"u8",  "i8",   "u16",    "i16",   "u32", "i32", "f32",
+                                         "bool", "string", "array", "u64", "i64", "f64"};
+  return kNames[static_cast<std::size_t>(type)];
+}
+
+const GgufTensor* Gguf::FindTensor(std::string_view name) const {
+  const auto it = tensor_names_.find(name);
+  return it == tensor_names_.end() ? nullptr : &tensors_[it->second];
+}
+
+const GgufValue* Gguf::Find(std::string_view key) const {
+  const auto it = keys_.find(key);
+  return it == keys_.end() ? nullptr : &metadata_[it->second].second;
+}
+
+Result<std::int64_t> Gguf::GetInt(std::string_view key) const {
+  const GgufValue* value = Find(key);
+  if (value == nullptr) return Missing(key);
+  const auto number = IntOf(value->type, value->bytes.data());
+  if (!number) return Mismatch(key, *value, "an integer");
+  return *number;
+}
+
+Result<double> Gguf::GetFloat(std::string_view key) const {
+  const GgufValue* value = Find(key);
+  if (value == nullptr) return Missing(key);
+  if (value->type == GgufType::kF32) return Load<float>(value->bytes.data());
+  if (value->type == GgufType::kF64) return Load<double>(value->bytes.data());
+  return Mismatch(key, *value, "a float");
+}
+
+Result<bool> Gguf::GetBool(std::string_view key) const {
+  const GgufValue* value = Find(key);
+  if (value == nullptr) return Missing(key);
+  if (value->type != GgufType::kBool) return Mismatch(key, *value, "true or false");
+  return value->bytes[0] != std::byte{0};
+}
+
+Result<std::string_view> Gguf::GetString(std::string_view key) const {
+  const GgufValue* value = Find(key);
+  if (value == nullptr) return Missing(key);
+  if (value->type != GgufType::kString) return Mismatch(key, *value, "a string");
+  return std::string_view(reinterpret_cast<const char*>(value->bytes.data()), value->bytes.size());
+}
+
+Result<std::int64_t> Gguf::GetInt(std::string_view key, std::int64_t fallback) const {
+  return Find(key) == nullptr ? fallback : GetInt(key);
+}
+Result<double> Gguf::GetFloat(std::string_view key, double fallback) const {
+  return Find(key) == nullptr ? fallback : GetFloat(key);
+}
+Result<bool> Gguf::GetBool(std::string_view key, bool fallback) const {
+  return Find(key) == nullptr ? fallback : GetBool(key);
+}
+
+Result<std::vector<std::string_view>> Gguf::GetStrings(std::string_view key) const {
+  const GgufValue* value = Find(key);
+  if (value == nullptr) return Missing(key);
+  if (value->type != GgufType::kArray || value->element != GgufType::kString) {
+    return Mismatch(key, *value, "an array of strings");
+  }
+  std::vector<std::string_view> strings;
+  strings.reserve(value->count);  // checked by the parser: 8 bytes of file each
+  const std::byte* at = value->bytes.data();
+  for (std::uint64_t i = 0; i < value->count; ++i) {
+    const auto length = Load<std::uint64_t>(at);
+    strings.emplace_back(reinterpret_cast<const char*>(at + sizeof(length)), length);
+    at += sizeof(length) + length;
+  }
+  return strings;
+}
+
+Result<std::vector<float>> Gguf::GetFloats(std::string_view key) const {
+  const GgufValue* value = Find(key);
+  if (value == nullptr) return Missing(key);
+  if (value->type != GgufType::kArray || value->element != GgufType::kF32) {
+    return Mismatch(key, *value, "an array of f32");
+  }
+  std::vector<float> floats(value->count);
+  if (!floats.empty()) std::memcpy(floats.data(), value->bytes.data(), value->bytes.size());
+  return floats;
+}
+
+Result<std::vector<std::int32_t>> Gguf::GetInts(std::string_view key) const {
+  const GgufValue* value = Find(key);
+  if (value == nullptr) return Missing(key);
+  const bool is_array = value->type == GgufType::kArray && value->count > 0;
+  const std::size_t stride = is_array ? value->bytes.size() / value->count : 0;
+  if (value->type != GgufType::kArray) return Mismatch(key, *value, "an array of integers");
+  std::vector<std::int32_t> ints;
+  ints.reserve(value->count);
+  for (std::uint64_t i = 0; i < value->count; ++i) {
+    const auto number = IntOf(value->element, value->bytes.data() + i * stride);
+    if (!number || *number < std::numeric_limits<std::int32_t>::min() ||
+        *number > std::numeric_limits<std::int32_t>::max()) {
+      return Mismatch(key, *value, "an array of integers of 32 bits");
+    }
+    ints.push_back(static_cast<std::int32_t>(*number));
+  }
+  return ints;
+}
+
+}  // namespace cairn::model

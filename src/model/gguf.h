@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads GGUF files, version 2 and 3 (docs/formats/gguf.md), without trusting them.
+//
+// Every count, offset, length, string and product is checked against the file before it is used.
+// Any truncation or change of a byte gives an Error that names the field, or a valid model; never a
+// crash, a hang or an allocation larger than the file warrants.
+// Threads: immutable after Parse; const members from any thread.
+// Owns: an index of the file. Keys, strings and tensor bytes are views into the bytes handed in,
+//   which must outlive the object.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+#include "tensor/format.h"
+
+namespace cairn::model {
+
+// Numbers of the file format; never renumbered.
+enum class GgufType : std::uint32_t {
+  kU8 = 0, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kString, kArray, kU64, kI64, kF64,
+};
+std::string_view GgufTypeName(GgufType type);
+
+// Caps, far above any real file.
+inline constexpr std::uint64_t kMostMetadata = 65536;     // key and value pairs
+inline constexpr std::uint64_t kMostTensors = 1 << 20;
+inline constexpr std::uint64_t kMostKeyBytes = 65535;     // as the format says
+inline constexpr std::uint64_t kMostNameBytes = 1024;     // of a tensor
+inline constexpr int kMostArrayDepth = 4;
+inline constexpr std::uint32_t kMostAlignment = 1 << 20;  // bytes
+
+// A metadata value: its type and its checked bytes. For arrays `element` and `count` hold.
+struct GgufValue {
+  GgufType type{};
+  std::span<const std::byte> bytes;  // payload: scalars; a string's text; an array's elements
+  GgufType element{};
+  std::uint64_t count = 0;
+};
+
+struct GgufTensor {
+  std::string_view name;
+  tensor::Format format{};
+  std::vector<std::int64_t> shape;   // as stored: fastest first; 1 to 4 dimensions, each above 0
+  std::size_t offset = 0;            // in the file
+  std::span<const std::byte> bytes;
+  std::int64_t cols() const { return shape[0]; }
+  std::int64_t rows() const {
+    std::int64_t rows = 1;
+    for (std::size_t i = 1; i < shape.size(); ++i) rows *= shape[i];
+    return rows;
+  }
+};
+
+class Gguf {
+ public:
+  // Errors: kCorrupt, kUnsupported (version, byte order, tensor format), kLimit (the caps above).
+  [[nodiscard]] static Result<Gguf> Parse(std::span<const std::byte> file);
+
+  std::uint32_t version() const { return version_; }
+  std::size_t file_bytes() const { return file_bytes_; }
+  const std::vector<GgufTensor>& tensors() const { return tensors_; }
+  const GgufTensor* FindTensor(std::string_view name) const;
+  // Keys in the order of the file.
+  const std::vector<std::pair<std::string_view, GgufValue>>& metadata() const { return metadata_; }
+  const GgufValue* Find(std::string_view key) const;
+
+  // Scalars. Any integer type is accepted where the value fits. Errors: kCorrupt, naming the key,
+  // what was found and what was expected.
+  [[nodiscard]] Result<std::int64_t> GetInt(std::string_view key) const;
+  [[nodiscard]] Result<double> GetFloat(std::string_view key) const;
+  [[nodiscard]] Result<bool> GetBool(std::string_view key) const;
+  [[nodiscard]] Result<std::string_view> GetString(std::string_view key) const;
+  // The same, `fallback` where the key is absent.
+  [[nodiscard]] Result<std::int64_t> GetInt(std::string_view key, std::int64_t fallback) const;
+  [[nodiscard]] Result<double> GetFloat(std::string_view key, double fallback) const;
+  [[nodiscard]] Result<bool> GetBool(std::string_view key, bool fallback) const;
+
+  // Arrays. Strings are views into the file.
+  [[nodiscard]] Result<std::vector<std::string_view>> GetStrings(std::string_view key) const;
+  [[nodiscard]] Result<std::vector<float>> GetFloats(std::string_view key) const;
+  [[nodiscard]] Result<std::vector<std::int32_t>> GetInts(std::string_view key) const;
+
+ private:
+  Gguf() = default;
+  friend class GgufParser;
+
+  std::uint32_t version_ = 0;
+  std::size_t file_bytes_ = 0;
+  std::vector<std::pair<std::string_view, GgufValue>> metadata_;
+  std::unordered_map<std::string_view, std::size_t> keys_;
+  std::vector<GgufTensor> tensors_;
+  std::unordered_map<std::string_view, std::size_t> tensor_names_;
+};
+
+}  // namespace cairn::model
