@@ -51,7 +51,8 @@ Result<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const model::Mode
     return Fail(ErrorCode::kInvalidArgument, "rows and sequences of a step must be 1 to 65536");
   }
   const kernels::Isa isa = options.isa.value_or(kernels::AvailableIsas().back());
-  if (std::ranges::find(kernels::AvailableIsas(), isa) == kernels::AvailableIsas().end()) {
+  const std::vector<kernels::Isa> available = kernels::AvailableIsas();
+  if (std::ranges::find(available, isa) == available.end()) {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("this machine does not have {}", kernels::IsaName(isa)));
   }
