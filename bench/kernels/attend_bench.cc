@@ -69,8 +69,8 @@ void Prefill(benchmark::State& state, Isa isa, int head_dim, int group, int posi
     benchmark::ClobberMemory();
   }
   const double visible = 0.5 * positions * (positions + 1.0) * group;
-  state.counters["flop/s"] = benchmark::Counter(visible * head_dim * 4 * state.iterations(),
-                                                benchmark::Counter::kIsRate);
+  state.counters["flop/s"] =
+      benchmark::Counter(visible * head_dim * 4 * state.iterations(), benchmark::Counter::kIsRate);
 }
 
 void Decode(benchmark::State& state, Isa isa, int head_dim, int group, int positions) {
@@ -95,8 +95,10 @@ int main(int argc, char** argv) {
                std::to_string(head_dim) + "/" + std::to_string(group) + "/" +
                std::to_string(positions);
       };
-      benchmark::RegisterBenchmark(name("prefill", 512).c_str(), Prefill, isa, head_dim, group, 512);
-      benchmark::RegisterBenchmark(name("decode", 2048).c_str(), Decode, isa, head_dim, group, 2048);
+      benchmark::RegisterBenchmark(name("prefill", 512).c_str(), Prefill, isa, head_dim, group,
+                                   512);
+      benchmark::RegisterBenchmark(name("decode", 2048).c_str(), Decode, isa, head_dim, group,
+                                   2048);
     }
   }
   benchmark::Initialize(&argc, argv);

@@ -18,7 +18,8 @@ namespace cairn::kernels {
 class RotaryAngles {
  public:
   // base in [2, 2^40], n_rot even and in [2, 2^16], position_scale > 0: positions are
-  // multiplied by it (linear scaling by 8 is 0.125). The caller checks what comes from a file; a breach aborts.
+  // multiplied by it (linear scaling by 8 is 0.125). The caller checks what comes from a file; a
+  // breach aborts.
   RotaryAngles(double base, int n_rot, double position_scale);
 
   // cos[i], sin[i] for the n_rot / 2 pairs at `position`, in [0, 2^40].

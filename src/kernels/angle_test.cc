@@ -37,8 +37,8 @@ TEST(AngleTest, LargePositionsMatchAnotherImplementation) {
   for (const Golden& g : kGoldens) {
     const RotaryAngles angles(g.base, g.n_rot, 1);
     const RotaryAngles::CosSin got = angles.Exact(g.position, g.pair);
-    SCOPED_TRACE(testing::Message() << g.base << " " << g.pair << "/" << g.n_rot << " at "
-                                    << g.position);
+    SCOPED_TRACE(testing::Message()
+                 << g.base << " " << g.pair << "/" << g.n_rot << " at " << g.position);
     EXPECT_NEAR(got.cos, g.cos, kBound);
     EXPECT_NEAR(got.sin, g.sin, kBound);
   }

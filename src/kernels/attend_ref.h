@@ -85,8 +85,7 @@ inline State Part(const AttendView& view, int query_head, int row, std::int64_t 
       const float p = Exp(scores[j - from] - state.m);
       lanes[j % 16] += p;
       for (int c = 0; c < d; ++c) {
-        const float value =
-            tensor::FloatOfHalf(*ValueAt(view.kv, query_head / view.group, j, c));
+        const float value = tensor::FloatOfHalf(*ValueAt(view.kv, query_head / view.group, j, c));
         state.o[c] = std::fma(p, value, state.o[c]);
       }
     }

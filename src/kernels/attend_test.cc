@@ -79,7 +79,9 @@ class Scene {
   }
 
   KvView Kv() const {
-    return {.tiles = tiles_.data(), .offset = kOffset, .head_dim = shape_.head_dim,
+    return {.tiles = tiles_.data(),
+            .offset = kOffset,
+            .head_dim = shape_.head_dim,
             .heads = shape_.heads};
   }
   int Width() const { return shape_.heads * shape_.group * shape_.head_dim; }
@@ -151,8 +153,8 @@ class Scene {
  private:
   // Poison after the floats that the kernel asked for shows a write past them.
   AlignedBuffer Scratch() const {
-    AlignedBuffer scratch = Aligned(sizeof(float) * AttendScratchFloats(shape_.head_dim,
-                                                                        shape_.group));
+    AlignedBuffer scratch =
+        Aligned(sizeof(float) * AttendScratchFloats(shape_.head_dim, shape_.group));
     std::memset(scratch.data(), 0xff, scratch.size());
     return scratch;
   }
@@ -243,7 +245,7 @@ TEST(AttendTest, NegativeZerosAndSaturatedValuesEqualTheReference) {
       const unsigned kind = random() % 16;
       if (kind < 4) x = -0.0f;
       if (kind == 4) x = 0.0f;
-      if (kind == 5) x = 1e-7f;                                   // subnormal as f16
+      if (kind == 5) x = 1e-7f;  // subnormal as f16
       if (kind == 6 && rows != &scene.queries()) x = 1e9f * (x > 0 ? 1.0f : -1.0f);
     }
   }
@@ -263,8 +265,8 @@ TEST(AttendTest, AllNegativeZeroValuesEqualTheReference) {
 
 TEST(AttendTest, SplitsOfTheRowsGiveTheSameBytes) {
   for (const int window : {0, 40}) {
-    const Shape shape{.head_dim = 48, .heads = 1, .group = 3, .first = 190, .rows = 70,
-                      .window = window};
+    const Shape shape{
+        .head_dim = 48, .heads = 1, .group = 3, .first = 190, .rows = 70, .window = window};
     Scene scene(shape);
     const std::vector<float> want = scene.Reference();
     for (const Isa isa : AvailableIsas()) {
@@ -280,8 +282,8 @@ TEST(AttendTest, SplitsOfTheRowsGiveTheSameBytes) {
 // A row's result while every position that it does not see is poison.
 TEST(AttendTest, MemoryOutsideTheVisibleRangeIsNeverUsed) {
   for (const int window : {0, 1, 30, 64, 90}) {
-    const Shape shape{.head_dim = 32, .heads = 1, .group = 2, .first = 100, .rows = 40,
-                      .window = window};
+    const Shape shape{
+        .head_dim = 32, .heads = 1, .group = 2, .first = 100, .rows = 40, .window = window};
     Scene scene(shape);
     const std::vector<float> want = scene.Reference();
     for (int r = 0; r < shape.rows; ++r) {
@@ -323,8 +325,8 @@ TEST(AttendTest, RowsThatAreNotAskedForAreNotWritten) {
 // Section 9: what is not a number reaches the output of the rows that see it, and no other.
 TEST(AttendTest, AVisibleValueThatIsNotANumberFailsTheRowsThatSeeIt) {
   const Shape shape{.head_dim = 32, .heads = 1, .group = 2, .first = 60, .rows = 30};
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
-                          std::numeric_limits<float>::infinity()}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     for (const bool in_keys : {false, true}) {
       Scene scene(shape);
       const std::vector<float> want = scene.Reference();
@@ -366,7 +368,8 @@ TEST(StoreKvTest, AnyRangeOfPositionsEqualsTheReferenceAndTouchesNothingElse) {
         std::normal_distribution<float> normal;
         std::vector<float> k(rows * width), v(rows * width);
         for (std::vector<float>* values : {&k, &v}) {
-          for (float& x : *values) x = std::ldexp(normal(random), static_cast<int>(random() % 60) - 32);
+          for (float& x : *values)
+            x = std::ldexp(normal(random), static_cast<int>(random() % 60) - 32);
           (*values)[0] = std::numeric_limits<float>::infinity();
           (*values)[1] = -1e30f;
           (*values)[2] = -0.0f;
@@ -438,8 +441,8 @@ TEST(VisiblePartsTest, EqualsAPlainSearchOverThePositions) {
 TEST(AttendTest, IsWithinTheDerivedBoundOfSoftmaxInDouble) {
   const double u = 0x1p-24;
   for (const int head_dim : {64, 256}) {
-    const Shape shape{.head_dim = head_dim, .heads = 1, .group = 2, .first = 600, .rows = 4,
-                      .spread = 3};
+    const Shape shape{
+        .head_dim = head_dim, .heads = 1, .group = 2, .first = 600, .rows = 4, .spread = 3};
     Scene scene(shape);
     std::vector<float> unused;
     const AttendView view = scene.View(unused);

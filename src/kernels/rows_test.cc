@@ -18,7 +18,8 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // Lengths around one and several vectors of every instruction set.
-constexpr int kLengths[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 23, 24, 31, 32, 33, 47, 48, 64, 79, 576, 641};
+constexpr int kLengths[] = {1,  2,  3,  7,  8,  9,  15, 16, 17,  23,
+                            24, 31, 32, 33, 47, 48, 64, 79, 576, 641};
 // Floats after an output that must stay as they were.
 constexpr float kGuard = -12345.0f;
 
@@ -89,16 +90,14 @@ TEST_P(RowsTest, ScaleEqualsTheFormula) {
 }
 
 TEST_P(RowsTest, SiluGateEqualsTheFormula) {
-  Map([&](int n, const float* x, const float* u, float* y) {
-        kernels.gate(Activation::kSilu, x, u, n, y);
-      },
+  Map([&](int n, const float* x, const float* u,
+          float* y) { kernels.gate(Activation::kSilu, x, u, n, y); },
       [](float x, float u) { return ref::Silu(x) * u; });
 }
 
 TEST_P(RowsTest, GeluGateEqualsTheFormula) {
-  Map([&](int n, const float* x, const float* u, float* y) {
-        kernels.gate(Activation::kGelu, x, u, n, y);
-      },
+  Map([&](int n, const float* x, const float* u,
+          float* y) { kernels.gate(Activation::kGelu, x, u, n, y); },
       [](float x, float u) { return ref::Gelu(x) * u; });
 }
 
@@ -157,9 +156,9 @@ TEST_P(RowsTest, ExpIsWithinTwoUnitsInTheLastPlace) {
 }
 
 TEST_P(RowsTest, ExpOfSpecialValues) {
-  const std::vector<float> x = {0.0f, -0.0f,      -87.0f,    std::nextafter(-87.0f, -100.0f),
-                                88.0f, 89.0f,     kInfinity, -kInfinity,
-                                kNan,  -1e38f,    1e38f,     std::numeric_limits<float>::denorm_min()};
+  const std::vector<float> x = {0.0f,  -0.0f,  -87.0f,    std::nextafter(-87.0f, -100.0f),
+                                88.0f, 89.0f,  kInfinity, -kInfinity,
+                                kNan,  -1e38f, 1e38f,     std::numeric_limits<float>::denorm_min()};
   std::vector<float> y(x.size());
   kernels.exp_shifted(x.data(), 0, static_cast<int>(x.size()), y.data());
   EXPECT_EQ(y[0], 1.0f);

@@ -7,9 +7,10 @@
 //   values   lanes are channels: kQueries x kVectors sums, per position one load per vector of
 //            channels and one broadcast of a weight per query.
 // AVX-512: 6 x 4 = 24 of 32 registers; AVX2: 4 x 2 = 8 of 16 (6 x 2 gains 5 % from 128
-// channels on and loses as much below). Fewer queries than a block take narrower tiles. With many queries a tile's keys and values
-// are widened to f32 once; with few (decode) they are widened as they are read, so that each byte
-// of KV is read once. Formulas per query are the same, so the bytes are.
+// channels on and loses as much below). Fewer queries than a block take narrower tiles. With many
+// queries a tile's keys and values are widened to f32 once; with few (decode) they are widened as
+// they are read, so that each byte of KV is read once. Formulas per query are the same, so the
+// bytes are.
 #include "kernels/isa/functions.h"
 #include "kernels/isa/math-inl.h"
 
@@ -35,8 +36,8 @@ CAIRN_INLINE VF LoadElement(const uint16_t* p) { return LoadHalf(p); }
 // The running state of a query: m, then 16 running sums of the denominator, then o[head_dim].
 // And what has been merged of earlier parts: m, l, o.
 struct Query {
-  float* m;        // m[0]; m[1]: whether this part has a tile yet
-  float* lanes;    // 16
+  float* m;      // m[0]; m[1]: whether this part has a tile yet
+  float* lanes;  // 16
   float* o;
 };
 
@@ -120,8 +121,8 @@ CAIRN_INLINE void AddValuesAt(const float* p, const Element* values, int head_di
 }
 
 template <int kCount, typename Element>
-CAIRN_INLINE void AddValues(const float* p, const Element* values, int head_dim, int begin,
-                            int end, float* const* o) {
+CAIRN_INLINE void AddValues(const float* p, const Element* values, int head_dim, int begin, int end,
+                            float* const* o) {
   if (begin >= end) return;
   int c0 = 0;
   for (; c0 + kVectors * kLanes <= head_dim; c0 += kVectors * kLanes) {
@@ -207,9 +208,9 @@ CAIRN_INLINE int Most(int a, int b) { return a > b ? a : b; }
 
 // kCount queries meet one tile.
 template <int kCount, typename Element>
-__attribute__((noinline)) void MeetTile(const float* q, const Element* keys,
-                                        const Element* values, int head_dim, float softcap,
-                                        const Range* ranges, Query* queries, float* scores) {
+__attribute__((noinline)) void MeetTile(const float* q, const Element* keys, const Element* values,
+                                        int head_dim, float softcap, const Range* ranges,
+                                        Query* queries, float* scores) {
   Range any = ranges[0], common = ranges[0];  // seen by one at least; by all
   float* o[kCount];
   for (int i = 0; i < kCount; ++i) {
@@ -310,9 +311,8 @@ CAIRN_INLINE void Widen(const uint16_t* from, int count, Element* to) {
 // Where the halves of one KV head lie in a tile.
 CAIRN_INLINE const uint16_t* KeysOf(const KvView& kv, int head, int tile) {
   const size_t head_bytes = static_cast<size_t>(kv.head_dim) * kTilePositions * 4;
-  return reinterpret_cast<const uint16_t*>(
-      reinterpret_cast<const uint8_t*>(kv.tiles[tile]) + kv.offset +
-      static_cast<size_t>(head) * head_bytes);
+  return reinterpret_cast<const uint16_t*>(reinterpret_cast<const uint8_t*>(kv.tiles[tile]) +
+                                           kv.offset + static_cast<size_t>(head) * head_bytes);
 }
 
 constexpr int kMostQueries = kAttendRows * kMostGroup;
@@ -325,8 +325,8 @@ void StoreKv(const KvView& kv, int head, ConstRowsView k, ConstRowsView v, std::
   for (int row = 0; row < rows; ++row) {
     const std::int64_t position = first + row;
     const int at = static_cast<int>(position % kTilePositions);
-    auto* keys = const_cast<uint16_t*>(
-        KeysOf(kv, head, static_cast<int>(position / kTilePositions)));
+    auto* keys =
+        const_cast<uint16_t*>(KeysOf(kv, head, static_cast<int>(position / kTilePositions)));
     uint16_t* values = keys + d * kTilePositions + at * d;
     const float* from = k.data + row * k.stride + head * d;
     const float* value = v.data + row * v.stride + head * d;

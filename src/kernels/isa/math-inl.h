@@ -13,7 +13,7 @@ namespace cairn::kernels::CAIRN_ISA {
 inline constexpr float kExpCutoff = -87.0f;
 inline constexpr float kExpMost = 88.0f;
 inline constexpr float kLog2e = 0x1.715476p+0f;
-inline constexpr float kMinusLn2High = -0x1.63p-1f;      // 9 bits: n times it is exact
+inline constexpr float kMinusLn2High = -0x1.63p-1f;  // 9 bits: n times it is exact
 inline constexpr float kMinusLn2Low = 0x1.bd0106p-13f;
 inline constexpr float kExp2 = 0x1.fffffcp-2f;
 inline constexpr float kExp3 = 0x1.55548cp-3f;
@@ -39,9 +39,7 @@ CAIRN_INLINE VF Exp(VF x) {
   return IfLess(x, Set1(kExpCutoff), Zero(), Mul(p, power));
 }
 
-CAIRN_INLINE VF Silu(VF x) {
-  return Div(x, Add(Set1(1.0f), Exp(Neg(x))));
-}
+CAIRN_INLINE VF Silu(VF x) { return Div(x, Add(Set1(1.0f), Exp(Neg(x)))); }
 
 CAIRN_INLINE VF Gelu(VF x) {
   const VF cubic = Fma(Mul(Set1(0x1.6e4e26p-5f), x), Mul(x, x), x);
