@@ -5,22 +5,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <limits>
+
+#include "testing/temp_folder.h"
 
 namespace cairn {
 namespace {
 
 class MappedFileTest : public ::testing::Test {
  protected:
-  MappedFileTest() {
-    std::string pattern = ::testing::TempDir() + "/mapped_file_XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  ~MappedFileTest() override { std::filesystem::remove_all(folder_); }
-
-  std::string Path(const std::string& name) const { return folder_ + "/" + name; }
+  std::string Path(const std::string& name) const { return folder_.File(name); }
   std::string Write(const std::string& name, const std::string& text) const {
     std::ofstream(Path(name), std::ios::binary) << text;
     return Path(name);
@@ -32,7 +27,7 @@ class MappedFileTest : public ::testing::Test {
     EXPECT_NE(file.error().message.find(path), std::string::npos) << file.error().message;
   }
 
-  std::string folder_;
+  testing::TempFolder folder_;
 };
 
 TEST_F(MappedFileTest, ShowsTheBytesOfTheFile) {
@@ -48,7 +43,7 @@ TEST_F(MappedFileTest, MissingFileIsNotFound) { ExpectError(Path("none"), ErrorC
 TEST_F(MappedFileTest, EmptyFileIsCorrupt) { ExpectError(Write("e", ""), ErrorCode::kCorrupt); }
 
 TEST_F(MappedFileTest, DirectoryDeviceAndPipeAreRefusedWithoutWaiting) {
-  ExpectError(folder_, ErrorCode::kInvalidArgument);
+  ExpectError(folder_.path(), ErrorCode::kInvalidArgument);
   ExpectError("/dev/zero", ErrorCode::kInvalidArgument);
   ASSERT_EQ(::mkfifo(Path("pipe").c_str(), 0600), 0);
   ExpectError(Path("pipe"), ErrorCode::kInvalidArgument);
