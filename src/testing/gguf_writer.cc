@@ -22,6 +22,11 @@ std::uint64_t HashOf(std::string_view name) {
 
 }  // namespace
 
+void GgufBytes::Append(const void* from, std::size_t size) {
+  const auto* bytes = static_cast<const std::byte*>(from);
+  bytes_.insert(bytes_.end(), bytes, bytes + size);
+}
+
 void GgufWriter::Key(std::string_view key, model::GgufType type) {
   metadata_.PutString(key);
   metadata_.Put(type);

@@ -33,16 +33,13 @@ class GgufBytes {
   template <typename T>
   requires std::is_trivially_copyable_v<T>
   void Put(T value) {
-    const auto* from = reinterpret_cast<const std::byte*>(&value);
-    bytes_.insert(bytes_.end(), from, from + sizeof(T));
+    Append(&value, sizeof(T));
   }
   void PutString(std::string_view text) {
     Put<std::uint64_t>(text.size());
     PutBytes(std::as_bytes(std::span(text)));
   }
-  void PutBytes(std::span<const std::byte> bytes) {
-    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
-  }
+  void PutBytes(std::span<const std::byte> bytes) { Append(bytes.data(), bytes.size()); }
   void PadTo(std::size_t alignment) {
     bytes_.resize((bytes_.size() + alignment - 1) / alignment * alignment);
   }
@@ -50,6 +47,8 @@ class GgufBytes {
   std::vector<std::byte>& bytes() { return bytes_; }
 
  private:
+  void Append(const void* from, std::size_t size);
+
   std::vector<std::byte> bytes_;
 };
 
