@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -39,6 +40,8 @@ struct EngineOptions {
 // One conversation's tokens and their KV. Made by Engine::NewSequence.
 class Sequence {
  public:
+  Sequence(Sequence&&) noexcept;
+  Sequence& operator=(Sequence&&) noexcept;
   ~Sequence();
   // Tokens whose KV is stored: positions 0 .. size()-1.
   std::span<const std::int32_t> tokens() const;
@@ -58,6 +61,9 @@ struct StepEntry {
   Sequence* sequence = nullptr;
   std::span<const std::int32_t> tokens;
   int sampled = 0;
+  // Set by Step where this entry alone failed (kNumeric, naming the layer): its sequence has not
+  // grown and its logits mean nothing; the other entries are not touched by it.
+  std::optional<Error> failure;
 };
 
 // Receives the logits of one sampled row: which entry, which row of the entry (0-based), and
@@ -111,10 +117,10 @@ class Engine {
   [[nodiscard]] Result<Sequence> NewSequence();
 
   // Appends the entries' tokens to their sequences and reports logits. All entries together have
-  // at most step_rows() rows, a sequence appears once. On failure (kLimit: a context is full;
-  // kInvalidArgument: a token the model does not have; kCancelled; kNumeric, naming the sequence's
-  // entry and the layer; kOutOfMemory) no sequence has grown.
-  [[nodiscard]] Result<void> Step(std::span<const StepEntry> entries, const LogitsSink& sink,
+  // at most step_rows() rows and step_sequences entries, a sequence appears once. On failure
+  // (kLimit: a context is full; kInvalidArgument: a token the model does not have; kCancelled;
+  // kOutOfMemory) no sequence has grown. An entry whose values leave the finite numbers fails alone.
+  [[nodiscard]] Result<void> Step(std::span<StepEntry> entries, const LogitsSink& sink,
                                   std::stop_token stop = {});
 
   // Appends tokens in chunks of step_rows(); logits for the last `sampled` of all of them.

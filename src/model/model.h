@@ -12,7 +12,6 @@
 #include <string>
 
 #include "base/error.h"
-#include "model/chat_template.h"
 #include "model/gguf.h"
 #include "model/tokenizer.h"
 #include "model/weights.h"

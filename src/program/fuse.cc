@@ -41,6 +41,10 @@ class Fuser {
     FlushPrelude();
     fused_.logits = BufferOf(program_.logits);
     MarkLifetimes();
+    fused_.tail = static_cast<int>(fused_.stages.size()) - 1;
+    while (fused_.tail > 0 && fused_.stages[static_cast<std::size_t>(fused_.tail)].matmul() == nullptr) {
+      --fused_.tail;
+    }
     return std::move(fused_);
   }
 

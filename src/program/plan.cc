@@ -40,6 +40,24 @@ std::size_t Place(std::vector<Area>& areas) {
   return total;
 }
 
+// Whether a body of the tail, or a later stage, writes the buffer: only a slice of rows is held.
+bool WrittenInTail(const FusedProgram& fused, int buffer) {
+  for (std::size_t s = static_cast<std::size_t>(fused.tail); s < fused.stages.size(); ++s) {
+    const Stage& stage = fused.stages[s];
+    if (static_cast<int>(s) > fused.tail) {
+      for (const RowOp& row : stage.prelude) {
+        if (row.out == buffer) return true;
+      }
+    }
+    if (const MatmulBody* body = stage.matmul()) {
+      for (const MatmulPart& part : body->parts) {
+        if (part.out == buffer) return true;
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<void> PlanBuffers(const Program& program, const StepShape& shape, FusedProgram& fused) {
@@ -50,10 +68,11 @@ Result<void> PlanBuffers(const Program& program, const StepShape& shape, FusedPr
   };
   for (std::size_t i = 0; i < fused.buffers.size(); ++i) {
     Buffer& buffer = fused.buffers[i];
-    const std::size_t rows = static_cast<int>(i) == fused.logits
-                                 ? static_cast<std::size_t>(shape.logit_rows)
-                                 : rows_of(buffer.rows);
-    const auto bytes = CheckedMul(rows, static_cast<std::size_t>(buffer.width) * sizeof(float));
+    const bool in_tail = WrittenInTail(fused, static_cast<int>(i));
+    const std::size_t rows =
+        in_tail ? static_cast<std::size_t>(shape.logit_rows) : rows_of(buffer.rows);
+    const auto bytes = CheckedMul(
+        rows, static_cast<std::size_t>(BufferStride(buffer.width)) * sizeof(float));
     if (!bytes || *bytes > kMostBytes) {
       return Fail(ErrorCode::kLimit, "the step buffers do not fit any memory; lower the rows of a step");
     }

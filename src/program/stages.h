@@ -20,7 +20,7 @@
 
 namespace cairn::program {
 
-// Rows of f32 in the arena: row r at offset + r * width * 4 bytes.
+// Rows of f32 in the arena: row r at offset + r * BufferStride(width) * 4 bytes.
 struct Buffer {
   Rows rows = Rows::kTokens;
   int width = 0;
@@ -28,6 +28,9 @@ struct Buffer {
   int last_stage = 0;      // read last
   std::size_t offset = 0;  // bytes, set by PlanBuffers; a multiple of 64
 };
+
+// Floats from one row of a buffer to the next: kernels write whole groups of 16.
+constexpr std::ptrdiff_t BufferStride(int width) { return (width + 15) / 16 * 16; }
 
 // One row operation of a prelude; `a`, `b` and `out` are indices of buffers.
 struct RowOp {
@@ -94,6 +97,8 @@ struct FusedProgram {
   std::vector<Buffer> buffers;
   std::vector<RotateAttributes> rotaries;   // distinct rotary tables
   int logits = -1;                          // buffer that the last stage writes
+  int tail = 0;                             // the stages from here on make the logits; they run in
+                                            // slices of StepShape::logit_rows
   std::size_t arena_bytes = 0;              // set by PlanBuffers
 };
 
@@ -101,7 +106,7 @@ struct FusedProgram {
 struct StepShape {
   int tokens = 0;       // most T
   int sampled = 0;      // most S
-  int logit_rows = 0;   // rows of logits made at once; the last stage runs in slices of that many
+  int logit_rows = 0;   // rows of logits made at once
 };
 
 // Fuses a program whose sampled rows have been moved up. Every program that Builder accepts can be

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/checked.h"
+#include "engine/engine_state.h"
+#include "engine/machine.h"
+
+namespace cairn::engine {
+namespace {
+
+// Logits of so many rows are made at once: a multiple of a tile, 48 MB for 262,144 tokens at most.
+constexpr int kLogitRows = 4 * kernels::kTileRows;
+
+Result<int> ChooseThreads(int threads) {
+  if (threads < 0 || threads > parallel::kMostWorkers) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} threads were asked for, 1 to {} are possible", threads,
+                            parallel::kMostWorkers));
+  }
+  return threads == 0 ? parallel::UsableCores() : threads;
+}
+
+// What the model has, cut to what free memory holds (half of it: other programs live here too).
+Result<std::int64_t> ChooseContext(const model::Model& model, std::int64_t asked,
+                                   std::size_t bytes_per_token) {
+  if (asked < 0 || asked > model.context_length()) {
+    return Fail(ErrorCode::kLimit,
+                fmt::format("a context of {} tokens was asked for, the model has 1 to {}", asked,
+                            model.context_length()));
+  }
+  if (asked > 0) return asked;
+  const std::size_t fitting = AvailableMemoryBytes() / 2 / std::max<std::size_t>(1, bytes_per_token);
+  return std::clamp<std::int64_t>(static_cast<std::int64_t>(fitting), 256,
+                                  std::max<std::int64_t>(256, model.context_length()));
+}
+
+}  // namespace
+
+Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const model::Model> model,
+                                               const EngineOptions& options) {
+  if (options.step_rows < 1 || options.step_rows > 65536 || options.step_sequences < 1 ||
+      options.step_sequences > 65536) {
+    return Fail(ErrorCode::kInvalidArgument, "rows and sequences of a step must be 1 to 65536");
+  }
+  const kernels::Isa isa = options.isa.value_or(kernels::AvailableIsas().back());
+  const std::vector<kernels::Isa> available = kernels::AvailableIsas();
+  if (std::ranges::find(available, isa) == available.end()) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("this machine does not have {}", kernels::IsaName(isa)));
+  }
+  const int threads = OR_RETURN(ChooseThreads(options.threads));
+  kv::KvLayout layout = kv::LayOut(model->program().kv_layers);
+  const std::int64_t context =
+      OR_RETURN(ChooseContext(*model, options.context, layout.bytes_per_token()));
+  auto state = std::make_unique<State>(std::move(model), options, context, threads,
+                                       kernels::KernelsFor(isa), std::move(layout));
+  const int logit_rows =
+      std::min(kLogitRows, RoundUp(options.step_rows, kernels::kTileRows));
+  const program::StepShape shape{.tokens = options.step_rows, .sampled = options.step_rows,
+                                 .logit_rows = logit_rows};
+  state->executor = OR_RETURN(Executor::Create(
+      state->model->program(), state->model->weights(), state->kernels, state->memory.layout(),
+      state->team, shape, context));
+  return std::unique_ptr<Engine>(new Engine(std::move(state)));
+}
+
+const model::Model& Engine::model() const { return *state_->model; }
+std::int64_t Engine::context() const { return state_->context; }
+int Engine::threads() const { return state_->team.size(); }
+kernels::Isa Engine::isa() const { return state_->kernels.isa; }
+int Engine::step_rows() const { return state_->options.step_rows; }
+std::size_t Engine::step_buffer_bytes() const { return state_->executor->buffer_bytes(); }
+std::size_t Engine::kv_bytes_per_token() const {
+  return state_->memory.layout().bytes_per_token();
+}
+
+std::size_t Engine::weight_bytes_per_step() const {
+  const program::Program& program = state_->model->program();
+  std::vector<bool> used(program.weights.size());
+  for (const program::Operation& op : program.operations) {
+    if (op.kind == program::OpKind::kMatmul) used[static_cast<std::size_t>(op.weight)] = true;
+  }
+  std::size_t bytes = 0;
+  for (std::size_t w = 0; w < used.size(); ++w) {
+    if (!used[w]) continue;
+    const kernels::PackedMatrix& m = state_->model->weights().matrix(static_cast<int>(w));
+    bytes += static_cast<std::size_t>(m.groups) * m.group_bytes;
+  }
+  return bytes;
+}
+
+Result<Sequence> Engine::NewSequence() {
+  return Sequence(std::make_unique<Sequence::State>(state_->memory));
+}
+
+Sequence::Sequence(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Sequence::Sequence(Sequence&&) noexcept = default;
+Sequence& Sequence::operator=(Sequence&&) noexcept = default;
+Sequence::~Sequence() = default;
+std::span<const std::int32_t> Sequence::tokens() const { return state_->tokens; }
+std::int64_t Sequence::size() const { return static_cast<std::int64_t>(state_->tokens.size()); }
+void Sequence::Truncate(std::int64_t size) {
+  CAIRN_CHECK(size >= 0 && size <= this->size());
+  state_->tokens.resize(static_cast<std::size_t>(size));
+  state_->tiles.Shrink(size);
+}
+
+// --- steps ----------------------------------------------------------------------------------
+
+Result<void> Engine::State::CheckEntries(std::span<const StepEntry> entries) const {
+  std::size_t rows = 0;
+  std::vector<const Sequence*> seen;
+  for (const StepEntry& entry : entries) {
+    rows += entry.tokens.size();
+    if (entry.sequence == nullptr || entry.tokens.empty() || entry.sampled < 0 ||
+        static_cast<std::size_t>(entry.sampled) > entry.tokens.size()) {
+      return Fail(ErrorCode::kInvalidArgument, "an entry of a step is empty or samples too much");
+    }
+    for (const std::int32_t token : entry.tokens) {
+      if (token < 0 || token >= model->program().vocabulary) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    fmt::format("token {} is not in the vocabulary of {}", token,
+                                model->program().vocabulary));
+      }
+    }
+    const std::int64_t size =
+        entry.sequence->size() + static_cast<std::int64_t>(entry.tokens.size());
+    if (size > context) {
+      return Fail(ErrorCode::kLimit, fmt::format("the context of {} tokens is full", context));
+    }
+    seen.push_back(entry.sequence);
+  }
+  std::ranges::sort(seen);
+  if (std::ranges::adjacent_find(seen) != seen.end()) {
+    return Fail(ErrorCode::kInvalidArgument, "a sequence appears twice in a step");
+  }
+  if (rows > static_cast<std::size_t>(options.step_rows) ||
+      entries.size() > static_cast<std::size_t>(options.step_sequences)) {
+    return Fail(ErrorCode::kLimit,
+                fmt::format("a step of {} rows and {} sequences was asked for, at most {} and {} fit",
+                            rows, entries.size(), options.step_rows, options.step_sequences));
+  }
+  return {};
+}
+
+Result<void> Engine::Step(std::span<StepEntry> entries, const LogitsSink& sink,
+                          std::stop_token stop) {
+  if (entries.empty()) return {};
+  State& s = *state_;
+  OR_RETURN(s.CheckEntries(entries));
+  s.tokens.clear();
+  s.slices.clear();
+  s.sampled_entries.clear();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    StepEntry& entry = entries[i];
+    entry.failure.reset();
+    Sequence::State& sequence = *entry.sequence->state_;
+    const auto rows = static_cast<int>(entry.tokens.size());
+    OR_RETURN(sequence.tiles.Grow(entry.sequence->size() + rows));
+    s.slices.push_back({.tiles = &sequence.tiles, .position = entry.sequence->size(),
+                        .first_row = static_cast<int>(s.tokens.size()), .rows = rows,
+                        .first_sampled = static_cast<int>(s.sampled_entries.size()),
+                        .sampled = entry.sampled});
+    s.tokens.insert(s.tokens.end(), entry.tokens.begin(), entry.tokens.end());
+    s.sampled_entries.insert(s.sampled_entries.end(), static_cast<std::size_t>(entry.sampled),
+                             static_cast<int>(i));
+  }
+  const StepInput input{.tokens = s.tokens, .slices = s.slices,
+                        .sampled = static_cast<int>(s.sampled_entries.size())};
+  const auto vocabulary = static_cast<std::size_t>(s.model->program().vocabulary);
+  const LogitRowsSink rows_sink = [&](int first, int rows, const float* logits,
+                                      std::ptrdiff_t stride) {
+    for (int r = 0; r < rows; ++r) {
+      const int entry = s.sampled_entries[static_cast<std::size_t>(first + r)];
+      sink(entry, first + r - s.slices[static_cast<std::size_t>(entry)].first_sampled,
+           {logits + r * stride, vocabulary});
+    }
+  };
+  OR_RETURN(s.executor->Run(input, rows_sink, stop));
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    StepEntry& entry = entries[i];
+    const int failed = s.slices[i].failed_layer;
+    if (failed != SequenceSlice::kNotFailed) {
+      entry.failure = Error{ErrorCode::kNumeric,
+                            failed < 0 ? std::string("a value outside the layers is not finite")
+                                       : fmt::format("a value of layer {} is not finite", failed)};
+      continue;
+    }
+    std::vector<std::int32_t>& tokens = entry.sequence->state_->tokens;
+    tokens.insert(tokens.end(), entry.tokens.begin(), entry.tokens.end());
+  }
+  return {};
+}
+
+Result<void> Engine::Prefill(Sequence& sequence, std::span<const std::int32_t> tokens,
+                             std::int64_t sampled, const LogitsSink& sink, std::stop_token stop) {
+  const auto total = static_cast<std::int64_t>(tokens.size());
+  const std::int64_t first_sampled = total - std::clamp<std::int64_t>(sampled, 0, total);
+  for (std::int64_t at = 0; at < total;) {
+    const std::int64_t take = std::min<std::int64_t>(total - at, step_rows());
+    StepEntry entry{.sequence = &sequence,
+                    .tokens = tokens.subspan(static_cast<std::size_t>(at),
+                                             static_cast<std::size_t>(take)),
+                    .sampled = static_cast<int>(
+                        std::clamp<std::int64_t>(at + take - first_sampled, 0, take)),
+                    .failure = {}};
+    const std::int64_t base = at + take - entry.sampled - first_sampled;
+    OR_RETURN(Step({&entry, 1}, [&](int, int row, std::span<const float> logits) {
+      sink(0, static_cast<int>(base) + row, logits);
+    }, stop));
+    if (entry.failure) return std::unexpected(*std::move(entry.failure));
+    at += take;
+  }
+  return {};
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Setting up an executor and a step; the phases themselves are in executor_step.cc.
+#include "engine/executor.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/check.h"
+#include "base/checked.h"
+#include "engine/executor_state.h"
+#include "engine/executor_step.h"
+
+namespace cairn::engine {
+namespace {
+
+// Floats that one worker needs: products of a unit before their epilogue, or the attention's.
+std::size_t ScratchFloats(const program::Program& program) {
+  std::size_t floats = std::size_t{2} * kMostUnitRows * kPrefillGroups * kernels::kGroupRows;
+  for (const program::Operation& op : program.operations) {
+    if (op.kind != program::OpKind::kAttend) continue;
+    const auto& attributes = op.as<program::AttendAttributes>();
+    const auto& layer = program.kv_layers[static_cast<std::size_t>(attributes.layer)];
+    floats = std::max<std::size_t>(
+        floats, static_cast<std::size_t>(kernels::AttendScratchFloats(
+                    layer.head_dim, attributes.heads / layer.heads)));
+  }
+  return RoundUp<std::size_t>(floats, 16);
+}
+
+std::size_t StateFloats(const program::Program& program, int most_parts) {
+  std::size_t most = 0;
+  for (const program::Operation& op : program.operations) {
+    if (op.kind != program::OpKind::kAttend) continue;
+    const auto& attributes = op.as<program::AttendAttributes>();
+    const auto& layer = program.kv_layers[static_cast<std::size_t>(attributes.layer)];
+    most = std::max(most, static_cast<std::size_t>(attributes.heads) *
+                              static_cast<std::size_t>(kernels::PartStride(layer.head_dim)));
+  }
+  return most * static_cast<std::size_t>(most_parts) * kMostSplitRows;
+}
+
+Result<void> RefuseWhatKernelsLack(const program::Program& program) {
+  for (const program::Operation& op : program.operations) {
+    if (op.kind != program::OpKind::kAttend) continue;
+    const auto& attributes = op.as<program::AttendAttributes>();
+    const auto& layer = program.kv_layers[static_cast<std::size_t>(attributes.layer)];
+    if (attributes.heads / layer.heads > kernels::kMostGroup) {
+      return Fail(ErrorCode::kUnsupported, "more than 32 query heads share a KV head");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Executor::Executor(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Executor::~Executor() = default;
+
+Result<std::unique_ptr<Executor>> Executor::Create(
+    const program::Program& program, const model::Weights& weights,
+    const kernels::Kernels& kernels, const kv::KvLayout& layout, parallel::WorkerTeam& team,
+    const program::StepShape& shape, std::int64_t context) {
+  OR_RETURN(RefuseWhatKernelsLack(program));
+  auto state = std::unique_ptr<State>(
+      new State{.program = program, .weights = weights, .kernels = kernels, .layout = layout,
+                .team = team, .shape = shape, .fused = program::Fuse(program)});
+  OR_RETURN(program::PlanBuffers(program, shape, state->fused));
+  state->tail = state->fused.tail;
+  state->most_parts =
+      static_cast<int>(DivideUp<std::int64_t>(context, kernels::kPartPositions)) + 1;
+  state->arena = OR_RETURN(AlignedBuffer::Allocate(state->fused.arena_bytes));
+  std::size_t angle_floats = 0;
+  for (const program::RotateAttributes& rope : state->fused.rotaries) {
+    state->rotaries.emplace_back(rope.base, rope.n_rot, rope.position_scale);
+    state->angle_offsets.push_back(angle_floats);
+    angle_floats += static_cast<std::size_t>(shape.tokens) * static_cast<std::size_t>(rope.n_rot);
+  }
+  state->angles = OR_RETURN(AlignedBuffer::Allocate(angle_floats * sizeof(float)));
+  state->states = OR_RETURN(
+      AlignedBuffer::Allocate(StateFloats(program, state->most_parts) * sizeof(float)));
+  state->scratch_floats = ScratchFloats(program);
+  state->scratch = OR_RETURN(AlignedBuffer::Allocate(
+      state->scratch_floats * sizeof(float) * static_cast<std::size_t>(team.size())));
+  state->slice_of_row.resize(static_cast<std::size_t>(shape.tokens));
+  state->row_of_sampled.resize(static_cast<std::size_t>(shape.sampled));
+  state->failed = std::vector<std::atomic<int>>(static_cast<std::size_t>(shape.tokens));
+  const auto slices = static_cast<std::size_t>(DivideUp(shape.sampled, shape.logit_rows)) + 1;
+  state->tickets = std::vector<std::atomic<std::int64_t>>(
+      4 * state->fused.stages.size() +
+      slices * 4 * (state->fused.stages.size() - static_cast<std::size_t>(state->tail)) + 4);
+  return std::unique_ptr<Executor>(new Executor(std::move(state)));
+}
+
+std::size_t Executor::buffer_bytes() const {
+  return state_->arena.size() + state_->angles.size() + state_->states.size() +
+         state_->scratch.size();
+}
+
+Result<void> Executor::Run(const StepInput& input, const LogitRowsSink& sink,
+                           std::stop_token stop) {
+  Step step(*state_, input, sink, stop);
+  step.Prepare();
+  state_->team.Run([&](int worker) { step.Work(worker); });
+  if (step.cancelled()) return Fail(ErrorCode::kCancelled, "the step was cancelled");
+  for (std::size_t i = 0; i < input.slices.size(); ++i) {
+    const int failed = state_->failed[i].load(std::memory_order_relaxed);
+    input.slices[i].failed_layer = failed == 0 ? SequenceSlice::kNotFailed : failed - 2;
+  }
+  return {};
+}
+
+}  // namespace cairn::engine

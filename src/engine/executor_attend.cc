@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// The attention stage of a step: first norms, rotation and the stores of keys and values, head by
+// head; then the attention itself, by blocks of rows, or by parts of single rows when there are few.
+#include <algorithm>
+
+#include "base/check.h"
+#include "engine/executor_step.h"
+
+namespace cairn::engine {
+
+using program::AttendBody;
+using program::Rows;
+
+kernels::AttendView Executor::Step::ViewOf(const AttendBody& body, const RowBlock& block) const {
+  const SequenceSlice& slice = input_.slices[static_cast<std::size_t>(block.slice)];
+  const kv::KvPlace& place = s_.layout.layers[static_cast<std::size_t>(body.attributes.layer)];
+  return {.kv = {.tiles = slice.tiles->tiles(place.group), .offset = place.offset,
+                 .head_dim = body.kv.head_dim, .heads = body.kv.heads},
+          .q = s_.rows(body.q, block.row),
+          .out = s_.rows(body.out, block.row),
+          .first = block.position,
+          .group = body.attributes.heads / body.kv.heads,
+          .window = body.kv.window,
+          .scale = body.attributes.scale,
+          .softcap = body.attributes.softcap};
+}
+
+// Norms and rotates the rows of a block, in place: one KV head's keys, or the group of query heads
+// that share it. Keys are then stored with their values. Stores are split by head and tile, never
+// by row: neighbouring positions share cache lines in the transposed keys.
+void Executor::Step::HeadUnit(const AttendBody& body, const RowBlock& block, int head, bool queries,
+                              bool sampled) const {
+  const program::HeadOps& ops = queries ? body.q_ops : body.k_ops;
+  const int d = body.kv.head_dim;
+  const int group = queries ? body.attributes.heads / body.kv.heads : 1;
+  const kernels::RowsView rows = s_.rows(queries ? body.q : body.k, block.row);
+  for (int r = 0; r < block.rows; ++r) {
+    const int row = sampled ? s_.row_of_sampled[static_cast<std::size_t>(block.row + r)]
+                            : block.row + r;
+    for (int h = head * group; h < (head + 1) * group; ++h) {
+      float* x = rows.row(r) + static_cast<std::ptrdiff_t>(h) * d;
+      if (ops.weight >= 0) {
+        s_.kernels.rms_norm(x, s_.weights.vector(ops.weight), d, ops.epsilon, x);
+      }
+      if (ops.rotary >= 0) {
+        const float* angle = s_.angle(ops.rotary, row);
+        s_.kernels.rotate(ops.rotate->pairs, angle, angle + s_.pairs(ops.rotary),
+                          ops.rotate->n_rot, x);
+      }
+    }
+  }
+  if (!queries) {
+    const kernels::AttendView view = ViewOf(body, block);
+    s_.kernels.store_kv(view.kv, head, rows, s_.rows(body.v, block.row), block.position,
+                        block.rows);
+  }
+}
+
+bool Executor::Step::RunAttend(Walk& walk, const program::Stage& stage) {
+  const AttendBody& body = *stage.attend();
+  const int heads = body.kv.heads;
+  const bool sampled = stage.rows == Rows::kSampled;
+  const std::vector<RowBlock>& blocks = sampled ? s_.sampled_blocks : s_.attend_blocks;
+  const auto stores = static_cast<std::int64_t>(s_.token_blocks.size()) * heads;
+  const auto query_units = static_cast<std::int64_t>(blocks.size()) * heads;
+  const bool go = Phase(walk, stores + query_units, [&](std::int64_t i) {
+    const bool queries = i >= stores;
+    const std::int64_t at = queries ? i - stores : i;
+    const RowBlock& block =
+        queries ? blocks[static_cast<std::size_t>(at / heads)]
+                : s_.token_blocks[static_cast<std::size_t>(at / heads)];
+    HeadUnit(body, block, static_cast<int>(at % heads), queries, queries && sampled);
+  });
+  if (!go) return false;
+  if (AllRows(stage.rows).count <= kMostSplitRows) return SplitAttend(walk, body, blocks);
+  return Phase(walk, query_units, [&](std::int64_t i) {
+    const RowBlock& block = blocks[static_cast<std::size_t>(i / heads)];
+    s_.kernels.attend(ViewOf(body, block), static_cast<int>(i % heads), 0, block.rows,
+                      walk.scratch);
+  });
+}
+
+// A unit is one part of one row and KV head; a second phase merges the parts in ascending order.
+bool Executor::Step::SplitAttend(Walk& walk, const AttendBody& body,
+                                 std::span<const RowBlock> blocks) {
+  const int heads = body.kv.heads;
+  const int group = body.attributes.heads / heads;
+  const int d = body.kv.head_dim;
+  const std::ptrdiff_t stride = static_cast<std::ptrdiff_t>(group) * kernels::PartStride(d);
+  struct Row {
+    const RowBlock* block;
+    int row;
+    kernels::PartRange parts;
+  };
+  Row rows[kMostSplitRows];
+  int count = 0;
+  int most = 0;
+  for (const RowBlock& block : blocks) {
+    for (int r = 0; r < block.rows; ++r) {
+      CAIRN_CHECK(count < kMostSplitRows);
+      rows[count] = {&block, r, kernels::VisibleParts(block.position + r, body.kv.window)};
+      most = std::max(most, rows[count].parts.last - rows[count].parts.first + 1);
+      ++count;
+    }
+  }
+  CAIRN_CHECK(most <= s_.most_parts);
+  const auto states_of = [&](int row, int head) {
+    return reinterpret_cast<float*>(s_.states.data()) +
+           (static_cast<std::ptrdiff_t>(row) * heads + head) * most * stride;
+  };
+  const bool go =
+      Phase(walk, static_cast<std::int64_t>(count) * heads * most, [&](std::int64_t i) {
+        const int part = static_cast<int>(i % most);
+        const int head = static_cast<int>(i / most % heads);
+        const int index = static_cast<int>(i / most / heads);
+        const Row& row = rows[index];
+        if (row.parts.first + part > row.parts.last) return;
+        s_.kernels.attend_part(ViewOf(body, *row.block), head, row.row, row.parts.first + part,
+                               states_of(index, head) + part * stride, walk.scratch);
+      });
+  if (!go) return false;
+  return Phase(walk, static_cast<std::int64_t>(count) * heads, [&](std::int64_t i) {
+    const int head = static_cast<int>(i % heads);
+    const int index = static_cast<int>(i / heads);
+    const Row& row = rows[index];
+    const kernels::AttendView view = ViewOf(body, *row.block);
+    for (int g = 0; g < group; ++g) {
+      s_.kernels.merge_parts(states_of(index, head) + g * kernels::PartStride(d),
+                             row.parts.last - row.parts.first + 1, stride, d,
+                             view.out.row(row.row) + static_cast<std::ptrdiff_t>(head * group + g) * d);
+    }
+  });
+}
+
+}  // namespace cairn::engine

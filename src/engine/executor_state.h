@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an executor keeps between steps. Private to executor*.cc.
+// Threads: written by the calling thread between steps, read by workers during one.
+#pragma once
+
+#include <atomic>
+#include <vector>
+
+#include "engine/executor.h"
+
+namespace cairn::engine {
+
+// Rows of one sequence, cut so that a unit fits the kernels: never across a tile of positions, at
+// most kernels::kAttendRows where it is for attention.
+struct RowBlock {
+  int slice = 0;
+  int row = 0;               // in the step: of all rows, or of the sampled ones
+  int rows = 0;
+  std::int64_t position = 0;
+};
+
+// Steps of at most so many query rows split the attention of a row over its parts.
+inline constexpr int kMostSplitRows = 8;
+// Weight groups of a unit of prefill; the scratch below is sized by it.
+inline constexpr int kPrefillGroups = 4;
+inline constexpr int kMostUnitRows = 480;
+inline constexpr std::size_t kActivationBytes = std::size_t{384} << 10;  // of a unit: half an L2
+
+struct Executor::State {
+  const program::Program& program;
+  const model::Weights& weights;
+  const kernels::Kernels& kernels;
+  const kv::KvLayout& layout;
+  parallel::WorkerTeam& team;
+  program::StepShape shape;
+  program::FusedProgram fused;
+  int tail = 0;                        // first stage that runs in slices of logit_rows
+  int most_parts = 0;                  // of a row at the context's end
+  std::vector<kernels::RotaryAngles> rotaries;
+
+  AlignedBuffer arena;
+  AlignedBuffer angles;                // per rotary table and row: cosines, sines
+  std::vector<std::size_t> angle_offsets;  // in floats, by table
+  AlignedBuffer states;                // of split attention
+  AlignedBuffer scratch;               // per worker
+  std::size_t scratch_floats = 0;      // per worker, a multiple of 16
+
+  std::vector<RowBlock> token_blocks;      // of all rows, up to a tile
+  std::vector<RowBlock> attend_blocks;     // of all rows, up to kAttendRows
+  std::vector<RowBlock> sampled_blocks;    // of the sampled rows, up to kAttendRows
+  std::vector<int> slice_of_row;
+  std::vector<int> row_of_sampled;
+  std::vector<std::atomic<int>> failed;    // by slice: layer + 2, 0 for none
+  std::vector<std::atomic<std::int64_t>> tickets;  // by phase
+  std::atomic<int> cancel_phase{0};        // workers leave when they reach it
+
+  float* buffer(int index) const {
+    return reinterpret_cast<float*>(arena.data() +
+                                    fused.buffers[static_cast<std::size_t>(index)].offset);
+  }
+  std::ptrdiff_t stride(int index) const {
+    return program::BufferStride(fused.buffers[static_cast<std::size_t>(index)].width);
+  }
+  kernels::RowsView rows(int index, int first = 0) const {
+    return {buffer(index) + first * stride(index), stride(index)};
+  }
+  int pairs(int rotary) const { return rotaries[static_cast<std::size_t>(rotary)].pairs(); }
+  // Cosines of a row, followed by its sines.
+  float* angle(int rotary, int row) const {
+    return reinterpret_cast<float*>(angles.data()) +
+           angle_offsets[static_cast<std::size_t>(rotary)] +
+           static_cast<std::size_t>(row) * 2 * static_cast<std::size_t>(pairs(rotary));
+  }
+  float* worker_scratch(int worker) const {
+    return reinterpret_cast<float*>(scratch.data()) +
+           static_cast<std::size_t>(worker) * scratch_floats;
+  }
+};
+
+}  // namespace cairn::engine

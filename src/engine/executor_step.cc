@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/executor_step.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/checked.h"
+
+namespace cairn::engine {
+
+using kernels::ActivationKind;
+using program::Epilogue;
+using program::OpKind;
+using program::Rows;
+
+// --- before the workers ---------------------------------------------------------------------
+
+void Executor::Step::AddBlocks(const SequenceSlice& slice, int index) {
+  const auto cut = [&](int first, int rows, std::int64_t position, int most,
+                       std::vector<RowBlock>& blocks) {
+    while (rows > 0) {
+      const int in_tile =
+          kernels::kTilePositions - static_cast<int>(position % kernels::kTilePositions);
+      const int take = std::min({rows, most, in_tile});
+      blocks.push_back({index, first, take, position});
+      first += take;
+      rows -= take;
+      position += take;
+    }
+  };
+  cut(slice.first_row, slice.rows, slice.position, kernels::kTilePositions, s_.token_blocks);
+  cut(slice.first_row, slice.rows, slice.position, kernels::kAttendRows, s_.attend_blocks);
+  cut(slice.first_sampled, slice.sampled, slice.position + slice.rows - slice.sampled,
+      kernels::kAttendRows, s_.sampled_blocks);
+}
+
+void Executor::Step::Prepare() {
+  CAIRN_CHECK(static_cast<int>(input_.tokens.size()) <= s_.shape.tokens);
+  CAIRN_CHECK(input_.sampled <= s_.shape.sampled);
+  s_.token_blocks.clear();
+  s_.attend_blocks.clear();
+  s_.sampled_blocks.clear();
+  for (int i = 0; i < static_cast<int>(input_.slices.size()); ++i) {
+    const SequenceSlice& slice = input_.slices[static_cast<std::size_t>(i)];
+    AddBlocks(slice, i);
+    for (int row = 0; row < slice.rows; ++row) {
+      s_.slice_of_row[static_cast<std::size_t>(slice.first_row + row)] = i;
+    }
+    for (int row = 0; row < slice.sampled; ++row) {
+      s_.row_of_sampled[static_cast<std::size_t>(slice.first_sampled + row)] =
+          slice.first_row + slice.rows - slice.sampled + row;
+    }
+    s_.failed[static_cast<std::size_t>(i)].store(0, std::memory_order_relaxed);
+  }
+  for (auto& ticket : s_.tickets) ticket.store(0, std::memory_order_relaxed);
+  s_.cancel_phase.store(INT_MAX, std::memory_order_relaxed);
+}
+
+// --- the walk -------------------------------------------------------------------------------
+
+void Executor::Step::Work(int worker) {
+  const kernels::FloatEnvironment environment;
+  Walk walk{worker, 0, s_.worker_scratch(worker)};
+  const int tables = static_cast<int>(s_.rotaries.size());
+  const bool go = Phase(walk, static_cast<std::int64_t>(s_.token_blocks.size()), [&](std::int64_t i) {
+    const RowBlock& block = s_.token_blocks[static_cast<std::size_t>(i)];
+    for (int table = 0; table < tables; ++table) {
+      for (int row = 0; row < block.rows; ++row) {
+        float* angle = s_.angle(table, block.row + row);
+        s_.rotaries[static_cast<std::size_t>(table)].Fill(block.position + row, angle,
+                                                          angle + s_.pairs(table));
+      }
+    }
+  });
+  if (!go) return;
+  for (int i = 0; i < s_.tail; ++i) {
+    if (!RunStage(walk, s_.fused.stages[static_cast<std::size_t>(i)])) return;
+  }
+  RunTail(walk);
+}
+
+bool Executor::Step::RunStage(Walk& walk, const program::Stage& stage) {
+  const RowRange rows = AllRows(stage.rows);
+  if (rows.count == 0) return true;
+  if (!RunPrelude(walk, stage, rows, false)) return false;
+  if (stage.matmul() != nullptr) return RunMatmul(walk, stage, rows, false);
+  if (stage.attend() != nullptr) return RunAttend(walk, stage);
+  return true;
+}
+
+// The stages that make logits, for logit_rows rows at a time; worker 0 hands each slice out.
+bool Executor::Step::RunTail(Walk& walk) {
+  const auto& first = s_.fused.stages[static_cast<std::size_t>(s_.tail)];
+  const RowRange all = AllRows(first.rows);
+  if (all.count == 0) return true;
+  if (!RunPrelude(walk, first, all, false)) return false;
+  for (int row = 0; row < all.count; row += s_.shape.logit_rows) {
+    const RowRange rows{first.rows, row, std::min(s_.shape.logit_rows, all.count - row)};
+    if (!RunMatmul(walk, first, rows, true)) return false;
+    for (std::size_t i = static_cast<std::size_t>(s_.tail) + 1; i < s_.fused.stages.size(); ++i) {
+      if (!RunPrelude(walk, s_.fused.stages[i], rows, true)) return false;
+    }
+    const bool go = Phase(walk, 0, [](std::int64_t) {});
+    if (walk.worker == 0 && go) {
+      sink_(row, rows.count, s_.buffer(s_.fused.logits), s_.stride(s_.fused.logits));
+    }
+    if (!Phase(walk, 0, [](std::int64_t) {})) return false;
+  }
+  return true;
+}
+
+// --- preludes -------------------------------------------------------------------------------
+
+void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row) const {
+  const kernels::Kernels& k = s_.kernels;
+  const int width = s_.fused.buffers[static_cast<std::size_t>(op.out)].width;
+  float* out = s_.rows(op.out).row(out_row);
+  const auto in = [&](int buffer) -> const float* { return s_.rows(buffer).row(row); };
+  switch (op.kind) {
+    case OpKind::kEmbed:
+      kernels::UnpackRow(s_.weights.matrix(op.weight), input_.tokens[static_cast<std::size_t>(row)],
+                         std::get<program::ScaleAttributes>(op.attributes).factor, out);
+      return;
+    case OpKind::kRmsNorm: {
+      const auto& norm = std::get<program::NormAttributes>(op.attributes);
+      for (int at = 0; at < width; at += norm.size) {
+        k.rms_norm(in(op.a) + at, s_.weights.vector(op.weight), norm.size, norm.epsilon, out + at);
+      }
+      return;
+    }
+    case OpKind::kAdd: k.add(in(op.a), in(op.b), width, out); return;
+    case OpKind::kScale:
+      k.scale(in(op.a), std::get<program::ScaleAttributes>(op.attributes).factor, width, out);
+      return;
+    case OpKind::kSoftcap:
+      k.softcap(in(op.a), std::get<program::ScaleAttributes>(op.attributes).factor, width, out);
+      return;
+    case OpKind::kGate:
+      k.gate(std::get<program::GateAttributes>(op.attributes).activation, in(op.a), in(op.b), width,
+             out);
+      return;
+    case OpKind::kGatherRows: {
+      const float* from =
+          s_.rows(op.a).row(s_.row_of_sampled[static_cast<std::size_t>(row)]);
+      std::copy_n(from, width, out);
+      return;
+    }
+    case OpKind::kMatmul:
+    case OpKind::kAttend:
+    case OpKind::kRotate: CAIRN_CHECK(false && "not a row operation");
+  }
+}
+
+bool Executor::Step::RunPrelude(Walk& walk, const program::Stage& stage, RowRange rows,
+                                bool in_tail) {
+  if (stage.prelude.empty() && !stage.pack) return true;
+  const int tiles = DivideUp(rows.count, kernels::kTileRows);
+  return Phase(walk, tiles, [&](std::int64_t tile) {
+    const int first = static_cast<int>(tile) * kernels::kTileRows;
+    const int last = std::min(rows.count, first + kernels::kTileRows);
+    for (const program::RowOp& op : stage.prelude) {
+      for (int row = first; row < last; ++row) {
+        RowOperation(op, in_tail ? row : rows.first + row, in_tail ? row : rows.first + row);
+      }
+    }
+    if (stage.pack) PackTile(stage, *stage.pack, rows, static_cast<int>(tile));
+  });
+}
+
+void Executor::Step::PackTile(const program::Stage& stage, const program::Pack& pack,
+                              RowRange rows, int tile) {
+  const int first = tile * kernels::kTileRows;
+  const int count = std::min(kernels::kTileRows, rows.count - first);
+  const int cols = s_.fused.buffers[static_cast<std::size_t>(pack.input)].width;
+  std::uint32_t failed = 0;
+  const auto put = [&](ActivationKind kind, std::size_t offset) {
+    std::byte* to = s_.arena.data() + offset +
+                    static_cast<std::size_t>(tile) * kernels::PackedTileBytes(kind, cols);
+    failed |= s_.kernels.pack_rows(kind, s_.rows(pack.input, first), count, cols, to);
+  };
+  if (pack.int8) put(ActivationKind::kInt8, pack.int8_offset);
+  if (pack.floats) put(ActivationKind::kFloat, pack.floats_offset);
+  if (failed != 0) NoteFailed(stage, rows, first, failed);
+}
+
+void Executor::Step::NoteFailed(const program::Stage& stage, RowRange rows, int first,
+                                std::uint32_t mask) {
+  for (int i = 0; i < kernels::kTileRows; ++i) {
+    if ((mask >> i & 1) == 0) continue;
+    int row = first + i;
+    if (rows.kind == Rows::kSampled) row = s_.row_of_sampled[static_cast<std::size_t>(row)];
+    const auto slice = static_cast<std::size_t>(s_.slice_of_row[static_cast<std::size_t>(row)]);
+    int none = 0;  // keep the first layer that failed; stages run in order
+    s_.failed[slice].compare_exchange_strong(none, stage.layer + 2, std::memory_order_relaxed);
+  }
+}
+
+// --- matmuls --------------------------------------------------------------------------------
+
+struct Executor::Step::MatmulUnit {
+  const program::MatmulPart* part;
+  int group_begin, group_end;
+  int row, rows;    // of the packed rows, a multiple of a tile
+  int out_row;      // in the output buffer
+};
+
+bool Executor::Step::RunMatmul(Walk& walk, const program::Stage& stage, RowRange rows,
+                               bool in_tail) {
+  const program::MatmulBody& body = *stage.matmul();
+  const int cols = s_.fused.buffers[static_cast<std::size_t>(stage.pack->input)].width;
+  int groups = 0;
+  for (const program::MatmulPart& part : body.parts) groups += s_.weights.matrix(part.weight).groups;
+  // Few rows: large enough units that a worker streams, small enough that none waits long. Many
+  // rows: the rows of a unit stay in the second-level cache while its weights pass.
+  int step = kPrefillGroups;
+  int most_rows = kernels::kTileRows;
+  if (rows.count <= kernels::kTileRows) {
+    const int units = 8 * s_.team.size();
+    step = std::clamp(RoundUp(groups / units, kPrefillGroups), kPrefillGroups,
+                      kMostUnitRows / kernels::kTileRows * kPrefillGroups);
+  } else {
+    const auto fitting = kActivationBytes / (static_cast<std::size_t>(cols) * 2);
+    most_rows = std::clamp(static_cast<int>(fitting) / kernels::kTileRows * kernels::kTileRows,
+                           4 * kernels::kTileRows, kMostUnitRows);
+    const int chunks = DivideUp(rows.count, most_rows);
+    most_rows = RoundUp(DivideUp(rows.count, chunks), kernels::kTileRows);
+  }
+  std::int64_t per_chunk = 0;
+  for (const program::MatmulPart& part : body.parts) {
+    per_chunk += DivideUp(s_.weights.matrix(part.weight).groups, step);
+  }
+  const int chunks = DivideUp(rows.count, most_rows);
+  return Phase(walk, per_chunk * chunks, [&](std::int64_t i) {
+    MatmulUnit unit{};
+    unit.row = rows.first + static_cast<int>(i / per_chunk) * most_rows;
+    unit.rows = std::min(most_rows, rows.first + rows.count - unit.row);
+    unit.out_row = in_tail ? unit.row - rows.first : unit.row;
+    auto left = static_cast<int>(i % per_chunk);
+    for (const program::MatmulPart& part : body.parts) {
+      const int part_groups = s_.weights.matrix(part.weight).groups;
+      const int units = DivideUp(part_groups, step);
+      if (left < units) {
+        unit.part = &part;
+        unit.group_begin = left * step;
+        unit.group_end = std::min(part_groups, unit.group_begin + step);
+        break;
+      }
+      left -= units;
+    }
+    MatmulUnitRows(stage, unit, walk.scratch);
+  });
+}
+
+void Executor::Step::MatmulUnitRows(const program::Stage& stage, const MatmulUnit& unit,
+                                    float* scratch) const {
+  const program::Pack& pack = *stage.pack;
+  const int cols = s_.fused.buffers[static_cast<std::size_t>(pack.input)].width;
+  const int first_output = unit.group_begin * kernels::kGroupRows;
+  const auto product = [&](int weight, kernels::RowsView out) {
+    const kernels::PackedMatrix& matrix = s_.weights.matrix(weight);
+    const ActivationKind kind = kernels::ActivationOf(matrix.format);
+    const std::byte* tiles =
+        s_.arena.data() + (kind == ActivationKind::kInt8 ? pack.int8_offset : pack.floats_offset) +
+        static_cast<std::size_t>(unit.row / kernels::kTileRows) *
+            kernels::PackedTileBytes(kind, cols);
+    s_.kernels.matmul(matrix, unit.group_begin, unit.group_end, tiles, unit.rows, out);
+  };
+  kernels::RowsView out = s_.rows(unit.part->out, unit.out_row);
+  out.data += first_output;
+  if (unit.part->epilogue == Epilogue::kStore) {
+    product(unit.part->weight, out);
+    return;
+  }
+  const std::ptrdiff_t width = static_cast<std::ptrdiff_t>(unit.group_end - unit.group_begin) *
+                               kernels::kGroupRows;
+  const int outputs = std::min(static_cast<int>(width),
+                               s_.weights.matrix(unit.part->weight).rows - first_output);
+  const kernels::RowsView products{scratch, width};
+  product(unit.part->weight, products);
+  if (unit.part->epilogue == Epilogue::kAdd) {
+    const kernels::RowsView other = s_.rows(unit.part->other, unit.out_row);
+    for (int r = 0; r < unit.rows; ++r) {
+      s_.kernels.add(other.row(r) + first_output, products.row(r), outputs, out.row(r));
+    }
+    return;
+  }
+  const kernels::RowsView inputs{scratch + unit.rows * width, width};
+  product(unit.part->gate_input, inputs);
+  for (int r = 0; r < unit.rows; ++r) {
+    s_.kernels.gate(unit.part->activation, products.row(r), inputs.row(r), outputs, out.row(r));
+  }
+}
+
+}  // namespace cairn::engine

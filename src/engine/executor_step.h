@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// One step of an executor. Private to executor*.cc.
+//
+// Threads: Prepare on the calling thread, Work on every worker at once. Workers walk the same
+//   phases; a phase's units are claimed by ticket, the barrier at its end orders all memory.
+#pragma once
+
+#include <climits>
+
+#include "engine/executor_state.h"
+
+namespace cairn::engine {
+
+class Executor::Step {
+ public:
+  Step(State& state, const StepInput& input, const LogitRowsSink& sink, std::stop_token& stop)
+      : s_(state), input_(input), sink_(sink), stop_(stop) {}
+
+  void Prepare();
+  void Work(int worker);
+  bool cancelled() const {
+    return s_.cancel_phase.load(std::memory_order_relaxed) != INT_MAX;
+  }
+
+ private:
+  // A worker on its way through the phases.
+  struct Walk {
+    int worker = 0;
+    int phase = 0;
+    float* scratch = nullptr;
+  };
+  // Rows that a stage works on: [first, first + count) of the tokens or of the sampled rows.
+  struct RowRange {
+    program::Rows kind;
+    int first = 0;
+    int count = 0;
+  };
+
+  // Runs unit(i) for i < count, shared with the other workers, and meets them. False: leave.
+  template <typename F>
+  bool Phase(Walk& walk, std::int64_t count, F&& unit);
+
+  bool RunStage(Walk& walk, const program::Stage& stage);
+  bool RunTail(Walk& walk);
+  bool RunPrelude(Walk& walk, const program::Stage& stage, RowRange rows, bool in_tail);
+  bool RunMatmul(Walk& walk, const program::Stage& stage, RowRange rows, bool in_tail);
+  bool RunAttend(Walk& walk, const program::Stage& stage);
+
+  void RowOperation(const program::RowOp& op, int row, int out_row) const;
+  void PackTile(const program::Stage& stage, const program::Pack& pack, RowRange rows, int tile);
+  void NoteFailed(const program::Stage& stage, RowRange rows, int first, std::uint32_t mask);
+  struct MatmulUnit;
+  void MatmulUnitRows(const program::Stage& stage, const MatmulUnit& unit, float* scratch) const;
+  void HeadUnit(const program::AttendBody& body, const RowBlock& block, int head, bool queries,
+                bool sampled) const;
+  kernels::AttendView ViewOf(const program::AttendBody& body, const RowBlock& block) const;
+  bool SplitAttend(Walk& walk, const program::AttendBody& body, std::span<const RowBlock> blocks);
+  void AddBlocks(const SequenceSlice& slice, int index);
+
+  RowRange AllRows(program::Rows kind) const {
+    return {kind, 0, kind == program::Rows::kTokens ? static_cast<int>(input_.tokens.size())
+                                                    : input_.sampled};
+  }
+
+  State& s_;
+  const StepInput& input_;
+  const LogitRowsSink& sink_;
+  std::stop_token& stop_;
+};
+
+template <typename F>
+bool Executor::Step::Phase(Walk& walk, std::int64_t count, F&& unit) {
+  auto& ticket = s_.tickets[static_cast<std::size_t>(walk.phase)];
+  // Relaxed: a ticket orders nothing; the barrier does.
+  for (std::int64_t i = ticket.fetch_add(1, std::memory_order_relaxed); i < count;
+       i = ticket.fetch_add(1, std::memory_order_relaxed)) {
+    unit(i);
+  }
+  ++walk.phase;
+  // A phase number, not a flag: a worker that is still on its way to an earlier phase must not see
+  // it as its own.
+  if (walk.worker == 0 && stop_.stop_requested() && !cancelled()) {
+    s_.cancel_phase.store(walk.phase, std::memory_order_relaxed);
+  }
+  s_.team.barrier().Wait();
+  return walk.phase < s_.cancel_phase.load(std::memory_order_relaxed);
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds stop strings in a stream of text, over the borders of its pieces.
+// Threads: one stream, one thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cairn::engine {
+
+class StopStrings {
+ public:
+  // Empty strings are ignored.
+  explicit StopStrings(std::vector<std::string> stops);
+
+  // The text that is certain not to belong to a stop string. Once one is found, what comes before
+  // the earliest match, and then nothing.
+  std::string Push(std::string_view text);
+  // What was held back, when the stream ends without a match.
+  std::string Finish();
+  bool found() const { return found_; }
+
+ private:
+  std::vector<std::string> stops_;
+  std::string held_;  // a suffix of the text that may begin a stop string
+  bool found_ = false;
+};
+
+}  // namespace cairn::engine

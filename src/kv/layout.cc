@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kv/layout.h"
+
+#include <algorithm>
+
+#include "kernels/kernels.h"
+
+namespace cairn::kv {
+
+KvLayout LayOut(const std::vector<program::KvLayer>& layers) {
+  KvLayout layout;
+  for (const program::KvLayer& layer : layers) {
+    const auto it = std::ranges::find(layout.windows, layer.window);
+    const auto group = static_cast<std::size_t>(it - layout.windows.begin());
+    if (it == layout.windows.end()) {
+      layout.windows.push_back(layer.window);
+      layout.tile_bytes.push_back(0);
+    }
+    layout.layers.push_back({static_cast<int>(group), layout.tile_bytes[group]});
+    layout.tile_bytes[group] += kernels::KvLayerBytes(layer.head_dim, layer.heads);
+  }
+  return layout;
+}
+
+std::size_t KvLayout::bytes_per_token() const {
+  std::size_t bytes = 0;
+  for (const std::size_t tile : tile_bytes) bytes += tile;
+  return bytes / kernels::kTilePositions;
+}
+
+}  // namespace cairn::kv

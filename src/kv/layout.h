@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the keys and values of a model's layers lie.
+//
+// A tile holds 64 positions of all layers of one group. Layers that see everything form one group,
+// layers with the same sliding window another: they give memory back at different times. Inside a
+// tile a layer has kernels::KvLayerBytes (f16).
+// Threads: a plain value.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "program/program.h"
+
+namespace cairn::kv {
+
+struct KvPlace {
+  int group = 0;
+  std::size_t offset = 0;  // bytes inside a tile of that group
+};
+
+struct KvLayout {
+  std::vector<KvPlace> layers;          // by index of Program::kv_layers
+  std::vector<std::size_t> tile_bytes;  // by group
+  std::vector<int> windows;             // by group; 0: sees everything
+
+  int groups() const { return static_cast<int>(tile_bytes.size()); }
+  // Bytes of all groups for one position, on average over a tile.
+  std::size_t bytes_per_token() const;
+};
+
+KvLayout LayOut(const std::vector<program::KvLayer>& layers);
+
+}  // namespace cairn::kv

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kv/tiles.h"
+
+#include "base/checked.h"
+#include "kernels/kernels.h"
+
+namespace cairn::kv {
+
+Result<std::byte*> TilePool::Take() {
+  if (free_.empty()) {
+    tiles_.push_back(OR_RETURN(AlignedBuffer::Allocate(tile_bytes_)));
+    return tiles_.back().data();
+  }
+  std::byte* tile = free_.back();
+  free_.pop_back();
+  return tile;
+}
+
+KvMemory::KvMemory(KvLayout layout) : layout_(std::move(layout)) {
+  for (const std::size_t bytes : layout_.tile_bytes) pools_.emplace_back(bytes);
+}
+
+std::size_t KvMemory::reserved_bytes() const {
+  std::size_t bytes = 0;
+  for (const TilePool& pool : pools_) bytes += pool.reserved_bytes();
+  return bytes;
+}
+
+SequenceTiles::SequenceTiles(KvMemory& memory)
+    : memory_(memory), tiles_(static_cast<std::size_t>(memory.layout().groups())) {}
+
+SequenceTiles::~SequenceTiles() { Shrink(0); }
+
+Result<void> SequenceTiles::Grow(std::int64_t size) {
+  const auto count = static_cast<std::size_t>(
+      DivideUp<std::int64_t>(size, kernels::kTilePositions));
+  for (std::size_t group = 0; group < tiles_.size(); ++group) {
+    while (tiles_[group].size() < count) {
+      auto tile = memory_.pool(static_cast<int>(group)).Take();
+      if (!tile) {
+        return std::unexpected(std::move(tile).error().Within("KV memory"));
+      }
+      tiles_[group].push_back(*tile);
+    }
+  }
+  return {};
+}
+
+void SequenceTiles::Shrink(std::int64_t size) {
+  const auto count = static_cast<std::size_t>(
+      DivideUp<std::int64_t>(size, kernels::kTilePositions));
+  for (std::size_t group = 0; group < tiles_.size(); ++group) {
+    while (tiles_[group].size() > count) {
+      memory_.pool(static_cast<int>(group)).Give(tiles_[group].back());
+      tiles_[group].pop_back();
+    }
+  }
+}
+
+}  // namespace cairn::kv

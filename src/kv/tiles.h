@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tiles of KV memory and the tiles of one sequence.
+//
+// Kernels see a span of tile pointers per sequence and group (kernels::KvView); who fills it is this
+// room's business. Freed tiles are kept for the next sequence.
+// Threads: used by the engine's thread; workers only read the pointers during a step.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/error.h"
+#include "kv/layout.h"
+
+namespace cairn::kv {
+
+// Tiles of one group: all of one size.
+class TilePool {
+ public:
+  explicit TilePool(std::size_t tile_bytes) : tile_bytes_(tile_bytes) {}
+
+  // A tile of unspecified contents, owned by the pool. Errors: kOutOfMemory.
+  [[nodiscard]] Result<std::byte*> Take();
+  void Give(std::byte* tile) { free_.push_back(tile); }
+
+  std::size_t reserved_bytes() const { return tiles_.size() * tile_bytes_; }
+
+ private:
+  std::size_t tile_bytes_;
+  std::vector<AlignedBuffer> tiles_;
+  std::vector<std::byte*> free_;
+};
+
+// The pools of a layout; outlives the sequences that take from it.
+class KvMemory {
+ public:
+  explicit KvMemory(KvLayout layout);
+
+  const KvLayout& layout() const { return layout_; }
+  TilePool& pool(int group) { return pools_[static_cast<std::size_t>(group)]; }
+  std::size_t reserved_bytes() const;
+
+ private:
+  KvLayout layout_;
+  std::vector<TilePool> pools_;
+};
+
+// The tiles of one sequence: slot = position.
+class SequenceTiles {
+ public:
+  // The memory must outlive the object.
+  explicit SequenceTiles(KvMemory& memory);
+  ~SequenceTiles();
+  SequenceTiles(const SequenceTiles&) = delete;
+  SequenceTiles& operator=(const SequenceTiles&) = delete;
+
+  // Makes positions [0, size) writable. Unchanged on failure. Errors: kOutOfMemory.
+  [[nodiscard]] Result<void> Grow(std::int64_t size);
+  // Gives back the tiles that hold no position below `size`.
+  void Shrink(std::int64_t size);
+
+  // Tile pointers of a group; valid until Grow or Shrink.
+  std::byte* const* tiles(int group) const { return tiles_[static_cast<std::size_t>(group)].data(); }
+
+ private:
+  KvMemory& memory_;
+  std::vector<std::vector<std::byte*>> tiles_;
+};
+
+}  // namespace cairn::kv

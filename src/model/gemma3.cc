@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The gemma3 architecture (text): norms before and after each half of a layer, norms on queries and
+// keys, rotary embedding on halves, five layers with a sliding window and a base of their own to
+// each that sees everything, a gated feed-forward with gelu, a scaled embedding.
+#include <cmath>
+
+#include "model/architectures.h"
+#include "model/hyper_parameters.h"
+#include "model/weights.h"
+#include "program/builder.h"
+
+namespace cairn::model {
+namespace {
+
+constexpr int kPattern = 6;             // every sixth layer sees everything
+constexpr double kLocalBase = 10000;    // of the layers with a window
+
+struct Gemma3 {
+  int layers, width, heads, kv_heads, head_dim, window;
+  float epsilon, softcap;
+  program::RotateAttributes global, local;
+  bool sees_everything(int layer) const { return layer % kPattern == kPattern - 1; }
+};
+
+Result<Gemma3> ReadGemma3(const Gguf& gguf) {
+  const HyperParameters h(gguf, "gemma3");
+  OR_RETURN(RefuseUnknownFeatures(gguf, h));
+  Gemma3 m{};
+  m.layers = OR_RETURN(h.Int("block_count", 1, kMostLayers));
+  m.width = OR_RETURN(h.Int("embedding_length", 1, kMostWidth));
+  m.heads = OR_RETURN(h.Int("attention.head_count", 1, kMostHeads));
+  m.kv_heads = OR_RETURN(h.IntOr("attention.head_count_kv", m.heads, 1, kMostHeads));
+  m.head_dim = OR_RETURN(h.IntOr("attention.key_length", m.width / m.heads, 2, kMostWidth));
+  m.window = OR_RETURN(h.Int("attention.sliding_window", 1, kMostContext));
+  m.epsilon = static_cast<float>(OR_RETURN(h.Positive("attention.layer_norm_rms_epsilon")));
+  m.softcap = static_cast<float>(OR_RETURN(h.PositiveOr("final_logit_softcapping", 0)));
+  m.global = {.pairs = kernels::RotaryPairs::kHalves, .head_dim = m.head_dim, .n_rot = m.head_dim,
+              .base = OR_RETURN(h.PositiveOr("rope.freq_base", 1000000)),
+              .position_scale = OR_RETURN(PositionScale(gguf, h))};
+  m.local = m.global;
+  m.local.base = OR_RETURN(h.PositiveOr("rope.freq_base_swa", kLocalBase));
+  m.local.position_scale = 1;
+  return m;
+}
+
+}  // namespace
+
+Result<program::Program> BuildGemma3(const Gguf& gguf) {
+  const Gemma3 m = OR_RETURN(ReadGemma3(gguf));
+  const GgufCatalog catalog(gguf);
+  program::Builder b(catalog);
+  using program::Value;
+  Value x = b.Embed("token_embd.weight", std::sqrt(static_cast<float>(m.width)));
+  for (int l = 0; l < m.layers; ++l) {
+    b.SetLayer(l);
+    const auto w = [&](const char* name) { return b.LayerWeight(name); };
+    const bool all = m.sees_everything(l);
+    const program::RotateAttributes& rope = all ? m.global : m.local;
+    const Value n = b.RmsNorm(x, w("attn_norm"), m.epsilon);
+    const Value q =
+        b.Rotate(b.HeadNorm(b.Matmul(n, w("attn_q")), w("attn_q_norm"), m.epsilon), rope);
+    const Value k =
+        b.Rotate(b.HeadNorm(b.Matmul(n, w("attn_k")), w("attn_k_norm"), m.epsilon), rope);
+    const Value v = b.Matmul(n, w("attn_v"));
+    const Value a = b.Attend(
+        q, k, v, {.heads = m.kv_heads, .head_dim = m.head_dim, .window = all ? 0 : m.window},
+        m.heads, 1 / std::sqrt(static_cast<float>(m.head_dim)));
+    x = b.Add(x, b.RmsNorm(b.Matmul(a, w("attn_output")), w("post_attention_norm"), m.epsilon));
+    const Value f = b.RmsNorm(x, w("ffn_norm"), m.epsilon);
+    const Value gated = b.Gate(kernels::Activation::kGelu, b.Matmul(f, w("ffn_gate")),
+                               b.Matmul(f, w("ffn_up")));
+    x = b.Add(x, b.RmsNorm(b.Matmul(gated, w("ffn_down")), w("post_ffw_norm"), m.epsilon));
+  }
+  b.SetLayer(-1);
+  const Value last = b.RmsNorm(b.SampledRows(x), "output_norm.weight", m.epsilon);
+  const bool tied = !b.Has("output.weight");
+  const Value logits = b.Matmul(last, tied ? "token_embd.weight" : "output.weight");
+  return b.Finish(m.softcap > 0 ? b.Softcap(logits, m.softcap) : logits);
+}
+
+}  // namespace cairn::model

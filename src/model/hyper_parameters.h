@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads hyper-parameters under an architecture's prefix ('llama.block_count') with their ranges.
+// Threads: const, as Gguf.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "model/gguf.h"
+
+namespace cairn::model {
+
+class HyperParameters {
+ public:
+  explicit HyperParameters(const Gguf& gguf, std::string_view architecture)
+      : gguf_(gguf), prefix_(std::string(architecture) + ".") {}
+
+  // Errors: kCorrupt where the key is missing, of another type or outside [least, most].
+  [[nodiscard]] Result<int> Int(std::string_view key, int least, int most) const;
+  [[nodiscard]] Result<int> IntOr(std::string_view key, int fallback, int least, int most) const;
+  // Finite and above 0.
+  [[nodiscard]] Result<double> Positive(std::string_view key) const;
+  [[nodiscard]] Result<double> PositiveOr(std::string_view key, double fallback) const;
+  bool Has(std::string_view key) const { return gguf_.Find(Name(key)) != nullptr; }
+  std::string Name(std::string_view key) const { return prefix_ + std::string(key); }
+
+ private:
+  const Gguf& gguf_;
+  std::string prefix_;
+};
+
+// Caps on what a file may claim, far above any real model.
+inline constexpr int kMostLayers = 1024;
+inline constexpr int kMostWidth = 1 << 20;   // values of a row
+inline constexpr int kMostHeads = 4096;
+inline constexpr int kMostContext = 1 << 28; // tokens
+
+// Refuses what no builder here has: biases of the attention, experts, per-frequency factors.
+[[nodiscard]] Result<void> RefuseUnknownFeatures(const Gguf& gguf, const HyperParameters& h);
+
+// Linear position scaling: 1, or 1 / factor. Errors: kUnsupported for other kinds of scaling.
+[[nodiscard]] Result<double> PositionScale(const Gguf& gguf, const HyperParameters& h);
+
+}  // namespace cairn::model

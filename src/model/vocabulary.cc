@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/vocabulary.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace cairn::model {
+namespace {
+
+Result<std::optional<std::int32_t>> ReadId(const Gguf& gguf, std::string_view key,
+                                           std::size_t tokens) {
+  if (gguf.Find(key) == nullptr) return std::nullopt;
+  const std::int64_t id = OR_RETURN(gguf.GetInt(key));
+  if (id < 0 || static_cast<std::size_t>(id) >= tokens) {
+    return Fail(ErrorCode::kCorrupt, fmt::format("metadata '{}' is {}, but there are {} tokens", key,
+                                                 id, tokens));
+  }
+  return static_cast<std::int32_t>(id);
+}
+
+Result<void> ReadTypes(const Gguf& gguf, Vocabulary& v) {
+  constexpr std::string_view kKey = "tokenizer.ggml.token_type";
+  v.types.assign(v.tokens.size(), TokenType::kNormal);
+  if (gguf.Find(kKey) == nullptr) return {};
+  const std::vector<std::int32_t> types = OR_RETURN(gguf.GetInts(kKey));
+  if (types.size() != v.tokens.size()) {
+    return Fail(ErrorCode::kCorrupt, fmt::format("'{}' has {} entries for {} tokens", kKey,
+                                                 types.size(), v.tokens.size()));
+  }
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    if (types[i] < 0 || types[i] > 6) {
+      return Fail(ErrorCode::kCorrupt,
+                  fmt::format("'{}' gives token {} the unknown type {}", kKey, i, types[i]));
+    }
+    // 0 is "undefined" in the format; such tokens are ordinary text.
+    if (types[i] != 0) v.types[i] = static_cast<TokenType>(types[i]);
+  }
+  return {};
+}
+
+Result<void> ReadScores(const Gguf& gguf, Vocabulary& v) {
+  v.scores = OR_RETURN(gguf.GetFloats("tokenizer.ggml.scores"));
+  if (v.scores.size() != v.tokens.size()) {
+    return Fail(ErrorCode::kCorrupt, fmt::format("'tokenizer.ggml.scores' has {} entries for {} tokens",
+                                                 v.scores.size(), v.tokens.size()));
+  }
+  for (const float score : v.scores) {
+    if (std::isnan(score)) return Fail(ErrorCode::kCorrupt, "'tokenizer.ggml.scores' holds a NaN");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Vocabulary> ReadVocabulary(const Gguf& gguf) {
+  Vocabulary v;
+  const std::string_view kind = OR_RETURN(gguf.GetString("tokenizer.ggml.model"));
+  v.tokens = OR_RETURN(gguf.GetStrings("tokenizer.ggml.tokens"));
+  if (v.tokens.empty() || v.tokens.size() > kMostTokens) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("the vocabulary has {} tokens, 1 to {} were expected", v.tokens.size(),
+                            kMostTokens));
+  }
+  for (const std::string_view token : v.tokens) {
+    if (token.size() > kMostTokenBytes) {
+      return Fail(ErrorCode::kLimit, fmt::format("a token has {} bytes, at most {} are allowed",
+                                                 token.size(), kMostTokenBytes));
+    }
+  }
+  OR_RETURN(ReadTypes(gguf, v));
+  if (kind == "gpt2") {
+    v.kind = TokenizerKind::kByteBpe;
+    v.pre = gguf.Find("tokenizer.ggml.pre") == nullptr
+                ? "gpt-2"
+                : std::string(OR_RETURN(gguf.GetString("tokenizer.ggml.pre")));
+    v.merges = OR_RETURN(gguf.GetStrings("tokenizer.ggml.merges"));
+  } else if (kind == "llama") {
+    v.kind = TokenizerKind::kSentencePiece;
+    OR_RETURN(ReadScores(gguf, v));
+  } else {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("tokenizer '{}' is not supported; supported are gpt2 and llama",
+                            kind.substr(0, 80)));
+  }
+  const bool sentence_piece = v.kind == TokenizerKind::kSentencePiece;
+  v.bos = OR_RETURN(ReadId(gguf, "tokenizer.ggml.bos_token_id", v.tokens.size()));
+  v.eos = OR_RETURN(ReadId(gguf, "tokenizer.ggml.eos_token_id", v.tokens.size()));
+  v.eot = OR_RETURN(ReadId(gguf, "tokenizer.ggml.eot_token_id", v.tokens.size()));
+  v.unknown = OR_RETURN(ReadId(gguf, "tokenizer.ggml.unknown_token_id", v.tokens.size()));
+  v.add_bos = OR_RETURN(gguf.GetBool("tokenizer.ggml.add_bos_token", sentence_piece));
+  v.add_eos = OR_RETURN(gguf.GetBool("tokenizer.ggml.add_eos_token", false));
+  v.add_space_prefix = OR_RETURN(gguf.GetBool("tokenizer.ggml.add_space_prefix", sentence_piece));
+  return v;
+}
+
+}  // namespace cairn::model

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/weights.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <limits>
+#include <mutex>
+
+#include "base/check.h"
+#include "base/checked.h"
+#include "tensor/dequantise.h"
+
+namespace cairn::model {
+namespace {
+
+constexpr std::size_t kSliceBytes = std::size_t{4} << 20;  // of the file, per unit of repacking
+
+bool IsVector(const program::Program& program, int weight) {
+  for (const program::Operation& op : program.operations) {
+    if (op.weight == weight) return op.kind == program::OpKind::kRmsNorm;
+  }
+  return false;
+}
+
+// A run of groups of one matrix.
+struct Slice {
+  const GgufTensor* tensor;
+  const kernels::PackedMatrix* matrix;
+  int group_begin;
+  int group_end;
+};
+
+Result<void> PackSlice(const Slice& slice, std::byte* packed) {
+  const kernels::PackedMatrix& m = *slice.matrix;
+  const std::size_t row_bytes = tensor::RowBytes(m.format, static_cast<std::size_t>(m.cols));
+  const auto begin = static_cast<std::size_t>(slice.group_begin) * kernels::kGroupRows;
+  const auto end = std::min<std::size_t>(
+      static_cast<std::size_t>(slice.group_end) * kernels::kGroupRows,
+      static_cast<std::size_t>(m.rows));
+  const int groups = slice.group_end - slice.group_begin;
+  return kernels::PackGroups(m.format, m.cols,
+                             slice.tensor->bytes.subspan(begin * row_bytes, (end - begin) * row_bytes),
+                             groups,
+                             {packed, static_cast<std::size_t>(groups) * m.group_bytes});
+}
+
+}  // namespace
+
+std::optional<program::Weight> GgufCatalog::Find(std::string_view name) const {
+  const GgufTensor* tensor = gguf_.FindTensor(name);
+  constexpr std::int64_t kMost = std::numeric_limits<int>::max() - 64;
+  if (tensor == nullptr || tensor->cols() > kMost || tensor->rows() > kMost) return std::nullopt;
+  return program::Weight{std::string(name), tensor->format, static_cast<int>(tensor->rows()),
+                         static_cast<int>(tensor->cols())};
+}
+
+Result<Weights> Weights::Load(const program::Program& program, const Gguf& gguf,
+                              const MappedFile& file, parallel::WorkerTeam& team) {
+  Weights weights;
+  weights.matrices_.resize(program.weights.size());
+  weights.vectors_.resize(program.weights.size());
+  for (std::size_t w = 0; w < program.weights.size(); ++w) {
+    const program::Weight& info = program.weights[w];
+    if (IsVector(program, static_cast<int>(w))) {
+      std::vector<float>& values = weights.vectors_[w];
+      values.resize(static_cast<std::size_t>(info.cols));
+      auto read = tensor::Dequantise(info.format, gguf.FindTensor(info.name)->bytes, values);
+      if (!read) return std::unexpected(std::move(read).error().Within("tensor '" + info.name + "'"));
+      continue;
+    }
+    if (!tensor::Traits(info.format).has_matmul) {
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("tensor '{}' is {}, which cannot be multiplied", info.name,
+                              tensor::Traits(info.format).name));
+    }
+    weights.matrices_[w] = {.format = info.format, .rows = info.rows, .cols = info.cols,
+                            .groups = DivideUp(info.rows, kernels::kGroupRows),
+                            .group_bytes = kernels::PackedGroupBytes(info.format, info.cols)};
+  }
+  OR_RETURN(weights.PackMatrices(program, gguf, file, team));
+  return weights;
+}
+
+Result<void> Weights::PackMatrices(const program::Program& program, const Gguf& gguf,
+                                   const MappedFile& file, parallel::WorkerTeam& team) {
+  std::size_t total = 0;
+  for (const kernels::PackedMatrix& m : matrices_) {
+    // Fits: packed bytes are at most 8 per value of a tensor that lies in the file.
+    total += static_cast<std::size_t>(m.groups) * m.group_bytes;
+  }
+  memory_ = OR_RETURN(AlignedBuffer::Allocate(total));
+  std::vector<Slice> slices;
+  std::byte* at = memory_.data();
+  for (std::size_t w = 0; w < matrices_.size(); ++w) {
+    kernels::PackedMatrix& m = matrices_[w];
+    if (m.groups == 0) continue;
+    m.data = at;
+    at += static_cast<std::size_t>(m.groups) * m.group_bytes;
+    const int step = static_cast<int>(std::max<std::size_t>(1, kSliceBytes / m.group_bytes));
+    for (int g = 0; g < m.groups; g += step) {
+      slices.push_back({gguf.FindTensor(program.weights[w].name), &m, g,
+                        std::min(m.groups, g + step)});
+    }
+  }
+  std::mutex mutex;
+  Result<void> result;
+  team.ForEach(static_cast<std::int64_t>(slices.size()), [&](std::int64_t i) {
+    const Slice& slice = slices[static_cast<std::size_t>(i)];
+    std::byte* packed = memory_.data() + (slice.matrix->data - memory_.data()) +
+                        static_cast<std::size_t>(slice.group_begin) * slice.matrix->group_bytes;
+    auto done = PackSlice(slice, packed);
+    const std::size_t row_bytes =
+        tensor::RowBytes(slice.matrix->format, static_cast<std::size_t>(slice.matrix->cols));
+    const auto first = static_cast<std::size_t>(slice.group_begin) * kernels::kGroupRows;
+    const auto rows = static_cast<std::size_t>(slice.group_end - slice.group_begin) *
+                      kernels::kGroupRows;
+    file.Release(slice.tensor->offset + first * row_bytes, rows * row_bytes);
+    if (!done) {
+      const std::lock_guard lock(mutex);
+      result = std::move(done);
+    }
+  });
+  return result;
+}
+
+}  // namespace cairn::model

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The weights of a program, repacked for the kernels.
+//
+// Matrices go into the layout of kernels/packed.h slice by slice (about 4 MB of file each, slices in
+// parallel), and the file's pages are given back at once, so that loading never holds the weights
+// twice. Vectors (norms) become f32.
+// Threads: immutable after Load.
+// Owns: the packed bytes.
+#pragma once
+
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "kernels/packed.h"
+#include "model/gguf.h"
+#include "parallel/team.h"
+#include "program/builder.h"
+#include "program/program.h"
+
+namespace cairn::model {
+
+// Looks weights up in a file. Tensors larger than 2^31 - 1 in a dimension are not found.
+class GgufCatalog : public program::WeightCatalog {
+ public:
+  explicit GgufCatalog(const Gguf& gguf) : gguf_(gguf) {}
+  std::optional<program::Weight> Find(std::string_view name) const override;
+
+ private:
+  const Gguf& gguf_;
+};
+
+class Weights {
+ public:
+  // Errors: kOutOfMemory; kUnsupported, naming the tensor, for a format without a matmul.
+  [[nodiscard]] static Result<Weights> Load(const program::Program& program, const Gguf& gguf,
+                                            const MappedFile& file, parallel::WorkerTeam& team);
+
+  // By index of Program::weights. A weight that a matmul or an embedding uses is a matrix, one that
+  // a norm uses a vector.
+  const kernels::PackedMatrix& matrix(int weight) const {
+    return matrices_[static_cast<std::size_t>(weight)];
+  }
+  const float* vector(int weight) const { return vectors_[static_cast<std::size_t>(weight)].data(); }
+
+  std::size_t bytes() const { return memory_.size(); }
+
+ private:
+  [[nodiscard]] Result<void> PackMatrices(const program::Program& program, const Gguf& gguf,
+                                          const MappedFile& file, parallel::WorkerTeam& team);
+
+  AlignedBuffer memory_;
+  std::vector<kernels::PackedMatrix> matrices_;
+  std::vector<std::vector<float>> vectors_;
+};
+
+}  // namespace cairn::model
