@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <algorithm>
 #include <filesystem>
 #include <vector>
 
@@ -18,42 +19,48 @@
 namespace cairn::model {
 namespace {
 
-std::unexpected<Error> WriteFailure(const std::string& path, int error) {
+std::string FolderOf(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
+std::unexpected<Error> WriteFailure(const std::string& path, int error) {
+  const std::string folder = FolderOf(path);
   if (error == ENOSPC || error == EDQUOT) {
-    return Fail(ErrorCode::kIo, fmt::format("the disk of {} is full; free some space or set "
-                                            "CAIRN_HOME to a folder elsewhere", folder));
+    return Fail(ErrorCode::kIo, fmt::format("the disk of {} is full; free some space", folder));
   }
   return Fail(ErrorCode::kIo, fmt::format("{} cannot be written: {}", path, std::strerror(error)));
 }
 
 }  // namespace
 
-struct NewFile::Hash {
-  Hash() : context(EVP_MD_CTX_new()) {
-    CAIRN_CHECK(context != nullptr && EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1);
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new()) {
+    CAIRN_CHECK(context_ != nullptr && EVP_DigestInit_ex(context_, EVP_sha256(), nullptr) == 1);
   }
-  Hash(const Hash&) = delete;
-  Hash& operator=(const Hash&) = delete;
-  ~Hash() { EVP_MD_CTX_free(context); }
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
+  ~Sha256() { EVP_MD_CTX_free(context_); }
 
   void Update(std::span<const std::byte> bytes) {
-    CAIRN_CHECK(EVP_DigestUpdate(context, bytes.data(), bytes.size()) == 1);
+    CAIRN_CHECK(EVP_DigestUpdate(context_, bytes.data(), bytes.size()) == 1);
   }
   std::string Finish() {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned int length = 0;
-    CAIRN_CHECK(EVP_DigestFinal_ex(context, digest.data(), &length) == 1);
+    CAIRN_CHECK(EVP_DigestFinal_ex(context_, digest.data(), &length) == 1);
     std::string text;
     for (unsigned int i = 0; i < length; ++i) text += fmt::format("{:02x}", digest[i]);
     return text;
   }
 
-  EVP_MD_CTX* context;
+ private:
+  EVP_MD_CTX* context_;
 };
 
 NewFile::NewFile(std::string temporary, int descriptor)
-    : temporary_(std::move(temporary)), descriptor_(descriptor), hash_(std::make_unique<Hash>()) {}
+    : temporary_(std::move(temporary)), descriptor_(descriptor), hash_(std::make_unique<class Sha256>()) {}
 
 NewFile::NewFile(NewFile&& other) noexcept
     : temporary_(std::exchange(other.temporary_, {})),
@@ -87,7 +94,7 @@ Result<void> NewFile::Append(std::span<const std::byte> bytes) {
   return {};
 }
 
-std::string NewFile::Sha256() { return hash_->Finish(); }
+std::string NewFile::Digest() { return hash_->Finish(); }
 
 Result<void> NewFile::Commit(const std::string& path) {
   if (fsync(descriptor_) != 0) return WriteFailure(temporary_, errno);
@@ -95,7 +102,7 @@ Result<void> NewFile::Commit(const std::string& path) {
   if (closed != 0) return WriteFailure(temporary_, errno);
   if (rename(temporary_.c_str(), path.c_str()) != 0) return WriteFailure(path, errno);
   temporary_.clear();
-  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const std::string folder = FolderOf(path);
   const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor >= 0) {
     // The bytes are safe already; some file systems refuse to sync a folder.
@@ -108,7 +115,7 @@ Result<void> NewFile::Commit(const std::string& path) {
 Result<std::string> Sha256OfFile(const std::string& path) {
   const MappedFile file = OR_RETURN(MappedFile::Open(path));
   constexpr std::size_t kSlice = 16 << 20;  // bytes; pages go back after each
-  NewFile::Hash hash;
+  Sha256 hash;
   for (std::size_t at = 0; at < file.bytes().size(); at += kSlice) {
     const auto slice = file.bytes().subspan(at, std::min(kSlice, file.bytes().size() - at));
     hash.Update(slice);

@@ -15,6 +15,8 @@
 
 namespace cairn::model {
 
+class Sha256;
+
 class NewFile {
  public:
   // Creates `temporary` (replacing one that an earlier process left). Errors: kIo.
@@ -27,19 +29,18 @@ class NewFile {
   [[nodiscard]] Result<void> Append(std::span<const std::byte> bytes);
   std::uint64_t size() const { return size_; }
   // SHA-256 of everything appended, lower-case hexadecimal. Once, after the last Append.
-  std::string Sha256();
+  std::string Digest();
   // Syncs the bytes, gives the file its name (replacing what had it) and syncs the folder.
   // Both names must be on one file system.
   [[nodiscard]] Result<void> Commit(const std::string& path);
 
  private:
-  struct Hash;
   NewFile(std::string temporary, int descriptor);
 
   std::string temporary_;
   int descriptor_ = -1;
   std::uint64_t size_ = 0;
-  std::unique_ptr<Hash> hash_;
+  std::unique_ptr<class Sha256> hash_;
 };
 
 // SHA-256 of a file, lower-case hexadecimal. Errors: kNotFound, kIo.

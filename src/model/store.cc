@@ -230,7 +230,7 @@ Result<void> Store::Assemble(const CatalogueEntry& entry, const std::string& sta
                                 return {};
                               }));
   }
-  const std::string found = file.Sha256();
+  const std::string found = file.Digest();
   if (found != entry.sha256) {
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("what came for {} is not the file that was expected: its SHA-256 is {}, "
