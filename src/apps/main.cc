@@ -32,7 +32,7 @@ constexpr const char* kExamples =
 
 using AddFunction = void (*)(CLI::App&, Chosen&);
 constexpr AddFunction kCommands[] = {
-    AddList, AddDoctor,
+    AddRun, AddChat, AddPull, AddList, AddRemove,
 };
 
 void Build(CLI::App& app, Chosen& chosen, const Console& console) {
