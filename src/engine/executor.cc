@@ -17,6 +17,12 @@ namespace {
 std::size_t ScratchFloats(const program::Program& program) {
   std::size_t floats = std::size_t{2} * kMostUnitRows * kPrefillGroups * kernels::kGroupRows;
   for (const program::Operation& op : program.operations) {
+    if (op.kind == program::OpKind::kMatmul) {
+      // A tile of rows and remainders.
+      const int cols = program.weights[static_cast<std::size_t>(op.weight)].cols;
+      floats = std::max(floats, static_cast<std::size_t>(program::BufferStride(cols)) *
+                                    kernels::kTileRows);
+    }
     if (op.kind != program::OpKind::kAttend) continue;
     const auto& attributes = op.as<program::AttendAttributes>();
     const auto& layer = program.kv_layers[static_cast<std::size_t>(attributes.layer)];

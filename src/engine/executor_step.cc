@@ -154,29 +154,42 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
 bool Executor::Step::RunPrelude(Walk& walk, const program::Stage& stage, RowRange rows,
                                 bool in_tail) {
   if (stage.prelude.empty() && !stage.pack) return true;
-  const int tiles = DivideUp(rows.count, kernels::kTileRows);
+  const int tile_rows = RowsOfTile(stage);
+  const int tiles = DivideUp(rows.count, tile_rows);
   return Phase(walk, tiles, [&](std::int64_t tile) {
-    const int first = static_cast<int>(tile) * kernels::kTileRows;
-    const int last = std::min(rows.count, first + kernels::kTileRows);
+    const int first = static_cast<int>(tile) * tile_rows;
+    const int last = std::min(rows.count, first + tile_rows);
     for (const program::RowOp& op : stage.prelude) {
       for (int row = first; row < last; ++row) {
         RowOperation(op, in_tail ? row : rows.first + row, in_tail ? row : rows.first + row);
       }
     }
-    if (stage.pack) PackTile(stage, *stage.pack, rows, static_cast<int>(tile));
+    if (stage.pack) PackTile(stage, rows, static_cast<int>(tile), walk.scratch);
   });
 }
 
-void Executor::Step::PackTile(const program::Stage& stage, const program::Pack& pack,
-                              RowRange rows, int tile) {
-  const int first = tile * kernels::kTileRows;
-  const int count = std::min(kernels::kTileRows, rows.count - first);
+void Executor::Step::PackTile(const program::Stage& stage, RowRange rows, int tile,
+                              float* scratch) {
+  const program::Pack& pack = *stage.pack;
+  const int tile_rows = RowsOfTile(stage);
+  const int first = tile * tile_rows;
+  int count = std::min(tile_rows, rows.count - first);
   const int cols = s_.fused.buffers[static_cast<std::size_t>(pack.input)].width;
+  kernels::RowsView input = s_.rows(pack.input, first);
+  if (pack.remainder) {
+    const kernels::RowsView pairs{scratch, program::BufferStride(cols)};
+    for (int r = 0; r < count; ++r) {
+      std::copy_n(input.row(r), cols, pairs.row(2 * r));
+      s_.kernels.remainder(input.row(r), cols, pairs.row(2 * r + 1));
+    }
+    input = pairs;
+    count *= 2;
+  }
   std::uint32_t failed = 0;
   const auto put = [&](ActivationKind kind, std::size_t offset) {
     std::byte* to = s_.arena.data() + offset +
                     static_cast<std::size_t>(tile) * kernels::PackedTileBytes(kind, cols);
-    failed |= s_.kernels.pack_rows(kind, s_.rows(pack.input, first), count, cols, to);
+    failed |= s_.kernels.pack_rows(kind, input, count, cols, to);
   };
   if (pack.int8) put(ActivationKind::kInt8, pack.int8_offset);
   if (pack.floats) put(ActivationKind::kFloat, pack.floats_offset);
@@ -187,7 +200,7 @@ void Executor::Step::NoteFailed(const program::Stage& stage, RowRange rows, int 
                                 std::uint32_t mask) {
   for (int i = 0; i < kernels::kTileRows; ++i) {
     if ((mask >> i & 1) == 0) continue;
-    int row = first + i;
+    int row = first + (stage.pack->remainder ? i / 2 : i);
     if (rows.kind == Rows::kSampled) row = s_.row_of_sampled[static_cast<std::size_t>(row)];
     const auto slice = static_cast<std::size_t>(s_.slice_of_row[static_cast<std::size_t>(row)]);
     int none = 0;  // keep the first layer that failed; stages run in order
@@ -214,7 +227,7 @@ bool Executor::Step::RunMatmul(Walk& walk, const program::Stage& stage, RowRange
   // rows: the rows of a unit stay in the second-level cache while its weights pass.
   int step = kPrefillGroups;
   int most_rows = kernels::kTileRows;
-  if (rows.count <= kernels::kTileRows) {
+  if (rows.count <= RowsOfTile(stage)) {
     const int units = 8 * s_.team.size();
     step = std::clamp(RoundUp(groups / units, kPrefillGroups), kPrefillGroups,
                       kMostUnitRows / kernels::kTileRows * kPrefillGroups);
@@ -261,13 +274,14 @@ void Executor::Step::MatmulUnitRows(const program::Stage& stage, const MatmulUni
     const ActivationKind kind = kernels::ActivationOf(matrix.format);
     const std::byte* tiles =
         s_.arena.data() + (kind == ActivationKind::kInt8 ? pack.int8_offset : pack.floats_offset) +
-        static_cast<std::size_t>(unit.row / kernels::kTileRows) *
+        static_cast<std::size_t>(unit.row / RowsOfTile(stage)) *
             kernels::PackedTileBytes(kind, cols);
-    s_.kernels.matmul(matrix, unit.group_begin, unit.group_end, tiles, unit.rows, out);
+    s_.kernels.matmul(matrix, unit.group_begin, unit.group_end, tiles,
+                      pack.remainder ? 2 * unit.rows : unit.rows, out);
   };
   kernels::RowsView out = s_.rows(unit.part->out, unit.out_row);
   out.data += first_output;
-  if (unit.part->epilogue == Epilogue::kStore) {
+  if (unit.part->epilogue == Epilogue::kStore && !pack.remainder) {
     product(unit.part->weight, out);
     return;
   }
@@ -277,6 +291,12 @@ void Executor::Step::MatmulUnitRows(const program::Stage& stage, const MatmulUni
                                s_.weights.matrix(unit.part->weight).rows - first_output);
   const kernels::RowsView products{scratch, width};
   product(unit.part->weight, products);
+  if (pack.remainder) {
+    for (int r = 0; r < unit.rows; ++r) {
+      s_.kernels.add(products.row(2 * r), products.row(2 * r + 1), outputs, out.row(r));
+    }
+    return;
+  }
   if (unit.part->epilogue == Epilogue::kAdd) {
     const kernels::RowsView other = s_.rows(unit.part->other, unit.out_row);
     for (int r = 0; r < unit.rows; ++r) {

@@ -47,7 +47,12 @@ class Executor::Step {
   bool RunAttend(Walk& walk, const program::Stage& stage);
 
   void RowOperation(const program::RowOp& op, int row, int out_row) const;
-  void PackTile(const program::Stage& stage, const program::Pack& pack, RowRange rows, int tile);
+  // Rows of the step that fill a tile of packed rows.
+  static int RowsOfTile(const program::Stage& stage) {
+    const bool pairs = stage.pack && stage.pack->remainder;
+    return pairs ? kernels::kTileRows / 2 : kernels::kTileRows;
+  }
+  void PackTile(const program::Stage& stage, RowRange rows, int tile, float* scratch);
   void NoteFailed(const program::Stage& stage, RowRange rows, int first, std::uint32_t mask);
   struct MatmulUnit;
   void MatmulUnitRows(const program::Stage& stage, const MatmulUnit& unit, float* scratch) const;

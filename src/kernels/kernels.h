@@ -85,6 +85,10 @@ struct Kernels {
   std::uint32_t (*pack_rows)(ActivationKind kind, ConstRowsView x, int rows, int cols,
                              std::byte* tile);
 
+  // y = x less what section 1 makes of it: x - d * q by blocks of 32 (zero where a block is not
+  // finite). n is a multiple of 32.
+  void (*remainder)(const float* x, int n, float* y);
+
   // --- matmul ------------------------------------------------------------------------------
   // out[r][n - 16 * group_begin] = row r of the packed tiles times weight row n, for the weight
   // rows of groups [group_begin, group_end) and the activation rows [0, rows). `tiles` is the

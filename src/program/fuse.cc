@@ -45,6 +45,8 @@ class Fuser {
     while (fused_.tail > 0 && fused_.stages[static_cast<std::size_t>(fused_.tail)].matmul() == nullptr) {
       --fused_.tail;
     }
+    Stage& head = fused_.stages[static_cast<std::size_t>(fused_.tail)];
+    if (head.pack) head.pack->remainder = head.pack->int8 && !head.pack->floats;
     return std::move(fused_);
   }
 

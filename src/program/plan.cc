@@ -84,7 +84,8 @@ Result<void> PlanBuffers(const Program& program, const StepShape& shape, FusedPr
     Stage& stage = fused.stages[static_cast<std::size_t>(s)];
     if (!stage.pack) continue;
     const int cols = fused.buffers[static_cast<std::size_t>(stage.pack->input)].width;
-    const int rows = static_cast<int>(rows_of(stage.rows));
+    const int rows =
+        static_cast<int>(rows_of(stage.rows)) * (stage.pack->remainder ? 2 : 1);
     using kernels::ActivationKind;
     if (stage.pack->int8) {
       areas.push_back({RoundUp(kernels::PackedRowsBytes(ActivationKind::kInt8, rows, cols), kAlign),

@@ -47,6 +47,7 @@ struct Pack {
   int input = -1;
   bool int8 = false;               // some weight of the body reads int8 blocks
   bool floats = false;             // some weight reads f32
+  bool remainder = false;          // each row is followed by its remainder (canonical.md, section 2)
   std::size_t int8_offset = 0;     // where in the arena, bytes
   std::size_t floats_offset = 0;
 };

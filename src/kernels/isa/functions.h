@@ -9,6 +9,7 @@
 namespace cairn::kernels::CAIRN_ISA {
 
 std::uint32_t PackRows(ActivationKind kind, ConstRowsView x, int rows, int cols, std::byte* tile);
+void Remainder(const float* x, int n, float* y);
 
 // One per format, in matmul_<format>.cc.
 using MatmulFunction = void (*)(const PackedMatrix& weights, int group_begin, int group_end,

@@ -103,12 +103,13 @@ CAIRN_INLINE float FloatOfHalf(uint16_t half) {
   __builtin_memcpy(&value, &bits, 4);
   return value;
 }
-CAIRN_INLINE uint16_t HalfOfFloat(float value) {  // |value| <= 65504 or not a number
+CAIRN_INLINE uint16_t HalfOfFloat(float value) {  // |value| <= 65504, or not finite
   uint32_t bits;
   __builtin_memcpy(&bits, &value, 4);
   const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000u);
   const uint32_t rest = bits & 0x7fffffffu;
   if (rest > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u | ((rest >> 13) & 0x1ffu));
+  if (rest == 0x7f800000u) return static_cast<uint16_t>(sign | 0x7c00u);
   if (rest < 0x38800000u) {  // becomes subnormal: round value * 2^24 to an integer
     float magnitude;
     __builtin_memcpy(&magnitude, &rest, 4);
@@ -124,8 +125,13 @@ CAIRN_INLINE VF LoadHalf(const uint16_t* p) {
   for (int i = 0; i < kLanes; ++i) v[i] = FloatOfHalf(p[i]);
   return v;
 }
+CAIRN_INLINE VF BoundHalf(VF v) {  // finite values only: infinities must not become numbers
+  const VF magnitude = FloatOfBits(AndI(BitsOf(v), Set1I(0x7fffffff)));
+  const VF bounded = Max(Set1(-65504.0f), Min(Set1(65504.0f), v));
+  return IfLess(magnitude, Set1(__builtin_inff()), bounded, v);
+}
 CAIRN_INLINE void StoreHalf(uint16_t* p, VF v) {
-  const VF bounded = Max(Min(v, Set1(65504.0f)), Set1(-65504.0f));
+  const VF bounded = BoundHalf(v);
   for (int i = 0; i < kLanes; ++i) p[i] = HalfOfFloat(bounded[i]);
 }
 CAIRN_INLINE VF LoadBf16(const uint16_t* p) {

@@ -9,8 +9,8 @@
 //     latency of the dot product (4 to 5 cycles, one or two per cycle).
 //   AVX2: half a group (8 outputs) x 4 columns = 4 + 4 of 16.
 // A quad (4 values of K for all outputs) is unpacked once per tile and meets all columns; the
-// activations come as a broadcast of 4 bytes from one base pointer with constant offsets. With one
-// row (decode) four groups are walked at once, so that enough loads are in flight to reach the
+// activations come as a broadcast of 4 bytes from one base pointer with constant offsets. With few
+// rows (decode) several groups are walked at once, so that enough loads are in flight to reach the
 // bandwidth of memory, with a prefetch kPrefetchBytes ahead.
 //
 // A format is a struct with: kLayout, kBias (subtracted from every stored integer), kWide (8 bits),
@@ -29,14 +29,15 @@ inline constexpr int kLaneBytes = kLanes * 4;
 
 #if defined(CAIRN_ISA_avx2)
 inline constexpr int kMostColumns = 4;
-inline constexpr int kDecodeGroups = 2;
+constexpr int GroupsAtOnce(int width) { return width == 1 ? 4 : width == 2 ? 2 : 1; }
 #elif defined(CAIRN_ISA_avx512)
 inline constexpr int kMostColumns = 12;
-inline constexpr int kDecodeGroups = 4;
+constexpr int GroupsAtOnce(int width) { return width <= 2 ? 4 : width <= 4 ? 2 : 1; }
 #else
 inline constexpr int kMostColumns = 4;
-inline constexpr int kDecodeGroups = 1;
+constexpr int GroupsAtOnce(int) { return 1; }
 #endif
+inline constexpr int kStreamWidth = 4;  // tiles of so few rows stream their weights from memory
 
 // --- pieces of formats ----------------------------------------------------------------------
 
@@ -180,7 +181,7 @@ CAIRN_INLINE void Tile(const uint8_t* weights, size_t group_bytes, int cols,
       for (int g = 0; g < kGroups; ++g) {
         at[g] = unit + static_cast<size_t>(g) * group_bytes;
         blocks[g] = at[g] + Format::kLayout.header_bytes + b * Format::kLayout.block_bytes;
-        if constexpr (kWidth == 1) {
+        if constexpr (kWidth <= kStreamWidth) {
 #pragma GCC unroll 9
           for (int line = 0; line < Format::kLayout.block_bytes; line += 64) {
             __builtin_prefetch(blocks[g] + line + kPrefetchBytes);
@@ -250,13 +251,23 @@ CAIRN_INLINE void MatmulBlocks(const PackedMatrix& weights, int group_begin, int
                             static_cast<size_t>(kActivationBlockBytes) * kMostTileRows;
   const size_t tile_stride = (tile_bytes + 63) / 64 * 64;
   int group = group_begin;
-  if (rows == 1) {
-    const auto* tile = reinterpret_cast<const uint8_t*>(tiles);
-    for (; group + kDecodeGroups <= group_end; group += kDecodeGroups) {
-      TileOf<Format, 1, kDecodeGroups>(data + static_cast<size_t>(group) * weights.group_bytes,
-                                       weights.group_bytes, weights.cols, tile, 1,
-                                       out.data + (group - group_begin) * 16, out.stride);
+  const auto stream = [&]<int kWidth>() __attribute__((always_inline)) {
+    constexpr int kGroups = GroupsAtOnce(kWidth);
+    if constexpr (kGroups > 1) {
+      for (; group + kGroups <= group_end; group += kGroups) {
+        TileOf<Format, kWidth, kGroups>(data + static_cast<size_t>(group) * weights.group_bytes,
+                                        weights.group_bytes, weights.cols,
+                                        reinterpret_cast<const uint8_t*>(tiles), rows,
+                                        out.data + (group - group_begin) * 16, out.stride);
+      }
     }
+  };
+  switch (rows) {
+    case 1: stream.template operator()<1>(); break;
+    case 2: stream.template operator()<2>(); break;
+    case 3: stream.template operator()<3>(); break;
+    case 4: stream.template operator()<4>(); break;
+    default: break;
   }
   // A group's weights stay in the first-level cache while all tiles pass.
   for (; group < group_end; ++group) {

@@ -13,31 +13,46 @@ constexpr int32_t kSmallestBits = 0x1f800000;  // 2^-64
 CAIRN_INLINE void PutInt(uint8_t* p, int32_t x) { __builtin_memcpy(p, &x, 4); }
 CAIRN_INLINE void PutFloat(uint8_t* p, float x) { __builtin_memcpy(p, &x, 4); }
 
-// Packs block `x` as row `row` of a tile of `width`; returns false where a value is not finite.
-CAIRN_INLINE bool PackBlock(const float* x, int row, int width, uint8_t* block) {
+// The integers of one block and their scale (section 1).
+struct Quantised {
+  VI q[kVectors];
+  float d;
+  bool finite;
+};
+CAIRN_INLINE Quantised Quantise(const float* x) {
+  Quantised block;
   VF values[kVectors];
   VI most = ZeroI();
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) {
     values[v] = Load(x + v * kLanes);
     most = MaxI(most, AndI(BitsOf(values[v]), Set1I(0x7fffffff)));
+    block.q[v] = ZeroI();
   }
   const int32_t bits = ReduceMaxI(most);
-  uint8_t q[kBlockValues] = {};
-  float d = 0;
-  int32_t halves[2] = {0, 0};
-  if (bits >= kSmallestBits && bits < kInfinityBits) {
-    float m;
-    __builtin_memcpy(&m, &bits, 4);
-    d = m / 127.0f;
-    const VF inverse = Set1(127.0f / m);
+  block.d = 0;
+  block.finite = bits < kInfinityBits;
+  if (bits < kSmallestBits || !block.finite) return block;
+  float m;
+  __builtin_memcpy(&m, &bits, 4);
+  block.d = m / 127.0f;
+  const VF inverse = Set1(127.0f / m);
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      const VI rounded = RoundToInt(Mul(values[v], inverse));
-      StoreBytes(q + v * kLanes, rounded);
-      halves[v * kLanes / 16] += ReduceAddI(rounded);
-    }
+  for (int v = 0; v < kVectors; ++v) block.q[v] = RoundToInt(Mul(values[v], inverse));
+  return block;
+}
+
+// Packs block `x` as row `row` of a tile of `width`; returns false where a value is not finite.
+CAIRN_INLINE bool PackBlock(const float* x, int row, int width, uint8_t* block) {
+  const Quantised quantised = Quantise(x);
+  uint8_t q[kBlockValues];
+  int32_t halves[2] = {0, 0};
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) {
+    StoreBytes(q + v * kLanes, quantised.q[v]);
+    halves[v * kLanes / 16] += ReduceAddI(quantised.q[v]);
   }
+  const float d = quantised.d;
   for (int j = 0; j < 8; ++j) {
     __builtin_memcpy(block + (j * width + row) * 4, q + 4 * j, 4);
   }
@@ -47,7 +62,7 @@ CAIRN_INLINE bool PackBlock(const float* x, int row, int width, uint8_t* block) 
   PutInt(block + 40 * width + 4 * row, -sum);
   PutInt(block + 44 * width + 4 * row, -halves[0]);
   PutInt(block + 48 * width + 4 * row, -halves[1]);
-  return bits < kInfinityBits;
+  return quantised.finite;
 }
 
 // A row of zeros in place of one that failed or is missing.
@@ -97,6 +112,17 @@ uint32_t PackFloat(ConstRowsView x, int rows, int cols, float* tile) {
 }
 
 }  // namespace
+
+void Remainder(const float* x, int n, float* y) {
+  for (int k = 0; k < n; k += kBlockValues) {
+    const Quantised block = Quantise(x + k);
+    for (int v = 0; v < kVectors; ++v) {
+      const VF value = Load(x + k + v * kLanes);
+      Store(y + k + v * kLanes,
+            block.finite ? Fma(Set1(-block.d), ToFloat(block.q[v]), value) : Zero());
+    }
+  }
+}
 
 std::uint32_t PackRows(ActivationKind kind, ConstRowsView x, int rows, int cols, std::byte* tile) {
   if (kind == ActivationKind::kInt8) {

@@ -41,6 +41,7 @@ extern const Kernels kTable;
 const Kernels kTable = {
     .isa = kIsa,
     .pack_rows = PackRows,
+    .remainder = Remainder,
     .matmul = Matmul,
     .rms_norm = RmsNorm,
     .add = AddRows,
