@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// A file that appears under its name only when it is whole: written beside it under another name,
+// hashed on the way, synced, renamed. Whatever fails before Commit leaves nothing behind.
+// Threads: one thread at a time.
+// Owns: the temporary file until Commit.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/error.h"
+
+namespace cairn::model {
+
+class Sha256;
+
+class NewFile {
+ public:
+  // Creates `temporary` (replacing one that an earlier process left). Errors: kIo.
+  [[nodiscard]] static Result<NewFile> Create(const std::string& temporary);
+  NewFile(NewFile&& other) noexcept;
+  NewFile& operator=(NewFile&&) = delete;
+  ~NewFile();
+
+  // Errors: kIo, naming the folder where the disk is full.
+  [[nodiscard]] Result<void> Append(std::span<const std::byte> bytes);
+  std::uint64_t size() const { return size_; }
+  // SHA-256 of everything appended, lower-case hexadecimal. Once, after the last Append.
+  std::string Digest();
+  // Syncs the bytes, gives the file its name (replacing what had it) and syncs the folder.
+  // Both names must be on one file system.
+  [[nodiscard]] Result<void> Commit(const std::string& path);
+
+ private:
+  NewFile(std::string temporary, int descriptor);
+
+  std::string temporary_;
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;
+  std::unique_ptr<class Sha256> hash_;
+};
+
+// SHA-256 of a file, lower-case hexadecimal. Errors: kNotFound, kIo.
+[[nodiscard]] Result<std::string> Sha256OfFile(const std::string& path);
+
+}  // namespace cairn::model
