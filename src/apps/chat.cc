@@ -38,8 +38,13 @@ class ChatShell {
   ChatShell(engine::Engine& engine, PromptMaker prompts, engine::Sequence sequence,
             const AnswerOptions& options, bool statistics, LineEditor& editor,
             Interrupts& interrupts, Console& console)
-      : engine_(engine), prompts_(std::move(prompts)), sequence_(std::move(sequence)),
-        options_(options), editor_(editor), interrupts_(interrupts), console_(console) {
+      : engine_(engine),
+        prompts_(std::move(prompts)),
+        sequence_(std::move(sequence)),
+        options_(options),
+        editor_(editor),
+        interrupts_(interrupts),
+        console_(console) {
     settings_.sampling = options.sampling;
     settings_.max_tokens = options.max_tokens;
     settings_.stats = statistics;
@@ -104,8 +109,7 @@ const std::vector<ChatShell::Command>& ChatShell::Commands() {
       {"/clear", "", "forget the conversation (the system instructions stay)", &ChatShell::Clear},
       {"/retry", "", "another answer to the last question", &ChatShell::Retry},
       {"/undo", "", "take the last question and its answer back", &ChatShell::Undo},
-      {"/system", "[TEXT|off]", "show, set or remove the system instructions",
-       &ChatShell::System},
+      {"/system", "[TEXT|off]", "show, set or remove the system instructions", &ChatShell::System},
       {"/save", "FILE", "write the conversation as JSON messages", &ChatShell::Save},
       {"/load", "FILE", "go on with a saved conversation", &ChatShell::Load},
       {"/set", "[NAME VALUE]", "show or change temp, top-k, seed, ...", &ChatShell::Set},
@@ -176,11 +180,10 @@ void ChatShell::Ask(const std::string& question) {
   const engine::TextSink sink = [&](std::string_view text) {
     return console_.Write(text) && console_.Flush();
   };
-  auto answer = engine_.Generate(sequence_, *prompt,
-                                 {.max_tokens = settings_.max_tokens,
-                                  .stop = options_.stop,
-                                  .sampling = settings_.sampling},
-                                 sink, stop);
+  auto answer = engine_.Generate(
+      sequence_, *prompt,
+      {.max_tokens = settings_.max_tokens, .stop = options_.stop, .sampling = settings_.sampling},
+      sink, stop);
   if (!answer) {
     conversation_.TakeLastQuestion();
     Say("");
@@ -258,8 +261,10 @@ void ChatShell::Save(const std::string& argument) {
   if (std::filesystem::exists(argument)) {
     const auto old = ReadTextFile(argument);
     if (!old || !Conversation::FromJsonText(*old)) {
-      return Complain(fmt::format("{} is there already and is no saved conversation; give another "
-                                  "name", argument));
+      return Complain(
+          fmt::format("{} is there already and is no saved conversation; give another "
+                      "name",
+                      argument));
     }
   }
   const std::string text = conversation_.ToJsonText();
@@ -297,8 +302,8 @@ void ChatShell::Set(const std::string& argument) {
 
 void ChatShell::Stats(const std::string&) {
   std::string text = last_ ? Statistics(*last_, engine_, settings_.sampling.seed) : "";
-  text += fmt::format("{} of {} tokens of the context are in use", sequence_.size(),
-                      engine_.context());
+  text +=
+      fmt::format("{} of {} tokens of the context are in use", sequence_.size(), engine_.context());
   Say(text);
 }
 
@@ -320,7 +325,8 @@ Result<void> ChatShell::Loop() {
       Ask(*message);
     }
   }
-  if (failed_) return Fail(ErrorCode::kInvalidArgument, "some lines of the input were not answered");
+  if (failed_)
+    return Fail(ErrorCode::kInvalidArgument, "some lines of the input were not answered");
   return {};
 }
 
@@ -331,8 +337,7 @@ Result<void> Chat(const std::string& model, const AnswerOptions& options, bool s
   Interrupts interrupts;  // before the engine's threads: they inherit the signal mask
   const auto engine = OR_RETURN(
       OpenEngine(model, {.threads = options.threads, .context = options.context}, console));
-  PromptMaker prompts =
-      OR_RETURN(PromptMaker::Create(engine->model(), options.chat_template));
+  PromptMaker prompts = OR_RETURN(PromptMaker::Create(engine->model(), options.chat_template));
   engine::Sequence sequence = OR_RETURN(engine->NewSequence());
   const model::Store store = OR_RETURN(OpenStore());
   LineEditor editor(store.folder() + "/.chat-history", ChatShell::CommandNames(), interrupts);
@@ -348,9 +353,10 @@ void AddChat(CLI::App& app, Chosen& chosen) {
     AnswerOptions answer;
   };
   auto o = std::make_shared<ChatOptions>();
-  CLI::App* command = NewCommand(app, kTalk, "chat", "Talk to a model",
-                                 "cairn chat smollm2\n"
-                                 "cairn chat smollm2 --system \"Answer in one sentence.\" --temp 0");
+  CLI::App* command =
+      NewCommand(app, kTalk, "chat", "Talk to a model",
+                 "cairn chat smollm2\n"
+                 "cairn chat smollm2 --system \"Answer in one sentence.\" --temp 0");
   AddModel(*command, o->model);
   command->add_flag("-v,--verbose", o->verbose, "Statistics after every answer");
   AddAnswerOptions(*command, o->answer);

@@ -28,10 +28,10 @@ struct Setting {
   std::string (*get)(const ChatSettings&);
 };
 
-#define CAIRN_SETTING(name, help, check, type, member)                             \
-  Setting {                                                                        \
+#define CAIRN_SETTING(name, help, check, type, member)                                           \
+  Setting {                                                                                      \
     name, help, check, [](ChatSettings& s, const std::string& v) { s.member = Value<type>(v); }, \
-        [](const ChatSettings& s) { return fmt::format("{}", s.member); }          \
+        [](const ChatSettings& s) { return fmt::format("{}", s.member); }                        \
   }
 
 CLI::Validator OnOff() {
@@ -60,8 +60,8 @@ std::vector<Setting> Settings() {
                     float, sampling.repeat_penalty),
       CAIRN_SETTING("presence-penalty", "subtracted once from what was said", Number(-10, 10),
                     float, sampling.presence_penalty),
-      CAIRN_SETTING("frequency-penalty", "subtracted each time it was said", Number(-10, 10),
-                    float, sampling.frequency_penalty),
+      CAIRN_SETTING("frequency-penalty", "subtracted each time it was said", Number(-10, 10), float,
+                    sampling.frequency_penalty),
       CAIRN_SETTING("max-tokens", "most tokens of an answer; -1: until the model ends it",
                     WholeNumber(-1, kMostContextTokens), std::int64_t, max_tokens),
       Setting{"stats", "statistics after every answer: on or off", OnOff(),

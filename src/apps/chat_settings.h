@@ -15,8 +15,8 @@ namespace cairn::apps {
 
 struct ChatSettings {
   engine::SamplingOptions sampling;
-  std::int64_t max_tokens = -1;   // -1: until the model ends
-  bool stats = false;             // statistics after every answer
+  std::int64_t max_tokens = -1;  // -1: until the model ends
+  bool stats = false;            // statistics after every answer
 
   // Sets one by its name ("temp", "top-k", ...). Errors: kInvalidArgument, naming what would do.
   [[nodiscard]] Result<void> Set(std::string_view name, const std::string& value);

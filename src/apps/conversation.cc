@@ -83,7 +83,8 @@ Result<Conversation> Conversation::FromJsonText(std::string_view text) {
     } else {
       return Fail(ErrorCode::kCorrupt,
                   fmt::format("message {} has the role '{}', expected user, assistant or a first "
-                              "system", i + 1, std::string_view(*role)));
+                              "system",
+                              i + 1, std::string_view(*role)));
     }
   }
   return conversation;

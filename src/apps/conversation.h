@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The messages of a chat, and their form on disk: a JSON array of {"role", "content"}, the same that
-// `cairn template --messages` reads.
-// Threads: a plain value, one thread.
+// The messages of a chat, and their form on disk: a JSON array of {"role", "content"}, the same
+// that `cairn template --messages` reads. Threads: a plain value, one thread.
 #pragma once
 
 #include <string>

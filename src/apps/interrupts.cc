@@ -68,7 +68,8 @@ void Interrupts::Watch(int signals) {
     if (poll(ready, 2, -1) < 0) continue;
     if (ready[1].revents != 0) break;
     signalfd_siginfo info;
-    if (read(signals, &info, sizeof info) == sizeof info) OnSignal(static_cast<int>(info.ssi_signo));
+    if (read(signals, &info, sizeof info) == sizeof info)
+      OnSignal(static_cast<int>(info.ssi_signo));
   }
   close(signals);
 }

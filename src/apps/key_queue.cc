@@ -53,8 +53,8 @@ std::optional<wchar_t> KeyQueue::PopCharacter(bool complete) {
     ++read;
   }
   bytes_.erase(0, static_cast<std::size_t>(read));
-  const bool whole = length != 0 && read == length && code <= 0x10FFFF &&
-                     !(code >= 0xD800 && code <= 0xDFFF);
+  const bool whole =
+      length != 0 && read == length && code <= 0x10FFFF && !(code >= 0xD800 && code <= 0xDFFF);
   return whole ? static_cast<wchar_t>(code) : kReplacement;
 }
 

@@ -70,7 +70,8 @@ int LineEditor::State::GetCharacter(EditLine* editor, wchar_t* out) {
       *out = *c;
       return 1;
     }
-    pollfd ready[2] = {{STDIN_FILENO, POLLIN, 0}, {state.interrupts.typing_descriptor(), POLLIN, 0}};
+    pollfd ready[2] = {{STDIN_FILENO, POLLIN, 0},
+                       {state.interrupts.typing_descriptor(), POLLIN, 0}};
     const int count = poll(ready, 2, state.keys.empty() ? -1 : kSequenceMs);
     if (count < 0) continue;  // a signal that is not ours, such as a new window size
     if (count == 0) {

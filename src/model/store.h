@@ -51,10 +51,10 @@ struct Located {
 };
 
 struct StoredFile {
-  std::string file;                         // name in the folder
+  std::string file;  // name in the folder
   std::string path;
   std::uint64_t bytes = 0;
-  const CatalogueEntry* entry = nullptr;    // of the short name that it belongs to
+  const CatalogueEntry* entry = nullptr;  // of the short name that it belongs to
 };
 
 class Store {
