@@ -36,18 +36,17 @@ boost::json::value AnswerJson(const engine::Answer& answer, std::uint64_t seed) 
   std::ranges::replace(reason, ' ', '_');
   boost::json::array tokens(answer.tokens.begin(), answer.tokens.end());
   const double fresh = static_cast<double>(answer.prompt_tokens - answer.reused_tokens);
-  return boost::json::object{
-      {"text", answer.text},
-      {"tokens", std::move(tokens)},
-      {"finish_reason", reason},
-      {"prompt_tokens", answer.prompt_tokens},
-      {"answer_tokens", answer.tokens.size()},
-      {"prompt_seconds", answer.prompt_seconds},
-      {"answer_seconds", answer.answer_seconds},
-      {"prompt_tokens_per_s", Rate(fresh, answer.prompt_seconds)},
-      {"answer_tokens_per_s",
-       Rate(static_cast<double>(answer.tokens.size()), answer.answer_seconds)},
-      {"seed", seed}};
+  return boost::json::object{{"text", answer.text},
+                             {"tokens", std::move(tokens)},
+                             {"finish_reason", reason},
+                             {"prompt_tokens", answer.prompt_tokens},
+                             {"answer_tokens", answer.tokens.size()},
+                             {"prompt_seconds", answer.prompt_seconds},
+                             {"answer_seconds", answer.answer_seconds},
+                             {"prompt_tokens_per_s", Rate(fresh, answer.prompt_seconds)},
+                             {"answer_tokens_per_s", Rate(static_cast<double>(answer.tokens.size()),
+                                                          answer.answer_seconds)},
+                             {"seed", seed}};
 }
 
 std::string CutNotice(const engine::Answer& answer, const engine::Engine& engine) {

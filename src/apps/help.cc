@@ -79,9 +79,8 @@ std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) con
   if (app->get_parent() != nullptr) name = app->get_parent()->get_name() + " " + app->get_name();
   std::string out = "Usage: " + (name.empty() ? app->get_name() : name);
   if (app->get_parent() == nullptr) return out + " COMMAND [options]\n";
-  for (const CLI::Option* option : app->get_options([](const CLI::Option* o) {
-         return o->get_positional();
-       })) {
+  for (const CLI::Option* option :
+       app->get_options([](const CLI::Option* o) { return o->get_positional(); })) {
     const std::string argument = option->get_name(true);
     out += option->get_required() ? " " + argument : " [" + argument + "]";
   }

@@ -30,7 +30,8 @@ struct Row {
 
 Row MakeRow(const model::StoredFile& stored) {
   Row row{.name = stored.entry != nullptr ? std::string(stored.entry->name) : stored.file,
-          .bytes = stored.bytes, .path = stored.path};
+          .bytes = stored.bytes,
+          .path = stored.path};
   const auto file = MappedFile::Open(stored.path);
   if (!file) {
     row.problem = file.error().message;
@@ -65,9 +66,9 @@ void PrintTable(const std::vector<Row>& rows, const model::Store& store, Console
   bool first = true;
   for (const model::CatalogueEntry& entry : store.catalogue()) {
     if (std::ranges::find(rows, entry.name, &Row::name) != rows.end()) continue;
-    console.Write(fmt::format("{}  {:{}}  {:>8}  {}\n", first ? "\nto be had with `cairn pull`:\n"
-                                                              : "",
-                              entry.name, width, HumanBytes(entry.bytes), entry.about));
+    console.Write(fmt::format("{}  {:{}}  {:>8}  {}\n",
+                              first ? "\nto be had with `cairn pull`:\n" : "", entry.name, width,
+                              HumanBytes(entry.bytes), entry.about));
     first = false;
   }
 }

@@ -19,8 +19,7 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
-constexpr const char* kOverview =
-    "Cairn runs language models on the CPU of this machine.";
+constexpr const char* kOverview = "Cairn runs language models on the CPU of this machine.";
 constexpr const char* kExamples =
     "First steps:\n"
     "  cairn chat smollm2                        talk to a small model (fetched once, 98 MB)\n"
@@ -32,7 +31,8 @@ constexpr const char* kExamples =
 
 using AddFunction = void (*)(CLI::App&, Chosen&);
 constexpr AddFunction kCommands[] = {
-    AddRun, AddChat, AddPull, AddList, AddRemove,
+    AddRun,      AddChat,       AddPull,   AddList,       AddShow,  AddRemove,
+    AddTokenize, AddDetokenize, AddLogits, AddPerplexity, AddBench, AddDoctor,
 };
 
 void Build(CLI::App& app, Chosen& chosen, const Console& console) {
@@ -105,8 +105,8 @@ int Main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     console.Note("out of memory; a smaller --context or a smaller model needs less");
   } catch (const std::exception& error) {
-    console.Note(fmt::format("unexpected failure of a library: {}; please report it",
-                             error.what()));
+    console.Note(
+        fmt::format("unexpected failure of a library: {}; please report it", error.what()));
   }
   console.EndProgress();
   if (const Result<void> written = console.Finish(); !written) {

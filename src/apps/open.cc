@@ -12,9 +12,8 @@ namespace cairn::apps {
 
 Result<model::Store> OpenStore() {
   model::StoreOptions options;
-  options.folder = OR_RETURN(model::ModelFolder(std::getenv("CAIRN_HOME"),
-                                                std::getenv("XDG_CACHE_HOME"),
-                                                std::getenv("HOME")));
+  options.folder = OR_RETURN(model::ModelFolder(
+      std::getenv("CAIRN_HOME"), std::getenv("XDG_CACHE_HOME"), std::getenv("HOME")));
   return model::Store(std::move(options));
 }
 
@@ -35,11 +34,11 @@ model::PullSink ShowProgress(Console& console, std::string name) {
     constexpr std::uint64_t kCells = 30;
     const std::uint64_t total = std::max<std::uint64_t>(1, progress.total);
     const std::uint64_t cells = progress.done * kCells / total;
-    console.Progress(fmt::format(
-        "{} {} [{}{}] {} of {}", name,
-        progress.phase == model::PullPhase::kFetching ? "fetching" : "checking",
-        std::string(cells, '#'), std::string(kCells - cells, '.'), HumanBytes(progress.done),
-        HumanBytes(progress.total)));
+    console.Progress(
+        fmt::format("{} {} [{}{}] {} of {}", name,
+                    progress.phase == model::PullPhase::kFetching ? "fetching" : "checking",
+                    std::string(cells, '#'), std::string(kCells - cells, '.'),
+                    HumanBytes(progress.done), HumanBytes(progress.total)));
   };
 }
 

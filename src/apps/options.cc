@@ -116,8 +116,9 @@ CLI::Option* AddJson(CLI::App& command, bool& json) {
 }
 
 void AddAnswerOptions(CLI::App& command, AnswerOptions& o) {
-  command.add_option("-n,--max-tokens", o.max_tokens,
-                     "Most tokens of an answer (default: until the model ends it)")
+  command
+      .add_option("-n,--max-tokens", o.max_tokens,
+                  "Most tokens of an answer (default: until the model ends it)")
       ->type_name("N")
       ->check(WholeNumber(1, kMostContextTokens));
   command.add_option("--stop", o.stop, "End the answer before this text; may be given again")
@@ -128,14 +129,18 @@ void AddAnswerOptions(CLI::App& command, AnswerOptions& o) {
       }));
   command.add_option("--system", o.system, "Instructions that stand before the conversation")
       ->type_name("TEXT");
-  command.add_option("--chat-template", o.chat_template,
-                     "A file with a Jinja chat template, in place of the model's own")
+  command
+      .add_option("--chat-template", o.chat_template,
+                  "A file with a Jinja chat template, in place of the model's own")
       ->type_name("FILE");
 
   auto& s = o.sampling;
   const auto add = [&](const char* name, auto& value, const char* help, const char* type,
                        const CLI::Validator& check) {
-    command.add_option(name, value, help)->type_name(type)->check(check)->group(kSampling)
+    command.add_option(name, value, help)
+        ->type_name(type)
+        ->check(check)
+        ->group(kSampling)
         ->capture_default_str();
   };
   add("--temp", s.temperature, "Temperature; 0 takes the likeliest token", "T", Number(0, 100));
@@ -150,8 +155,8 @@ void AddAnswerOptions(CLI::App& command, AnswerOptions& o) {
       NumberAbove(0, 10));
   add("--presence-penalty", s.presence_penalty, "Subtracted once from what was said; 0: off", "R",
       Number(-10, 10));
-  add("--frequency-penalty", s.frequency_penalty,
-      "Subtracted each time it was said; 0: off", "R", Number(-10, 10));
+  add("--frequency-penalty", s.frequency_penalty, "Subtracted each time it was said; 0: off", "R",
+      Number(-10, 10));
   AddContext(command, o.context,
              "Tokens a conversation may hold (default: what the model has and memory fits)");
   AddThreads(command, o.threads);

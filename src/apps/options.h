@@ -34,13 +34,13 @@ CLI::Option* AddJson(CLI::App& command, bool& json);
 
 // What run and chat share.
 struct AnswerOptions {
-  std::int64_t max_tokens = -1;      // -1: until the model ends
+  std::int64_t max_tokens = -1;  // -1: until the model ends
   std::vector<std::string> stop;
   std::string system;
-  std::string chat_template;         // a file; empty: the model's own
+  std::string chat_template;  // a file; empty: the model's own
   engine::SamplingOptions sampling;
-  std::int64_t context = 0;          // 0: what the model has and the machine fits
-  int threads = 0;                   // 0: all usable cores
+  std::int64_t context = 0;  // 0: what the model has and the machine fits
+  int threads = 0;           // 0: all usable cores
 };
 void AddAnswerOptions(CLI::App& command, AnswerOptions& options);
 

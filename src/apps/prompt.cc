@@ -13,7 +13,8 @@ Result<PromptMaker> PromptMaker::Create(const model::Model& model, const std::st
   return Fail(ErrorCode::kUnsupported,
               fmt::format("{} has no chat template: it continues texts and was not made for "
                           "conversations; `cairn run` continues a text, --chat-template FILE gives "
-                          "it a template", model.path()));
+                          "it a template",
+                          model.path()));
 }
 
 // ChatML by hand, until the interpreter of templates is here.
@@ -25,8 +26,10 @@ Result<std::vector<std::int32_t>> PromptMaker::Encode(const std::vector<Message>
   std::vector<std::string> heads;
   heads.reserve(messages.size());
   if (messages.empty() || messages[0].role != "system") {
-    parts.push_back({"<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by "
-                     "Hugging Face<|im_end|>\n", true});
+    parts.push_back(
+        {"<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by "
+         "Hugging Face<|im_end|>\n",
+         true});
   }
   for (const Message& message : messages) {
     heads.push_back(fmt::format("<|im_start|>{}\n", message.role));

@@ -13,7 +13,7 @@
 namespace cairn::apps {
 
 struct Message {
-  std::string role;     // "system", "user", "assistant"
+  std::string role;  // "system", "user", "assistant"
   std::string content;
 };
 

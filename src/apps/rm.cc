@@ -29,8 +29,7 @@ void AddRemove(CLI::App& app, Chosen& chosen) {
   CLI::App* command = NewCommand(app, kModels, "rm", "Remove models from the model folder",
                                  "cairn rm gemma3\n"
                                  "cairn rm other-model.gguf");
-  command
-      ->add_option("NAME", o->names, "Short names, or names of files in the model folder")
+  command->add_option("NAME", o->names, "Short names, or names of files in the model folder")
       ->type_name("")
       ->required();
   OnChosen(*command, chosen, o, Remove);

@@ -29,8 +29,9 @@ struct RunOptions {
 Result<std::vector<std::int32_t>> EncodeRaw(const model::Model& model, const std::string& text) {
   auto tokens = OR_RETURN(model.tokenizer().Encode(text, true));
   if (!tokens.empty()) return tokens;
-  return Fail(ErrorCode::kInvalidArgument,
-              "the prompt is empty and this model has no token to begin a text with; give a PROMPT");
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      "the prompt is empty and this model has no token to begin a text with; give a PROMPT");
 }
 
 Result<std::vector<std::int32_t>> EncodePrompt(const model::Model& model, const std::string& text,
@@ -46,14 +47,15 @@ Result<std::vector<std::int32_t>> EncodePrompt(const model::Model& model, const 
   if (!o.answer.system.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("--system needs a chat template and {}; put the instructions into the "
-                            "prompt", o.raw ? "--raw uses none" : model.path() + " has none"));
+                            "prompt",
+                            o.raw ? "--raw uses none" : model.path() + " has none"));
   }
   return EncodeRaw(model, text);
 }
 
 Result<void> Answer(const RunOptions& o, const std::string& text, Console& console) {
-  const auto engine = OR_RETURN(OpenEngine(
-      o.model, {.threads = o.answer.threads, .context = o.answer.context}, console));
+  const auto engine = OR_RETURN(
+      OpenEngine(o.model, {.threads = o.answer.threads, .context = o.answer.context}, console));
   const auto prompt = OR_RETURN(EncodePrompt(engine->model(), text, o));
   engine::Sequence sequence = OR_RETURN(engine->NewSequence());
   const engine::TextSink sink = [&](std::string_view piece) {
@@ -88,12 +90,12 @@ Result<void> Run(const RunOptions& o, Console& console) {
 
 void AddRun(CLI::App& app, Chosen& chosen) {
   auto o = std::make_shared<RunOptions>();
-  CLI::App* command = NewCommand(
-      app, kTalk, "run", "One answer, streamed as it is made",
-      "cairn run smollm2 \"Name three rivers.\"\n"
-      "cairn run smollm2 --temp 0 -v @question.txt\n"
-      "git diff | cairn run smollm2 --system \"Summarise this change.\"\n"
-      "cairn run gemma3 \"The capital of France is\" -n 12 --temp 0");
+  CLI::App* command =
+      NewCommand(app, kTalk, "run", "One answer, streamed as it is made",
+                 "cairn run smollm2 \"Name three rivers.\"\n"
+                 "cairn run smollm2 --temp 0 -v @question.txt\n"
+                 "git diff | cairn run smollm2 --system \"Summarise this change.\"\n"
+                 "cairn run gemma3 \"The capital of France is\" -n 12 --temp 0");
   AddModel(*command, o->model);
   command
       ->add_option("PROMPT", o->prompt,

@@ -20,11 +20,11 @@ struct PackagePart {
 };
 
 struct CatalogueEntry {
-  std::string_view name;      // what users type
-  std::string_view file;      // name in the model folder
-  std::string_view about;     // one line for lists
-  std::uint64_t bytes;        // of the file
-  std::string_view sha256;    // of the file, lower-case hexadecimal
+  std::string_view name;               // what users type
+  std::string_view file;               // name in the model folder
+  std::string_view about;              // one line for lists
+  std::uint64_t bytes;                 // of the file
+  std::string_view sha256;             // of the file, lower-case hexadecimal
   std::span<const PackagePart> parts;  // joined in this order
 };
 

