@@ -8,7 +8,7 @@ namespace cairn::internal {
 [[noreturn]] void CheckFailed(const char* file, int line, const char* condition);
 }  // namespace cairn::internal
 
-#define CAIRN_CHECK(condition)                                                             \
-  (__builtin_expect(static_cast<bool>(condition), 1)                                       \
-       ? static_cast<void>(0)                                                              \
+#define CAIRN_CHECK(condition)                       \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? static_cast<void>(0)                        \
        : ::cairn::internal::CheckFailed(__FILE__, __LINE__, #condition))
