@@ -151,9 +151,11 @@ Value Interpreter::SliceOf(const Value& object, const Value& start, const Value&
   const Str* s = object.AsStr();
   const List* list = object.AsList();
   if (object.IsUndefined()) FailInvalid("a slice of an undefined value");
-  if (s == nullptr && (list == nullptr || !list->Sequence())) return Undefined{};
+  if (s == nullptr && (list == nullptr || !list->Sequence())) {
+    FailInvalid(fmt::format("a slice of a {}", TypeName(object)));
+  }
   for (const Value* v : {&start, &stop, &step}) {
-    if (!v->IsNone() && !v->AsInteger()) return Undefined{};
+    if (!v->IsNone() && !v->AsInteger()) FailInvalid("the parts of a slice are integers");
   }
   std::vector<std::size_t> offsets;
   if (s != nullptr) offsets = CodePointOffsets(s->text.bytes());
@@ -183,6 +185,13 @@ Value Interpreter::SliceOf(const Value& object, const Value& start, const Value&
     else items.push_back(list->items[at]);
   }
   if (s != nullptr) return MakeStr(std::move(text));
+  if (list->kind == ListKind::kRange) {
+    auto range = std::make_shared<List>(ListKind::kRange, std::move(items), &budget_);
+    range->start = list->start + from * list->step;
+    range->stop = list->start + to * list->step;
+    range->step = list->step * by;
+    return Value(ListPtr(std::move(range)));
+  }
   return MakeList(list->kind == ListKind::kTuple ? ListKind::kTuple : ListKind::kList,
                   std::move(items));
 }

@@ -138,7 +138,7 @@ class Lexer {
       if (rest_[i] != '#' && rest_[i] != '-' && rest_[i] != '+') continue;
       if (const auto end = TagEnd("#}", i, true, true)) return Advance(*end);
     }
-    Bad("missing end of comment tag");
+    if (at_ < rest_.size()) Bad("missing end of comment tag");
   }
 
   // "raw" and the end of its tag stand at at_; moves past them.
@@ -162,7 +162,7 @@ class Lexer {
       EmitData(rest_.substr(at_, i - at_), sign, false);
       return Advance(*end);
     }
-    Bad("missing end of raw directive");
+    if (at_ < rest_.size()) Bad("missing end of raw directive");
   }
 
   // Tokens up to the end of the tag.

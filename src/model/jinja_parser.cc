@@ -215,7 +215,7 @@ ExprPtr Parser::Primary(bool with_namespace) {
   }
   if (token.kind == TokenKind::kInteger || token.kind == TokenKind::kFloat) return Number();
   if (SkipOperator("(")) {
-    ExprPtr node = Tuple(InTuple::kExpressions, "", true);
+    ExprPtr node = Tuple(InTuple::kExpressions, true);
     ExpectOperator(")");
     return node;
   }
@@ -399,13 +399,13 @@ void Parser::Arguments(Expr& into) {
   ExpectOperator(")");
 }
 
-ExprPtr Parser::Tuple(InTuple mode, std::string_view end_name, bool parentheses) {
+ExprPtr Parser::Tuple(InTuple mode, bool parentheses) {
   const Nesting nesting(*this);
   std::vector<ExprPtr> items;
   bool is_tuple = false;
   const auto ends = [&] {
     return Now().kind == TokenKind::kVariableEnd || Now().kind == TokenKind::kBlockEnd ||
-           IsOperator(")") || (!end_name.empty() && IsName(end_name));
+           IsOperator(")");
   };
   while (true) {
     if (!items.empty()) ExpectOperator(",");
@@ -432,9 +432,9 @@ void Parser::RequireAssignable(const Expr& target) const {
   if (target.name == "loop" && any_loops_ > 0) Bad("cannot assign to 'loop' inside a for loop");
 }
 
-ExprPtr Parser::Target(bool with_namespace, std::string_view end_name) {
+ExprPtr Parser::Target(bool with_namespace) {
   ExprPtr target =
-      Tuple(with_namespace ? InTuple::kTargetsAndNamespaces : InTuple::kTargets, end_name, false);
+      Tuple(with_namespace ? InTuple::kTargetsAndNamespaces : InTuple::kTargets, false);
   RequireAssignable(*target);
   return target;
 }

@@ -76,8 +76,8 @@ class Parser {
   ExprPtr SubscriptPart();
   ExprPtr Call(ExprPtr callee);
   void Arguments(Expr& into);
-  ExprPtr Tuple(InTuple mode, std::string_view end_name, bool parentheses);
-  ExprPtr Target(bool with_namespace, std::string_view end_name);
+  ExprPtr Tuple(InTuple mode, bool parentheses);
+  ExprPtr Target(bool with_namespace);
   void RequireAssignable(const Expr& target) const;
   static ExprPtr Binary(ExprPtr node, Op op);
 

@@ -42,7 +42,7 @@ Body Parser::Until(Names ends) {
       body.push_back(std::move(data));
     } else if (token.kind == TokenKind::kVariableBegin) {
       auto print = NewStmt(StmtKind::kPrint, token.line);
-      print->expr = Tuple(InTuple::kExpressions, "", false);
+      print->expr = Tuple(InTuple::kExpressions, false);
       ExpectKind(TokenKind::kVariableEnd, "the end of the print tag");
       body.push_back(std::move(print));
     } else {
@@ -83,7 +83,7 @@ std::unique_ptr<Stmt> Parser::Statement() {
   if (name == "print") {
     Take();
     auto print = NewStmt(StmtKind::kPrint, line);
-    print->expr = Tuple(InTuple::kExpressions, "", false);
+    print->expr = Tuple(InTuple::kExpressions, false);
     return print;
   }
   if (name == "break" || name == "continue") {
@@ -97,9 +97,9 @@ std::unique_ptr<Stmt> Parser::Statement() {
 std::unique_ptr<Stmt> Parser::For() {
   auto stmt = NewStmt(StmtKind::kFor, Take().line);
   ++any_loops_;
-  stmt->target = Target(false, "in");
+  stmt->target = Target(false);
   if (!SkipName("in")) Bad("expected 'in'");
-  stmt->expr = Tuple(InTuple::kNoCondition, "recursive", false);
+  stmt->expr = Tuple(InTuple::kNoCondition, false);
   if (SkipName("if")) stmt->test = Expression();
   stmt->recursive = SkipName("recursive");
   ++loops_;
@@ -116,7 +116,7 @@ std::unique_ptr<Stmt> Parser::If() {
   auto stmt = NewStmt(StmtKind::kIf, Take().line);
   const std::size_t unknown = unknown_.size();
   while (true) {
-    ExprPtr test = Tuple(InTuple::kNoCondition, "", false);
+    ExprPtr test = Tuple(InTuple::kNoCondition, false);
     Body body = Statements({"elif", "else", "endif"}, false);
     stmt->branches.emplace_back(std::move(test), std::move(body));
     const std::string tag = Take().text;
@@ -130,9 +130,9 @@ std::unique_ptr<Stmt> Parser::If() {
 
 std::unique_ptr<Stmt> Parser::Set() {
   auto stmt = NewStmt(StmtKind::kSet, Take().line);
-  stmt->target = Target(true, "");
+  stmt->target = Target(true);
   if (SkipOperator("=")) {
-    stmt->expr = Tuple(InTuple::kExpressions, "", false);
+    stmt->expr = Tuple(InTuple::kExpressions, false);
     return stmt;
   }
   stmt->kind = StmtKind::kSetBlock;
@@ -166,6 +166,11 @@ Body Parser::MacroBody(Stmt& macro, std::string_view end) {
   macro.takes_kwargs = kwargs_ != kwargs;
   macro.takes_varargs = varargs_ != varargs;
   macro.takes_caller = callers_ != callers;
+  for (const Parameter& p : macro.parameters) {
+    if (macro.takes_caller && p.name == "caller" && p.fallback == nullptr) {
+      Bad("the parameter 'caller' needs a default");
+    }
+  }
   return body;
 }
 
@@ -198,7 +203,7 @@ std::unique_ptr<Stmt> Parser::With() {
   auto stmt = NewStmt(StmtKind::kWith, Take().line);
   while (Now().kind != TokenKind::kBlockEnd) {
     if (!stmt->assignments.empty()) ExpectOperator(",");
-    ExprPtr target = Target(false, "");
+    ExprPtr target = Target(false);
     ExpectOperator("=");
     stmt->assignments.emplace_back(std::move(target), Expression());
   }

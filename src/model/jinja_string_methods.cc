@@ -98,7 +98,7 @@ std::vector<Text> SplitSpace(const Text& text, Integer limit, bool from_right) {
   }
   std::vector<Text> out;
   const auto count = static_cast<Integer>(words.size());
-  if (limit >= 0 && limit < count - 1) {
+  if (limit >= 0 && limit < count) {
     const auto cut = static_cast<std::size_t>(from_right ? count - limit - 1 : limit);
     if (from_right) {
       words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(cut));

@@ -167,6 +167,16 @@ bool IsWord(char32_t c) { return IsAlpha(c) || IsDigit(c) || c == '_'; }
 
 namespace {
 
+// Whether the capital sigma that ends at `end` ends a word.
+bool FinalSigma(std::string_view text, std::size_t end) {
+  std::size_t before = end - 2;
+  while (before > 0 && (static_cast<unsigned char>(text[--before]) & 0xc0U) == 0x80U) {
+  }
+  std::size_t at = before;
+  if (end == 2 || !IsAlpha(NextCodePoint(text, &at))) return false;
+  return end >= text.size() || !IsAlpha(NextCodePoint(text, &end));
+}
+
 Text MapCase(const Text& text, char32_t (*map)(char32_t), bool upper) {
   Text out;
   std::string piece;
@@ -176,6 +186,8 @@ Text MapCase(const Text& text, char32_t (*map)(char32_t), bool upper) {
     piece.clear();
     if (upper && c == 0xdf) {
       piece = "SS";
+    } else if (!upper && c == 0x3a3 && FinalSigma(text.bytes(), i)) {
+      AppendCodePoint(0x3c2, piece);
     } else {
       AppendCodePoint(map(c), piece);
     }
