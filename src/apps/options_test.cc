@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/options.h"
+
+#include <gtest/gtest.h>
+
+#include "apps/chat_settings.h"
+
+namespace cairn::apps {
+namespace {
+
+bool Accepts(const CLI::Validator& check, std::string text) { return check(text).empty(); }
+
+TEST(OptionsTest, WholeNumberTakesTheRangeAndNothingElse) {
+  const CLI::Validator check = WholeNumber(1, 256);
+  for (const char* good : {"1", "256", "+7", "007"}) EXPECT_TRUE(Accepts(check, good)) << good;
+  for (const char* bad : {"0", "257", "-1", "", " 1", "1 ", "1.0", "1e2", "0x10", "abc", "++1",
+                          "99999999999999999999"}) {
+    EXPECT_FALSE(Accepts(check, bad)) << bad;
+  }
+}
+
+TEST(OptionsTest, NumberRefusesWhatIsNotFinite) {
+  EXPECT_TRUE(Accepts(Number(0, 100), "0"));
+  EXPECT_TRUE(Accepts(Number(-10, 10), "-2.5e0"));
+  for (const char* bad : {"nan", "inf", "-inf", "1e999", "-0.1", "100.1", "", "1,5", "1f"}) {
+    EXPECT_FALSE(Accepts(Number(0, 100), bad)) << bad;
+  }
+  EXPECT_FALSE(Accepts(NumberAbove(0, 1), "0"));
+  EXPECT_TRUE(Accepts(NumberAbove(0, 1), "1"));
+}
+
+TEST(OptionsTest, RefusalNamesRangeAndText) {
+  std::string text = "-5";
+  EXPECT_EQ(WholeNumber(1, 9)(text), "expected a whole number from 1 to 9, got '-5'");
+}
+
+TEST(OptionsTest, ListsAreParsedAsTheyAreChecked) {
+  const CLI::Validator check = WholeNumbers(0, 100);
+  EXPECT_TRUE(Accepts(check, "1,22,+3"));
+  EXPECT_EQ(ParseWholeNumbers("1,22,+3"), (std::vector<std::int64_t>{1, 22, 3}));
+  for (const char* bad : {"", ",", "1,", ",1", "1,,2", "1;2", "1,101", "1,-1"}) {
+    EXPECT_FALSE(Accepts(check, bad)) << bad;
+  }
+}
+
+TEST(ChatSettingsTest, SetChangesOnlyWhatIsNamed) {
+  ChatSettings settings;
+  ASSERT_TRUE(settings.Set("temp", "0.25"));
+  ASSERT_TRUE(settings.Set("stats", "on"));
+  EXPECT_EQ(settings.sampling.temperature, 0.25f);
+  EXPECT_EQ(settings.sampling.top_k, engine::SamplingOptions().top_k);
+  EXPECT_TRUE(settings.stats);
+  EXPECT_FALSE(settings.Set("temp", "-1"));
+  EXPECT_EQ(settings.sampling.temperature, 0.25f);
+  EXPECT_FALSE(settings.Set("temperature", "1"));
+}
+
+}  // namespace
+}  // namespace cairn::apps
