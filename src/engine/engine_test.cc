@@ -100,9 +100,25 @@ TEST_F(EngineTest, PrefillNumbersTheSampledRowsThroughAllChunks) {
   const Tokens text = RandomTokens(*tiny_.model(), 64, 1);
   const LogitRows all = testing::LogitsOf(*engine_, text);
   for (const std::int64_t last : {0, 1, 31, 32, 33, 64}) {
+    testing::SoilKv(*engine_);
     Sequence sequence = MakeSequence(*engine_);
     const LogitRows rows = testing::Append(*engine_, sequence, text, last);
     EXPECT_TRUE(SameBytes(rows, LogitRows(all.end() - last, all.end()))) << last;
+  }
+}
+
+// Rows that nothing samples still leave their keys and values, in the last layer too.
+TEST_F(EngineTest, StepsThatSampleNothingStoreEverything) {
+  const Tokens text = RandomTokens(*tiny_.model(), 40, 1);
+  const LogitRows all = testing::LogitsOf(*engine_, text);
+  for (const std::size_t chunk : {1, 5, 20}) {
+    testing::SoilKv(*engine_);
+    Sequence sequence = MakeSequence(*engine_);
+    for (std::size_t at = 0; at < 20; at += chunk) {
+      testing::Append(*engine_, sequence, std::span(text).subspan(at, chunk), 0);
+    }
+    const LogitRows rest = testing::Append(*engine_, sequence, std::span(text).subspan(20));
+    EXPECT_TRUE(SameBytes(rest, LogitRows(all.begin() + 20, all.end()))) << chunk;
   }
 }
 

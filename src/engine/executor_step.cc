@@ -81,7 +81,8 @@ void Executor::Step::Work(int worker) {
 
 bool Executor::Step::RunStage(Walk& walk, const program::Stage& stage) {
   const RowRange rows = AllRows(stage.rows);
-  if (rows.count == 0) return true;
+  // Where nothing is sampled, the last layer's attention still stores the keys and values of all.
+  if (rows.count == 0 && stage.attend() == nullptr) return true;
   if (!RunPrelude(walk, stage, rows, false)) return false;
   if (stage.matmul() != nullptr) return RunMatmul(walk, stage, rows, false);
   if (stage.attend() != nullptr) return RunAttend(walk, stage);

@@ -142,6 +142,7 @@ TEST(SameBytesTest, AnEndThatWasCutOffLeavesNoTrace) {
     const auto other = RandomTokens(*tiny.model(), 100, 14);
     const LogitRows expected = testing::LogitsOf(*engine, tokens);
     for (const int keep : {0, 1, 63, 64, 65, 128, kTokens - 1}) {
+      testing::SoilKv(*engine);
       Sequence sequence = MakeSequence(*engine);
       const auto head = std::span(tokens).first(static_cast<std::size_t>(keep));
       const auto tail = std::span(tokens).subspan(static_cast<std::size_t>(keep));

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
@@ -39,6 +40,12 @@ LogitRows Append(engine::Engine& engine, engine::Sequence& sequence,
 LogitRows LogitsOf(engine::Engine& engine, std::span<const std::int32_t> tokens) {
   engine::Sequence sequence = MakeSequence(engine);
   return Append(engine, sequence, tokens);
+}
+
+void SoilKv(engine::Engine& engine) {
+  const auto size = static_cast<int>(std::min<std::int64_t>(engine.context(), 256));
+  engine::Sequence sequence = MakeSequence(engine);
+  Append(engine, sequence, RandomTokens(engine.model(), size, 999));
 }
 
 bool SameBytes(const LogitRows& a, const LogitRows& b) {

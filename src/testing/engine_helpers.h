@@ -25,6 +25,10 @@ LogitRows Append(engine::Engine& engine, engine::Sequence& sequence,
 // The same on a new sequence.
 LogitRows LogitsOf(engine::Engine& engine, std::span<const std::int32_t> tokens);
 
+// Leaves other keys and values in the engine's free memory, so that a position that is read and was
+// not written shows. Without it a test may find there what the same text left before.
+void SoilKv(engine::Engine& engine);
+
 // Equal to the bit; not-a-number equals itself.
 bool SameBytes(const LogitRows& a, const LogitRows& b);
 
