@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "testing/engine_helpers.h"
 #include "testing/reference.h"
@@ -112,6 +113,31 @@ INSTANTIATE_TEST_SUITE_P(Tiny, ReferenceAgreementTest, ::testing::ValuesIn(Specs
                            std::ranges::replace(name, ' ', '_');
                            return name + "_" + std::to_string(info.index);
                          });
+
+// Float weights leave f16 as the only loss, so that a wrong position, part or window shows anywhere.
+TEST(LongReferenceAgreementTest, RowsPastTheFirstPartsAgreeInChunksThatSampleLittle) {
+  for (const char* architecture : {"llama", "gemma3"}) {
+    const bool gemma = std::string_view(architecture) == "gemma3";
+    const TinyModel tiny({.architecture = architecture, .sentence_piece = gemma,
+                          .layers = gemma ? 6 : 2, .window = 100});
+    const auto tokens = testing::RandomTokens(*tiny.model(), 600, 4);
+    constexpr int kSampled = 70;
+    DoubleRows lossy;
+    const auto report = testing::RunReference(
+        tiny.model()->program(), tiny.model()->gguf(), tokens, kSampled,
+        {.threads = 2, .canonical_losses = true}, [&](int, std::span<const double> logits) {
+          lossy.emplace_back(logits.begin(), logits.end());
+        });
+    ASSERT_TRUE(report);
+    for (const int chunk : {100, 600}) {
+      const auto engine = testing::MakeEngine(tiny.model(), {.threads = 2, .step_rows = chunk});
+      testing::SoilKv(*engine);
+      Sequence sequence = testing::MakeSequence(*engine);
+      const testing::LogitRows got = testing::Append(*engine, sequence, tokens, kSampled);
+      EXPECT_LT(Distance(lossy, got) / Size(lossy), 3e-4) << architecture << ", chunks of " << chunk;
+    }
+  }
+}
 
 }  // namespace
 }  // namespace cairn::engine

@@ -116,8 +116,8 @@ TEST_P(ReferenceGoldenTest, LogitsAreThoseOfTransformersAndTheKernelsAreNear) {
   RecordProperty("mean_divergence", std::to_string(divergence));
   RecordProperty("predicted_noise", std::to_string(std::sqrt(report->activation_noise)));
   RecordProperty("same_top", std::to_string(same_top) + " of " + std::to_string(sampled));
-  // Measured 0.0003 to 0.003 (docs/correctness.md); a wrong formula gives 0.1 and more.
-  EXPECT_LT(divergence, 0.01);
+  // Measured: docs/correctness.md.
+  EXPECT_LT(divergence, 0.006);
   EXPECT_GE(same_top, sampled * 0.9);
 }
 
