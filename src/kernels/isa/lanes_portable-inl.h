@@ -24,10 +24,14 @@ CAIRN_INLINE VF Add(VF a, VF b) { return a + b; }
 CAIRN_INLINE VF Sub(VF a, VF b) { return a - b; }
 CAIRN_INLINE VF Mul(VF a, VF b) { return a * b; }
 CAIRN_INLINE VF Div(VF a, VF b) { return a / b; }
+// Out of line: sixteen calls of fmaf for every Fma of an unrolled tile take minutes to compile.
+__attribute__((noinline, unused)) static void FmaLanes(const float* a, const float* b, float* c) {
+  for (int i = 0; i < kLanes; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
+}
 CAIRN_INLINE VF Fma(VF a, VF b, VF c) {
-  VF v;
-  for (int i = 0; i < kLanes; ++i) v[i] = __builtin_fmaf(a[i], b[i], c[i]);
-  return v;
+  FmaLanes(reinterpret_cast<const float*>(&a), reinterpret_cast<const float*>(&b),
+           reinterpret_cast<float*>(&c));
+  return c;
 }
 CAIRN_INLINE VF Max(VF a, VF b) { return a > b ? a : b; }
 CAIRN_INLINE VF Min(VF a, VF b) { return a < b ? a : b; }
@@ -158,11 +162,9 @@ CAIRN_INLINE VB LoadB(const uint8_t* p) {
 CAIRN_INLINE VB Set1B(uint8_t x) { return VB{} + x; }
 
 inline constexpr bool kBiasWide = true;
-// In 16 bits, so that the compiler multiplies and adds pairs.
-template <bool kWide>
-CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
-  alignas(64) uint8_t w[64];
-  __builtin_memcpy(w, &weights, sizeof(w));
+// In 16 bits, so that the compiler multiplies and adds pairs. Out of line as FmaLanes.
+__attribute__((noinline, unused)) static void DotLanes(const uint8_t* w, const uint8_t* quad,
+                                                       int32_t* acc) {
   int16_t a[4];
   for (int i = 0; i < 4; ++i) a[i] = static_cast<int8_t>(quad[i]);
   for (int lane = 0; lane < kLanes; ++lane) {
@@ -170,6 +172,10 @@ CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
     for (int i = 0; i < 4; ++i) sum += static_cast<int16_t>(w[4 * lane + i]) * a[i];
     acc[lane] += sum;
   }
+}
+template <bool kWide>
+CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
+  DotLanes(reinterpret_cast<const uint8_t*>(&weights), quad, reinterpret_cast<int32_t*>(&acc));
   return acc;
 }
 

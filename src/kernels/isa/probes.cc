@@ -27,19 +27,24 @@ double Int8Peak(std::int64_t iterations) {
 
 std::uint64_t ReadMemory(const std::byte* data, std::size_t bytes) {
   const auto* at = reinterpret_cast<const uint8_t*>(data);
-  constexpr size_t kVectorBytes = static_cast<size_t>(kLanes) * 4;
-  constexpr size_t kStreams = 4;
-  const size_t part = bytes / kStreams / kVectorBytes * kVectorBytes;
+  constexpr size_t kStreams = 4;  // as many as the kernels walk (matmul-inl.h)
+  const size_t part = bytes / kStreams / 64 * 64;
   VI sums[kStreams];
   for (VI& sum : sums) sum = ZeroI();
-  for (size_t i = 0; i < part; i += kVectorBytes) {
+  const auto add = [&](const uint8_t* line, VI& sum) __attribute__((always_inline)) {
+#pragma GCC unroll 2
+    for (int p = 0; p < kParts; ++p) {
+      sum = AddI(sum, LoadI(reinterpret_cast<const int32_t*>(line) + p * kLanes));
+    }
+  };
+  for (size_t i = 0; i < part; i += 64) {
 #pragma GCC unroll 4
     for (size_t s = 0; s < kStreams; ++s) {
-      const uint8_t* from = at + s * part + i;
-      __builtin_prefetch(from + 2560);
-      sums[s] = AddI(sums[s], LoadI(reinterpret_cast<const int32_t*>(from)));
+      __builtin_prefetch(at + s * part + i + 2560);
+      add(at + s * part + i, sums[s]);
     }
   }
+  for (size_t i = kStreams * part; i < bytes; i += 64) add(at + i, sums[0]);
   VI total = ZeroI();
   for (const VI& sum : sums) total = AddI(total, sum);
   return static_cast<uint32_t>(ReduceAddI(total));
