@@ -12,7 +12,9 @@ typedef float VF __attribute__((vector_size(64)));
 typedef int32_t VI __attribute__((vector_size(64)));
 typedef uint8_t VB __attribute__((vector_size(64)));
 
-CAIRN_INLINE VF Set1(float x) { return VF{} + x; }
+CAIRN_INLINE VF Set1(float x) {  // not VF{} + x, which would lose the sign of -0
+  return VF{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
 CAIRN_INLINE VF Zero() { return VF{}; }
 CAIRN_INLINE VF Load(const float* p) {
   VF v;
