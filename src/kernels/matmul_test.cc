@@ -225,7 +225,7 @@ INSTANTIATE_TEST_SUITE_P(All, MatmulTest, ::testing::ValuesIn(Everything()), [](
 
 // Integers and scales at their ends: sums that leave 16 bits, weights of -128, minima of both signs.
 TEST_P(MatmulTest, IntegersAtTheirEndsStayExact) {
-  if (kind == ActivationKind::kFloat) GTEST_SKIP() << "no integers";
+  if (kind == ActivationKind::kFloat) return;  // has none
   const int cols = std::max(64, tensor::Traits(format).block_values);
   for (const int fill : {0x00, 0x80, 0x7f, 0xff}) {
     Weights weights(format, {16, cols}, 1);

@@ -15,7 +15,8 @@
 //
 // Few rows (decode) are bound by memory. Groups lie behind each other, so that the walk is one
 // stream, with a prefetch kPrefetchBytes ahead that runs over the ends of groups. Walking four
-// groups at once, which paid on Ice Lake, halves the bandwidth on Zen 4 (17 of 31 GB/s).
+// groups at once, which paid on Ice Lake, halves the bandwidth on Zen 4 (17 of 31
+// GB/s), and so does a layout with a group's headers apart from its integers.
 //
 // A format is a struct with: kLayout, kBias (subtracted from every stored integer), kWide (8 bits),
 // kMinima, kSubs (sub-blocks per 32 values), Quad<j>(block, part), Scale(unit, block, sub, part),
