@@ -6,7 +6,6 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
 #include <time.h>
 
 #include <algorithm>
@@ -109,8 +108,8 @@ void Decode(benchmark::State& state, Isa isa, tensor::Format format, int outputs
     kernels.matmul(scene.matrix, 0, scene.matrix.groups, scene.tiles.data(), rows, scene.Out());
     benchmark::ClobberMemory();
   }
-  const double bytes = static_cast<double>(scene.weights.size()) *
-                       static_cast<double>(state.iterations());
+  const double bytes =
+      static_cast<double>(scene.weights.size()) * static_cast<double>(state.iterations());
   state.counters["B/s"] = benchmark::Counter(bytes, benchmark::Counter::kIsRate);
   state.counters["of_read"] = benchmark::Counter(bytes / bandwidth, benchmark::Counter::kIsRate);
 }
@@ -133,8 +132,10 @@ std::string Name(const char* what, Isa isa, std::string_view format, std::initia
 void Register(Isa isa) {
   const Kernels& kernels = KernelsFor(isa);
   const double peak = PeakOperations(kernels), bandwidth = ReadBandwidth(kernels);
-  benchmark::AddCustomContext(fmt::format("{} int8 peak, op/s", IsaName(isa)), fmt::format("{:.3e}", peak));
-  benchmark::AddCustomContext(fmt::format("{} read, B/s", IsaName(isa)), fmt::format("{:.3e}", bandwidth));
+  benchmark::AddCustomContext(fmt::format("{} int8 peak, op/s", IsaName(isa)),
+                              fmt::format("{:.3e}", peak));
+  benchmark::AddCustomContext(fmt::format("{} read, B/s", IsaName(isa)),
+                              fmt::format("{:.3e}", bandwidth));
   for (const tensor::FormatTraits& traits : tensor::kFormats) {
     if (!traits.has_matmul) continue;
     const tensor::Format format = traits.format;

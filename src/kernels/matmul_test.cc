@@ -158,8 +158,8 @@ TEST_P(MatmulTest, EveryNumberOfRowsEqualsTheReference) {
     const std::vector<float> x = Activations(25, shape.cols, 11);
     std::vector<std::vector<float>> want;
     for (int r = 0; r < 25; ++r) {
-      want.push_back(weights.Products(std::span(x).subspan(std::size_t(r) * shape.cols,
-                                                           shape.cols)));
+      want.push_back(
+          weights.Products(std::span(x).subspan(std::size_t(r) * shape.cols, shape.cols)));
     }
     const int groups = weights.matrix.groups;
     for (int rows = 1; rows <= 25; ++rows) {
@@ -202,9 +202,9 @@ TEST_P(MatmulTest, RowsThatAreNotFiniteFailAloneAndGiveZeros) {
   for (int r = 0; r < kRows; ++r) {
     EXPECT_EQ(failed[r], bad.contains(r)) << "row " << r;
     const std::vector<float> want =
-        bad.contains(r) ? std::vector<float>(shape.outputs, 0.0f)
-                        : weights.Products(std::span(x).subspan(std::size_t(r) * shape.cols,
-                                                                shape.cols));
+        bad.contains(r)
+            ? std::vector<float>(shape.outputs, 0.0f)
+            : weights.Products(std::span(x).subspan(std::size_t(r) * shape.cols, shape.cols));
     ExpectRow(got, 48, r, 0, 2, want);
   }
 }
@@ -223,7 +223,8 @@ INSTANTIATE_TEST_SUITE_P(All, MatmulTest, ::testing::ValuesIn(Everything()), [](
          std::string(tensor::Traits(info.param.second).name);
 });
 
-// Integers and scales at their ends: sums that leave 16 bits, weights of -128, minima of both signs.
+// Integers and scales at their ends: sums that leave 16 bits, weights of -128, minima of both
+// signs.
 TEST_P(MatmulTest, IntegersAtTheirEndsStayExact) {
   if (kind == ActivationKind::kFloat) return;  // has none
   const int cols = std::max(64, tensor::Traits(format).block_values);
@@ -262,8 +263,8 @@ TEST_P(ProbesTest, RemainderEqualsTheFormula) {
   std::vector<float> y(kCols + 1, kGuard);
   kernels.remainder(x.data(), kCols, y.data());
   for (int k = 0; k < kCols; ++k) {
-    const float want = k / 32 == 1 ? 0.0f
-                                   : std::fma(-row.d[k / 32], static_cast<float>(row.q[k]), x[k]);
+    const float want =
+        k / 32 == 1 ? 0.0f : std::fma(-row.d[k / 32], static_cast<float>(row.q[k]), x[k]);
     EXPECT_EQ(std::bit_cast<std::uint32_t>(y[k]), std::bit_cast<std::uint32_t>(want)) << k;
   }
   EXPECT_EQ(y[kCols], kGuard);

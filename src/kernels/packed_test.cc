@@ -96,7 +96,8 @@ TEST_P(PackedTest, SizesThatDoNotFitAreErrors) {
 
 std::vector<tensor::FormatTraits> Multiplied() {
   std::vector<tensor::FormatTraits> all;
-  std::ranges::copy_if(tensor::kFormats, std::back_inserter(all), &tensor::FormatTraits::has_matmul);
+  std::ranges::copy_if(tensor::kFormats, std::back_inserter(all),
+                       &tensor::FormatTraits::has_matmul);
   return all;
 }
 INSTANTIATE_TEST_SUITE_P(All, PackedTest, ::testing::ValuesIn(Multiplied()),
