@@ -39,6 +39,7 @@ class Vocabulary:
         self.types = [int(t) for t in get("token_type")]
         self.merges = get("merges")
         self.unknown = get("unknown_token_id")
+        self.name = os.path.basename(path)
         self.space_prefix = get("add_space_prefix", self.kind == "llama")
 
 
@@ -95,7 +96,8 @@ def cairn(tool, path, some):
 def every_character():
     for c in range(0x110000):
         if not 0xD800 <= c <= 0xDFFF:
-            yield f"a{chr(c)}b {chr(c)} 1{chr(c)}!{chr(c)}"
+            # With the vocabulary of make_border_vocabulary.py the ids show the character's class.
+            yield f"b{chr(c)}a2{chr(c)}1?{chr(c)}! {chr(c)}"
 
 
 def main():
