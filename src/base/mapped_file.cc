@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -14,7 +15,8 @@
 namespace cairn {
 
 Result<MappedFile> MappedFile::Open(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // O_NONBLOCK: opening a named pipe would wait for a writer, for ever; files do not care.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
     const ErrorCode code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
     return Fail(code, fmt::format("cannot open '{}': {}", path, std::strerror(errno)));
@@ -60,7 +62,7 @@ MappedFile::~MappedFile() {
 void MappedFile::Release(std::size_t offset, std::size_t length) const {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   if (offset >= size_) return;
-  const std::size_t end = std::min(size_, offset + length) / page * page;
+  const std::size_t end = (offset + std::min(length, size_ - offset)) / page * page;
   const std::size_t begin = (offset + page - 1) / page * page;
   if (begin >= end) return;
   // A hint: the pages are clean, so nothing is lost when it is refused.

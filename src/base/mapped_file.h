@@ -17,8 +17,8 @@ namespace cairn {
 
 class MappedFile {
  public:
-  // Errors: kNotFound, kIo, kInvalidArgument for what is not a regular file (a directory, a device),
-  // kCorrupt for an empty file. Each names the path.
+  // Errors: kNotFound, kIo, kInvalidArgument for what is not a regular file (a directory, a
+  // device), kCorrupt for an empty file. Each names the path.
   [[nodiscard]] static Result<MappedFile> Open(const std::string& path);
 
   MappedFile(MappedFile&& other) noexcept;

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cosines and sines of rotary embeddings (canonical.md, section 5), in binary64 and without a
-// library call, so that they are the same on every machine and with every C library.
-// Threads: RotaryAngles is immutable after construction.
+// Cosines and sines of the rotary embedding (docs/canonical.md, section 5).
+//
+// The angle of pair i at position p is p * position_scale * base^(-2i / n_rot). A frequency that
+// is rounded to binary64 would be wrong by 2^-31 rad at position 2^22, so frequencies are held as
+// sums of two doubles. Only + - * / and comparisons are used, each rounded as IEEE says and in the
+// written order: the tables are the same on every machine, which no library's cos promises.
+// Cost: the constructor a few microseconds per pair, Fill about 20 ns per pair.
+// Threads: immutable after construction; Fill and Exact may run on many threads at once. The
+// thread's rounding must be to nearest (kernels::FloatEnvironment).
 #pragma once
 
 #include <cstdint>
@@ -11,27 +17,30 @@ namespace cairn::kernels {
 
 class RotaryAngles {
  public:
-  // base > 0, n_rot even. Positions are multiplied by position_scale.
+  // base in [2, 2^40], n_rot even and in [2, 2^16], position_scale > 0: positions are
+  // multiplied by it (linear scaling by 8 is 0.125). The caller checks what comes from a file; a
+  // breach aborts.
   RotaryAngles(double base, int n_rot, double position_scale);
 
-  // cos[i] and sin[i] of position * position_scale * base^(-2i / n_rot), i < n_rot / 2, rounded
-  // once to f32. Requires 0 <= position < 2^30. Cost: about 20 ns per pair.
+  // cos[i], sin[i] for the n_rot / 2 pairs at `position`, in [0, 2^40].
   void Fill(std::int64_t position, float* cos, float* sin) const;
+
+  struct CosSin {
+    double cos;
+    double sin;
+  };
+  // What Fill rounds: within 2^-45 of the real values for positions up to 2^22.
+  CosSin Exact(std::int64_t position, int pair) const;
 
   int pairs() const { return static_cast<int>(frequencies_.size()); }
 
  private:
-  std::vector<double> frequencies_;
+  struct Frequency {  // high + low
+    double high;
+    double low;
+  };
   double position_scale_;
+  std::vector<Frequency> frequencies_;
 };
-
-// For tests. log(x) for x > 0; exp(x) for |x| < 700; sine and cosine of 0 <= x < 2^30. Absolute
-// error of the latter below 2^-48 (angle_test.cc).
-double LogOf(double x);
-double ExpOf(double x);
-struct SineCosine {
-  double sine, cosine;
-};
-SineCosine SineCosineOf(double x);
 
 }  // namespace cairn::kernels

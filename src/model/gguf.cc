@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace cairn::model {
@@ -44,33 +45,48 @@ std::unexpected<Error> Missing(std::string_view key) {
 }
 std::unexpected<Error> Mismatch(std::string_view key, const GgufValue& value,
                                 std::string_view expected) {
-  return Fail(ErrorCode::kCorrupt, fmt::format("metadata '{}' is {}, {} was expected", key,
-                                               Describe(value), expected));
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("metadata '{}' is {}, {} was expected", key, Describe(value), expected));
 }
 
 }  // namespace
 
 std::string_view GgufTypeName(GgufType type) {
-  constexpr std::string_view kNames[] = {"u8",  "i8",   "u16",    "i16",   "u32", "i32", "f32",
+  constexpr std::string_view kNames[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
                                          "bool", "string", "array", "u64", "i64", "f64"};
   return kNames[static_cast<std::size_t>(type)];
 }
 
+std::optional<std::string_view> GgufNames::Sort() {
+  std::ranges::sort(names_);
+  const auto twice =
+      std::ranges::adjacent_find(names_, {}, &std::pair<std::string_view, std::size_t>::first);
+  if (twice == names_.end()) return std::nullopt;
+  return twice->first;
+}
+
+std::optional<std::size_t> GgufNames::Find(std::string_view name) const {
+  const auto it =
+      std::ranges::lower_bound(names_, name, {}, &std::pair<std::string_view, std::size_t>::first);
+  if (it == names_.end() || it->first != name) return std::nullopt;
+  return it->second;
+}
+
 const GgufTensor* Gguf::FindTensor(std::string_view name) const {
-  const auto it = tensor_names_.find(name);
-  return it == tensor_names_.end() ? nullptr : &tensors_[it->second];
+  const auto index = tensor_names_.Find(name);
+  return index ? &tensors_[*index] : nullptr;
 }
 
 const GgufValue* Gguf::Find(std::string_view key) const {
-  const auto it = keys_.find(key);
-  return it == keys_.end() ? nullptr : &metadata_[it->second].second;
+  const auto index = keys_.Find(key);
+  return index ? &metadata_[*index].second : nullptr;
 }
 
 Result<std::int64_t> Gguf::GetInt(std::string_view key) const {
   const GgufValue* value = Find(key);
   if (value == nullptr) return Missing(key);
   const auto number = IntOf(value->type, value->bytes.data());
-  if (!number) return Mismatch(key, *value, "an integer");
+  if (!number) return Mismatch(key, *value, "an integer below 2^63");
   return *number;
 }
 
@@ -104,6 +120,10 @@ Result<double> Gguf::GetFloat(std::string_view key, double fallback) const {
 }
 Result<bool> Gguf::GetBool(std::string_view key, bool fallback) const {
   return Find(key) == nullptr ? fallback : GetBool(key);
+}
+
+Result<std::string_view> Gguf::GetString(std::string_view key, std::string_view fallback) const {
+  return Find(key) == nullptr ? fallback : GetString(key);
 }
 
 Result<std::vector<std::string_view>> Gguf::GetStrings(std::string_view key) const {

@@ -3,12 +3,14 @@
 //
 // A query is one row of one query head. Both products are register tiles of kQueries queries:
 //   scores   lanes are keys: kQueries x kVectors sums, per channel one load per vector of keys and
-//            one broadcast per query;
+//            one broadcast per query; vectors of keys that no query of the block sees are left out;
 //   values   lanes are channels: kQueries x kVectors sums, per position one load per vector of
 //            channels and one broadcast of a weight per query.
-// AVX-512: 6 x 4 = 24 of 32 registers; AVX2: 4 x 2 of 16. With many queries a tile's keys and values
-// are widened to f32 once; with few (decode) they are widened as they are read, so that each byte
-// of KV is read once. Formulas per query are the same, so the bytes are.
+// AVX-512: 6 x 4 = 24 of 32 registers; AVX2: 4 x 2 = 8 of 16 (6 x 2 gains 5 % from 128
+// channels on and loses as much below). Fewer queries than a block take narrower tiles. With many
+// queries a tile's keys and values are widened to f32 once; with few (decode) they are widened as
+// they are read, so that each byte of KV is read once. Formulas per query are the same, so the
+// bytes are.
 #include "kernels/isa/functions.h"
 #include "kernels/isa/math-inl.h"
 
@@ -34,42 +36,58 @@ CAIRN_INLINE VF LoadElement(const uint16_t* p) { return LoadHalf(p); }
 // The running state of a query: m, then 16 running sums of the denominator, then o[head_dim].
 // And what has been merged of earlier parts: m, l, o.
 struct Query {
-  float* m;        // m[0]; m[1]: whether this part has a tile yet
-  float* lanes;    // 16
+  float* m;      // m[0]; m[1]: whether this part has a tile yet
+  float* lanes;  // 16
   float* o;
 };
 
 // --- the two products -----------------------------------------------------------------------
 
-// scores[q][64] = q . k for kCount queries; q rows are head_dim apart.
+// scores[q][..] = q . k for kCount queries and kUse vectors of keys from `keys` on; rows of q are
+// head_dim apart.
+template <int kCount, int kUse, typename Element>
+CAIRN_INLINE void ScoresAt(const float* q, const Element* keys, int head_dim, float* scores) {
+  VF sums[kCount][kUse];
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kUse; ++v) sums[i][v] = Zero();
+  }
+  for (int c = 0; c < head_dim; ++c, keys += kTilePositions) {
+    VF k[kUse];
+#pragma GCC unroll 8
+    for (int v = 0; v < kUse; ++v) k[v] = LoadElement(keys + v * kLanes);
+#pragma GCC unroll 8
+    for (int i = 0; i < kCount; ++i) {
+      const VF broadcast = Set1(q[i * head_dim + c]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kUse; ++v) sums[i][v] = Fma(broadcast, k[v], sums[i][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kUse; ++v) {
+      Store(scores + i * kTilePositions + v * kLanes, sums[i][v]);
+    }
+  }
+}
+
+// Scores of the vectors of keys [begin, end) of a tile; the others stay as they are.
 template <int kCount, typename Element>
-CAIRN_INLINE void Scores(const float* q, const Element* keys, int head_dim, float* scores) {
-  for (int v0 = 0; v0 < kTileVectors; v0 += kVectors) {
-    VF sums[kCount][kVectors];
-#pragma GCC unroll 8
-    for (int i = 0; i < kCount; ++i) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sums[i][v] = Zero();
+CAIRN_INLINE void Scores(const float* q, const Element* keys, int head_dim, int begin, int end,
+                         float* scores) {
+  int v = begin;
+  for (; v + kVectors <= end; v += kVectors) {
+    ScoresAt<kCount, kVectors>(q, keys + v * kLanes, head_dim, scores + v * kLanes);
+  }
+  if constexpr (kVectors > 2) {
+    for (; v + 2 <= end; v += 2) {
+      ScoresAt<kCount, 2>(q, keys + v * kLanes, head_dim, scores + v * kLanes);
     }
-    const Element* at = keys + v0 * kLanes;
-    for (int c = 0; c < head_dim; ++c, at += kTilePositions) {
-      VF k[kVectors];
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) k[v] = LoadElement(at + v * kLanes);
-#pragma GCC unroll 8
-      for (int i = 0; i < kCount; ++i) {
-        const VF broadcast = Set1(q[i * head_dim + c]);
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) sums[i][v] = Fma(broadcast, k[v], sums[i][v]);
-      }
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < kCount; ++i) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) {
-        Store(scores + i * kTilePositions + (v0 + v) * kLanes, sums[i][v]);
-      }
-    }
+  }
+  for (; v < end; ++v) {
+    ScoresAt<kCount, 1>(q, keys + v * kLanes, head_dim, scores + v * kLanes);
   }
 }
 
@@ -103,12 +121,17 @@ CAIRN_INLINE void AddValuesAt(const float* p, const Element* values, int head_di
 }
 
 template <int kCount, typename Element>
-CAIRN_INLINE void AddValues(const float* p, const Element* values, int head_dim, int begin,
-                            int end, float* const* o) {
+CAIRN_INLINE void AddValues(const float* p, const Element* values, int head_dim, int begin, int end,
+                            float* const* o) {
   if (begin >= end) return;
   int c0 = 0;
   for (; c0 + kVectors * kLanes <= head_dim; c0 += kVectors * kLanes) {
     AddValuesAt<kCount, kVectors>(p, values, head_dim, begin, end, c0, o);
+  }
+  if constexpr (kVectors > 2) {
+    for (; c0 + 2 * kLanes <= head_dim; c0 += 2 * kLanes) {
+      AddValuesAt<kCount, 2>(p, values, head_dim, begin, end, c0, o);
+    }
   }
   for (; c0 < head_dim; c0 += kLanes) {
     AddValuesAt<kCount, 1>(p, values, head_dim, begin, end, c0, o);
@@ -173,29 +196,54 @@ CAIRN_INLINE void Softmax(float* scores, Range range, float softcap, int head_di
   for (int p = 0; p < kParts; ++p) Store(query.lanes + p * kLanes, lanes[p]);
 }
 
+// The positions that some queries of a block see and others do not.
+template <typename Element>
+__attribute__((noinline)) void AddValuesOfOne(const float* p, const Element* values, int head_dim,
+                                              Range range, float* o) {
+  AddValues<1>(p, values, head_dim, range.begin, range.end, &o);
+}
+
+CAIRN_INLINE int Least(int a, int b) { return a < b ? a : b; }
+CAIRN_INLINE int Most(int a, int b) { return a > b ? a : b; }
+
 // kCount queries meet one tile.
 template <int kCount, typename Element>
-__attribute__((noinline)) void MeetTile(const float* q, const Element* keys,
-                                        const Element* values, int head_dim, float softcap,
-                                        const Range* ranges, Query* queries, float* scores) {
-  Scores<kCount>(q, keys, head_dim, scores);
-  Range common = ranges[0];
+__attribute__((noinline)) void MeetTile(const float* q, const Element* keys, const Element* values,
+                                        int head_dim, float softcap, const Range* ranges,
+                                        Query* queries, float* scores) {
+  Range any = ranges[0], common = ranges[0];  // seen by one at least; by all
   float* o[kCount];
   for (int i = 0; i < kCount; ++i) {
-    Softmax(scores + i * kTilePositions, ranges[i], softcap, head_dim, queries[i]);
-    common.begin = ranges[i].begin > common.begin ? ranges[i].begin : common.begin;
-    common.end = ranges[i].end < common.end ? ranges[i].end : common.end;
+    any = {Least(any.begin, ranges[i].begin), Most(any.end, ranges[i].end)};
+    common = {Most(common.begin, ranges[i].begin), Least(common.end, ranges[i].end)};
     o[i] = queries[i].o;
   }
   if (common.begin >= common.end) common = {kTilePositions, kTilePositions};
+  Scores<kCount>(q, keys, head_dim, any.begin / kLanes, (any.end + kLanes - 1) / kLanes, scores);
   for (int i = 0; i < kCount; ++i) {
-    const int end = common.begin < ranges[i].end ? common.begin : ranges[i].end;
-    AddValues<1>(scores + i * kTilePositions, values, head_dim, ranges[i].begin, end, o + i);
+    Softmax(scores + i * kTilePositions, ranges[i], softcap, head_dim, queries[i]);
+    const Range before = {ranges[i].begin, Least(common.begin, ranges[i].end)};
+    AddValuesOfOne(scores + i * kTilePositions, values, head_dim, before, o[i]);
   }
   AddValues<kCount>(scores, values, head_dim, common.begin, common.end, o);
   for (int i = 0; i < kCount; ++i) {
-    AddValues<1>(scores + i * kTilePositions, values, head_dim, common.end, ranges[i].end, o + i);
+    const Range after = {common.end, ranges[i].end};
+    AddValuesOfOne(scores + i * kTilePositions, values, head_dim, after, o[i]);
   }
+}
+
+// Blocks of kCount queries while so many are left; returns the first query that is left.
+template <int kCount, typename Element>
+CAIRN_INLINE int MeetBlocks(int i, const float* q, const Element* keys, const Element* values,
+                            int head_dim, float softcap, const Range* ranges, Query* queries,
+                            int count, float* scores) {
+  if constexpr (kCount <= kQueries) {
+    for (; i + kCount <= count; i += kCount) {
+      MeetTile<kCount>(q + i * head_dim, keys, values, head_dim, softcap, ranges + i, queries + i,
+                       scores);
+    }
+  }
+  return i;
 }
 
 template <typename Element>
@@ -203,19 +251,11 @@ void MeetTileInBlocks(const float* q, const Element* keys, const Element* values
                       float softcap, const Range* ranges, Query* queries, int count,
                       float* scores) {
   int i = 0;
-  for (; i + kQueries <= count; i += kQueries) {
-    MeetTile<kQueries>(q + i * head_dim, keys, values, head_dim, softcap, ranges + i, queries + i,
-                       scores);
-  }
-  if constexpr (kQueries > 3) {
-    for (; i + 3 <= count; i += 3) {
-      MeetTile<3>(q + i * head_dim, keys, values, head_dim, softcap, ranges + i, queries + i,
-                  scores);
-    }
-  }
-  for (; i < count; ++i) {
-    MeetTile<1>(q + i * head_dim, keys, values, head_dim, softcap, ranges + i, queries + i, scores);
-  }
+  i = MeetBlocks<6>(i, q, keys, values, head_dim, softcap, ranges, queries, count, scores);
+  i = MeetBlocks<4>(i, q, keys, values, head_dim, softcap, ranges, queries, count, scores);
+  i = MeetBlocks<3>(i, q, keys, values, head_dim, softcap, ranges, queries, count, scores);
+  i = MeetBlocks<2>(i, q, keys, values, head_dim, softcap, ranges, queries, count, scores);
+  MeetBlocks<1>(i, q, keys, values, head_dim, softcap, ranges, queries, count, scores);
 }
 
 // --- parts ----------------------------------------------------------------------------------
@@ -271,9 +311,8 @@ CAIRN_INLINE void Widen(const uint16_t* from, int count, Element* to) {
 // Where the halves of one KV head lie in a tile.
 CAIRN_INLINE const uint16_t* KeysOf(const KvView& kv, int head, int tile) {
   const size_t head_bytes = static_cast<size_t>(kv.head_dim) * kTilePositions * 4;
-  return reinterpret_cast<const uint16_t*>(
-      reinterpret_cast<const uint8_t*>(kv.tiles[tile]) + kv.offset +
-      static_cast<size_t>(head) * head_bytes);
+  return reinterpret_cast<const uint16_t*>(reinterpret_cast<const uint8_t*>(kv.tiles[tile]) +
+                                           kv.offset + static_cast<size_t>(head) * head_bytes);
 }
 
 constexpr int kMostQueries = kAttendRows * kMostGroup;
@@ -286,8 +325,8 @@ void StoreKv(const KvView& kv, int head, ConstRowsView k, ConstRowsView v, std::
   for (int row = 0; row < rows; ++row) {
     const std::int64_t position = first + row;
     const int at = static_cast<int>(position % kTilePositions);
-    auto* keys = const_cast<uint16_t*>(
-        KeysOf(kv, head, static_cast<int>(position / kTilePositions)));
+    auto* keys =
+        const_cast<uint16_t*>(KeysOf(kv, head, static_cast<int>(position / kTilePositions)));
     uint16_t* values = keys + d * kTilePositions + at * d;
     const float* from = k.data + row * k.stride + head * d;
     const float* value = v.data + row * v.stride + head * d;

@@ -72,9 +72,13 @@ CAIRN_INLINE VF ToFloat(VI a) { return _mm256_cvtepi32_ps(a); }
 CAIRN_INLINE VF LoadHalf(const uint16_t* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
+CAIRN_INLINE VF BoundHalf(VF v) {  // finite values only: infinities must not become numbers
+  const VF magnitude = FloatOfBits(AndI(BitsOf(v), Set1I(0x7fffffff)));
+  const VF bounded = Max(Set1(-65504.0f), Min(Set1(65504.0f), v));
+  return IfLess(magnitude, Set1(__builtin_inff()), bounded, v);
+}
 CAIRN_INLINE void StoreHalf(uint16_t* p, VF v) {
-  const VF most = Set1(65504.0f);
-  const VF bounded = Max(Min(v, most), Set1(-65504.0f));
+  const VF bounded = BoundHalf(v);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                    _mm256_cvtps_ph(bounded, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }

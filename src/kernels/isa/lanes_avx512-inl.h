@@ -55,10 +55,14 @@ CAIRN_INLINE VF ToFloat(VI a) { return _mm512_cvtepi32_ps(a); }
 CAIRN_INLINE VF LoadHalf(const uint16_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
-// To nearest even, saturating at +-65504.
+CAIRN_INLINE VF BoundHalf(VF v) {  // finite values only: infinities must not become numbers
+  const VF magnitude = FloatOfBits(AndI(BitsOf(v), Set1I(0x7fffffff)));
+  const VF bounded = Max(Set1(-65504.0f), Min(Set1(65504.0f), v));
+  return IfLess(magnitude, Set1(__builtin_inff()), bounded, v);
+}
+// To nearest even; finite values saturate at +-65504, others stay as they are.
 CAIRN_INLINE void StoreHalf(uint16_t* p, VF v) {
-  const VF most = Set1(65504.0f);
-  const VF bounded = Max(Min(v, most), Set1(-65504.0f));
+  const VF bounded = BoundHalf(v);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
                       _mm512_cvtps_ph(bounded, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }

@@ -33,31 +33,37 @@ void RmsNorm(const float* x, const float* w, int n, float eps, float* y) {
   }
   const float mean = SumTree(sums) / static_cast<float>(n);
   const float r = 1.0f / __builtin_sqrtf(mean + eps);
-  Map(x, w, n, y, [r](VF v, VF weight) __attribute__((always_inline)) {
-    return Mul(Mul(v, Set1(r)), weight);
-  });
+  Map(
+      x, w, n, y, [r](VF v, VF weight) __attribute__((always_inline)) {
+        return Mul(Mul(v, Set1(r)), weight);
+      });
 }
 
 void AddRows(const float* a, const float* b, int n, float* y) {
-  Map(a, b, n, y, [](VF u, VF v) __attribute__((always_inline)) { return Add(u, v); });
+  Map(
+      a, b, n, y, [](VF u, VF v) __attribute__((always_inline)) { return Add(u, v); });
 }
 
 void ScaleRow(const float* x, float s, int n, float* y) {
-  Map(x, x, n, y, [s](VF v, VF) __attribute__((always_inline)) { return Mul(v, Set1(s)); });
+  Map(
+      x, x, n, y, [s](VF v, VF) __attribute__((always_inline)) { return Mul(v, Set1(s)); });
 }
 
 void GateRow(Activation act, const float* g, const float* u, int n, float* y) {
   if (act == Activation::kSilu) {
-    Map(g, u, n, y, [](VF a, VF b) __attribute__((always_inline)) { return Mul(Silu(a), b); });
+    Map(
+        g, u, n, y, [](VF a, VF b) __attribute__((always_inline)) { return Mul(Silu(a), b); });
   } else {
-    Map(g, u, n, y, [](VF a, VF b) __attribute__((always_inline)) { return Mul(Gelu(a), b); });
+    Map(
+        g, u, n, y, [](VF a, VF b) __attribute__((always_inline)) { return Mul(Gelu(a), b); });
   }
 }
 
 void SoftcapRow(const float* x, float cap, int n, float* y) {
-  Map(x, x, n, y, [cap](VF v, VF) __attribute__((always_inline)) {
-    return Mul(Set1(cap), Tanh(Div(v, Set1(cap))));
-  });
+  Map(
+      x, x, n, y, [cap](VF v, VF) __attribute__((always_inline)) {
+        return Mul(Set1(cap), Tanh(Div(v, Set1(cap))));
+      });
 }
 
 void Rotate(RotaryPairs pairs, const float* cos, const float* sin, int n_rot, float* x) {
@@ -84,9 +90,9 @@ void Rotate(RotaryPairs pairs, const float* cos, const float* sin, int n_rot, fl
 }
 
 void ExpShifted(const float* x, float shift, int n, float* y) {
-  Map(x, x, n, y, [shift](VF v, VF) __attribute__((always_inline)) {
-    return Exp(Sub(v, Set1(shift)));
-  });
+  Map(
+      x, x, n,
+      y, [shift](VF v, VF) __attribute__((always_inline)) { return Exp(Sub(v, Set1(shift))); });
 }
 
 int Argmax(const float* x, int n) {

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+# One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run build test check tidy bench prove fuzz asan tsan format clean
+
+help: ## this list
+	@echo "Cairn: language models on the CPU you already have"; echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
+
+run: build ## set up, build, fetch the default model and chat (answers once without a terminal)
+	@scripts/run
+
+build: ## set up and build build/release/cairn
+	@scripts/setup build
+	@scripts/build release cairn
+
+test: ## set up, build and run every test; the last line counts them
+	@scripts/test
+
+check: ## format, rooms, instruction sets, words and links (fast; also part of test)
+	@scripts/setup build test
+	@scripts/build release cairn
+	@scripts/check
+
+tidy: ## clang-tidy over every source (minutes)
+	@scripts/setup build test
+	@scripts/tidy
+
+bench: ## ours and the peers' speed in one alternating run (quiet machine, please)
+	@scripts/setup build bench
+	@scripts/build release cairn
+	@.venv-peers/bin/python scripts/bench
+
+prove: ## the same logits over threads, chunks and instruction sets: one hash per model
+	@scripts/setup build test
+	@scripts/build release cairn
+	@.venv/bin/python scripts/prove
+
+fuzz: ## every fuzz target, ten minutes together
+	@scripts/setup build test
+	@scripts/fuzz 600
+
+asan: ## unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/setup build test
+	@scripts/sanitized asan
+
+tsan: ## unit tests under ThreadSanitizer
+	@scripts/setup build test
+	@scripts/sanitized tsan
+
+format: ## format the sources in place
+	@scripts/setup build test
+	@git ls-files '*.h' '*.cc' | xargs -r clang-format-14 -i
+
+clean: ## remove what was built and the Python environments (models stay)
+	@rm -rf build .venv .venv-peers .venv-reference

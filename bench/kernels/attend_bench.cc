@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention of one KV head's group over f16 tiles, one thread. Prefill counts two operations per
+// product and sum of both products over visible positions only; decode counts the bytes of KV that
+// it reads. Names: isa/head_dim/group/positions.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/check.h"
+#include "kernels/kernels.h"
+
+namespace cairn::kernels {
+namespace {
+
+AlignedBuffer Aligned(std::size_t bytes) {
+  auto buffer = AlignedBuffer::Allocate(bytes);
+  CAIRN_CHECK(buffer.has_value());
+  return std::move(*buffer);
+}
+
+// A cache of one KV head with `positions` stored, and as many rows of queries.
+struct Scene {
+  Scene(const Kernels& kernels, int head_dim, int group, int positions)
+      : queries(static_cast<std::size_t>(positions) * group * head_dim),
+        out(queries.size()),
+        scratch(Aligned(sizeof(float) * AttendScratchFloats(head_dim, group))) {
+    std::uint32_t random = 1;
+    const auto value = [&random] {
+      random = random * 1664525u + 1013904223u;
+      return static_cast<float>(random >> 8) * 0x1p-23f - 1.0f;
+    };
+    for (float& q : queries) q = value();
+    for (int t = 0; t < (positions + kTilePositions - 1) / kTilePositions; ++t) {
+      buffers.push_back(Aligned(KvLayerBytes(head_dim, 1)));
+      tiles.push_back(buffers.back().data());
+    }
+    view = {.kv = {tiles.data(), 0, head_dim, 1},
+            .q = {queries.data(), group * head_dim},
+            .out = {out.data(), group * head_dim},
+            .group = group,
+            .scale = 1 / std::sqrt(static_cast<float>(head_dim))};
+    std::vector<float> row(head_dim);
+    for (int p = 0; p < positions; ++p) {
+      for (float& x : row) x = value();
+      kernels.store_kv(view.kv, 0, {row.data(), head_dim}, {row.data(), head_dim}, p, 1);
+    }
+  }
+  float* Scratch() { return reinterpret_cast<float*>(scratch.data()); }
+
+  std::vector<float> queries, out;
+  AlignedBuffer scratch;
+  std::vector<AlignedBuffer> buffers;
+  std::vector<std::byte*> tiles;
+  AttendView view;
+};
+
+void Prefill(benchmark::State& state, Isa isa, int head_dim, int group, int positions) {
+  const Kernels& kernels = KernelsFor(isa);
+  Scene scene(kernels, head_dim, group, positions);
+  for (auto _ : state) {
+    for (int r = 0; r < positions; r += kAttendRows) {
+      kernels.attend(scene.view, 0, r, std::min(r + kAttendRows, positions), scene.Scratch());
+    }
+    benchmark::ClobberMemory();
+  }
+  const double visible = 0.5 * positions * (positions + 1.0) * group;
+  state.counters["flop/s"] =
+      benchmark::Counter(visible * head_dim * 4 * state.iterations(), benchmark::Counter::kIsRate);
+}
+
+void Decode(benchmark::State& state, Isa isa, int head_dim, int group, int positions) {
+  const Kernels& kernels = KernelsFor(isa);
+  Scene scene(kernels, head_dim, group, positions);
+  for (auto _ : state) {
+    kernels.attend(scene.view, 0, positions - 1, positions, scene.Scratch());
+    benchmark::ClobberMemory();
+  }
+  state.SetBytesProcessed(state.iterations() * std::int64_t{positions} * head_dim * 4);
+}
+
+}  // namespace
+}  // namespace cairn::kernels
+
+int main(int argc, char** argv) {
+  using namespace cairn::kernels;  // NOLINT: one function
+  for (const Isa isa : AvailableIsas()) {
+    for (const auto& [head_dim, group] : {std::pair{64, 3}, {80, 4}, {96, 1}, {128, 4}, {256, 4}}) {
+      const auto name = [&, head_dim = head_dim, group = group](const char* what, int positions) {
+        return std::string(what) + "/" + std::string(IsaName(isa)) + "/" +
+               std::to_string(head_dim) + "/" + std::to_string(group) + "/" +
+               std::to_string(positions);
+      };
+      benchmark::RegisterBenchmark(name("prefill", 512).c_str(), Prefill, isa, head_dim, group,
+                                   512);
+      benchmark::RegisterBenchmark(name("decode", 2048).c_str(), Decode, isa, head_dim, group,
+                                   2048);
+    }
+  }
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tensor/format.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tensor/blocks.h"
+
+namespace cairn::tensor {
+namespace {
+
+TEST(FormatTest, EveryEnumeratorHasItsOwnEntryInOrder) {
+  std::set<std::string_view> names;
+  std::set<std::uint32_t> types;
+  for (std::size_t i = 0; i < kFormats.size(); ++i) {
+    EXPECT_EQ(static_cast<std::size_t>(kFormats[i].format), i);
+    EXPECT_EQ(&Traits(kFormats[i].format), &kFormats[i]);
+    EXPECT_TRUE(names.insert(kFormats[i].name).second) << kFormats[i].name;
+    EXPECT_TRUE(types.insert(kFormats[i].gguf_type).second) << kFormats[i].name;
+  }
+  EXPECT_EQ(kFormats.back().format, Format::kF64);  // the last enumerator
+}
+
+TEST(FormatTest, BlockBytesAreThoseOfTheStructs) {
+  const auto bytes = [](Format format) {
+    return static_cast<std::size_t>(Traits(format).block_bytes);
+  };
+  EXPECT_EQ(bytes(Format::kQ4_0), sizeof(BlockQ4_0));
+  EXPECT_EQ(bytes(Format::kQ4_1), sizeof(BlockQ4_1));
+  EXPECT_EQ(bytes(Format::kQ5_0), sizeof(BlockQ5_0));
+  EXPECT_EQ(bytes(Format::kQ5_1), sizeof(BlockQ5_1));
+  EXPECT_EQ(bytes(Format::kQ8_0), sizeof(BlockQ8_0));
+  EXPECT_EQ(bytes(Format::kQ4_K), sizeof(BlockQ4_K));
+  EXPECT_EQ(bytes(Format::kQ5_K), sizeof(BlockQ5_K));
+  EXPECT_EQ(bytes(Format::kQ6_K), sizeof(BlockQ6_K));
+}
+
+TEST(FormatTest, GgufTypeNumberGivesTheFormatBack) {
+  for (const FormatTraits& traits : kFormats) {
+    const auto format = FormatOfGgufType(traits.gguf_type);
+    ASSERT_TRUE(format.has_value()) << traits.name;
+    EXPECT_EQ(*format, traits.format);
+  }
+}
+
+TEST(FormatTest, TypeOfGgmlThatNothingReadsIsUnsupportedByName) {
+  const auto format = FormatOfGgufType(17);
+  ASSERT_FALSE(format.has_value());
+  EXPECT_EQ(format.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(format.error().message.find("IQ2_XS"), std::string::npos) << format.error().message;
+  EXPECT_NE(format.error().message.find("17"), std::string::npos) << format.error().message;
+}
+
+TEST(FormatTest, UnknownTypeIsUnsupportedByNumber) {
+  for (const std::uint32_t type : {4u, 5u, 31u, 999u, 0xffffffffu}) {
+    const auto format = FormatOfGgufType(type);
+    ASSERT_FALSE(format.has_value()) << type;
+    EXPECT_EQ(format.error().code, ErrorCode::kUnsupported);
+    EXPECT_NE(format.error().message.find(std::to_string(type)), std::string::npos);
+  }
+}
+
+TEST(FormatTest, RowBytesCountsWholeBlocks) {
+  EXPECT_EQ(RowBytes(Format::kF32, 7), 28u);
+  EXPECT_EQ(RowBytes(Format::kQ4_1, 576), 360u);
+  EXPECT_EQ(RowBytes(Format::kQ6_K, 512), 420u);
+}
+
+}  // namespace
+}  // namespace cairn::tensor
