@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "model/unicode_additions.h"
 
 namespace cairn::model {
 namespace {
@@ -16,12 +17,18 @@ namespace {
 // Unicode's White_Space. PCRE2's own \s also has U+180E, which left that class in Unicode 6.3.
 #define CAIRN_SPACE R"(\t-\r\x{85}\p{Z})"
 
+#define CAIRN_LETTER R"(\p{L})" CAIRN_NEW_LETTERS
+#define CAIRN_NUMBER R"(\p{N})" CAIRN_NEW_NUMBERS
+
+// GPT-2: contractions, then words, numbers and other characters, each with a space before it; then
+// white space, which leaves its last character to the word after it.
 constexpr const char* kGpt2 = "'s|'t|'re|'ve|'m|'ll|'d"
-                              "| ?\\p{L}+"
-                              "| ?\\p{N}+"
-                              "| ?[^" CAIRN_SPACE "\\p{L}\\p{N}]+"
+                              "| ?[" CAIRN_LETTER "]+"
+                              "| ?[" CAIRN_NUMBER "]+"
+                              "| ?[^" CAIRN_SPACE CAIRN_LETTER CAIRN_NUMBER "]+"
                               "|[" CAIRN_SPACE "]+(?![^" CAIRN_SPACE "])"
                               "|[" CAIRN_SPACE "]+";
+constexpr const char* kOneDigit = "[" CAIRN_NUMBER CAIRN_NEWEST_NUMBERS "]";
 
 // Each pattern is applied to the pieces that the one before left: its matches and what lies between
 // them are the next pieces. A new pre-tokenizer is a row.
@@ -32,7 +39,7 @@ struct Rule {
 const std::vector<Rule>& Rules() {
   static const std::vector<Rule> kRules = {
       {"gpt-2", {kGpt2}},
-      {"smollm", {R"(\p{N})", kGpt2}},
+      {"smollm", {kOneDigit, kGpt2}},
   };
   return kRules;
 }
