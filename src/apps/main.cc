@@ -31,8 +31,8 @@ constexpr const char* kExamples =
 
 using AddFunction = void (*)(CLI::App&, Chosen&);
 constexpr AddFunction kCommands[] = {
-    AddRun,      AddChat,       AddPull,   AddList,       AddShow,  AddRemove,
-    AddTokenize, AddDetokenize, AddLogits, AddPerplexity, AddBench, AddDoctor,
+    AddRun,        AddChat,     AddPull,   AddList,       AddShow,  AddRemove, AddTokenize,
+    AddDetokenize, AddTemplate, AddLogits, AddPerplexity, AddBench, AddDoctor,
 };
 
 void Build(CLI::App& app, Chosen& chosen, const Console& console) {
@@ -40,27 +40,28 @@ void Build(CLI::App& app, Chosen& chosen, const Console& console) {
   app.formatter(std::make_shared<HelpFormatter>(console.columns()));
   app.set_help_flag("-h,--help", "Explain the command");
   app.set_version_flag("--version", "cairn " CAIRN_VERSION);
+  app.get_option("--version")->description("Print the version");
   app.footer(kExamples);
   for (const AddFunction add : kCommands) add(app, chosen);
 }
 
 // One sentence about what is wrong with the command line.
 std::string Explain(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  const CLI::App* command = nullptr;
-  if (argc > 1) command = app.get_subcommand_no_throw(argv[1]);
+  const std::string word = argc > 1 ? argv[1] : "";
+  const auto commands =
+      app.get_subcommands([&](const CLI::App* command) { return command->get_name() == word; });
   std::string text = error.what();
   while (!text.empty() && (text.back() == '\n' || text.back() == '.')) text.pop_back();
   for (char& c : text) {
     if (c == '\n') c = ' ';
   }
-  if (command == nullptr) {
-    const std::string word = argc > 1 ? argv[1] : "";
+  if (commands.empty()) {
     if (!word.starts_with('-')) {
       return fmt::format("there is no command '{}'; `cairn --help` lists them all", word);
     }
     return fmt::format("{}; see `cairn --help`", text);
   }
-  return fmt::format("{}; see `cairn {} --help`", text, command->get_name());
+  return fmt::format("{}; see `cairn {} --help`", text, word);
 }
 
 int Run(int argc, char** argv, Console& console) {
