@@ -11,7 +11,7 @@ CODE = [
     "for (int i = 0; i < n; ++i) {", "def f(self, x):", "    return x**2", "\t\tif err != nil {",
     "#include <vector>", "std::vector<std::pair<int, double>> v;", "}\n\n", "// TODO: fix", "/* a */",
     "<div class=\"x\">&nbsp;</div>", "<td><b>1</b></td>", "SELECT * FROM t WHERE a='b';", "a->b[0]", "\r\n",
-    "0x1F600", "1e-9", "x&=~y", "!==", "===", "{{ x }}", "${HOME}", "\\n", "http://a.b/c?d=e&f=%20#g",
+    "0x1F600", "1e-9", "x&=~y", "!==", "===", "{{ x }}", "${HOME}", "\\n", "ftp://a.b/c?d=e&f=%20#g",
     "lambda x: x", ">\u2581</", "> </", "__init__", "camelCaseName", "SHOUTING_CASE", "&&", "||", "<|", "|>",
 ]
 EMOJI = ["😀", "👨‍👩‍👧‍👦", "🏳️‍🌈", "👍🏽", "🇩🇪", "❤️", "🧑🏿‍🚀", "©", "™", "1️⃣", "🫠", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"]

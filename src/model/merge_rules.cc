@@ -48,10 +48,11 @@ Result<RankedRules> RankedRules::Create(const Vocabulary& v, const TokenTable& t
       token = table.Find(joined);
     }
     if (left < 0 || right < 0 || token < 0) {
-      return Fail(ErrorCode::kCorrupt,
-                  fmt::format("'tokenizer.ggml.merges' entry {} is not two tokens of the vocabulary "
-                              "that join to a third",
-                              rank));
+      return Fail(
+          ErrorCode::kCorrupt,
+          fmt::format("'tokenizer.ggml.merges' entry {} is not two tokens of the vocabulary "
+                      "that join to a third",
+                      rank));
     }
     Slot& slot = rules.slots_[rules.SlotOf(left, right)];
     if (slot.token < 0) slot = {left, right, static_cast<std::int32_t>(rank), token};
@@ -100,9 +101,8 @@ Merge ScoredRules::LookUp(std::int32_t left, std::int32_t right) const {
   if (token < 0) return {};
   // The order of floats as integers, reversed.
   const auto bits = std::bit_cast<std::int32_t>(v_.scores[static_cast<std::size_t>(token)]);
-  const std::int64_t order = bits >= 0 ? bits
-                                       : std::numeric_limits<std::int32_t>::min() -
-                                             static_cast<std::int64_t>(bits);
+  const std::int64_t order =
+      bits >= 0 ? bits : std::numeric_limits<std::int32_t>::min() - static_cast<std::int64_t>(bits);
   return {-order, token};
 }
 

@@ -17,7 +17,8 @@ class RandomRules : public MergeRules {
     for (auto& row : merges_) {
       for (Merge& merge : row) {
         if (random() % 3 == 0) {
-          merge = {static_cast<std::int64_t>(random() % 5), static_cast<std::int32_t>(random() % 8)};
+          merge = {static_cast<std::int64_t>(random() % 5),
+                   static_cast<std::int32_t>(random() % 8)};
         }
       }
     }

@@ -22,12 +22,17 @@ namespace {
 
 // GPT-2: contractions, then words, numbers and other characters, each with a space before it; then
 // white space, which leaves its last character to the word after it.
-constexpr const char* kGpt2 = "'s|'t|'re|'ve|'m|'ll|'d"
-                              "| ?[" CAIRN_LETTER "]+"
-                              "| ?[" CAIRN_NUMBER "]+"
-                              "| ?[^" CAIRN_SPACE CAIRN_LETTER CAIRN_NUMBER "]+"
-                              "|[" CAIRN_SPACE "]+(?![^" CAIRN_SPACE "])"
-                              "|[" CAIRN_SPACE "]+";
+constexpr const char* kGpt2 =
+    "'s|'t|'re|'ve|'m|'ll|'d"
+    "| ?[" CAIRN_LETTER
+    "]+"
+    "| ?[" CAIRN_NUMBER
+    "]+"
+    "| ?[^" CAIRN_SPACE CAIRN_LETTER CAIRN_NUMBER
+    "]+"
+    "|[" CAIRN_SPACE "]+(?![^" CAIRN_SPACE
+    "])"
+    "|[" CAIRN_SPACE "]+";
 constexpr const char* kOneDigit = "[" CAIRN_NUMBER CAIRN_NEWEST_NUMBERS "]";
 
 // Each pattern is applied to the pieces that the one before left: its matches and what lies between
@@ -82,7 +87,8 @@ bool SplitFrom(const Patterns& patterns, const Matches& matches, std::string_vie
     const PCRE2_SIZE begin = range[0], end = range[1];
     CAIRN_CHECK(end > begin);  // patterns never match nothing
     if (!SplitFrom(patterns, matches, text.substr(at, begin - at), level + 1, word)) return false;
-    if (!SplitFrom(patterns, matches, text.substr(begin, end - begin), level + 1, word)) return false;
+    if (!SplitFrom(patterns, matches, text.substr(begin, end - begin), level + 1, word))
+      return false;
     at = end;
   }
   return SplitFrom(patterns, matches, text.substr(at), level + 1, word);
@@ -106,17 +112,16 @@ Result<PreTokenizer> PreTokenizer::Create(std::string_view name) {
     for (const char* pattern : rule.patterns) {
       int error = 0;
       PCRE2_SIZE offset = 0;
-      pcre2_code* code =
-          pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern), PCRE2_ZERO_TERMINATED,
-                        PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
+      pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern), PCRE2_ZERO_TERMINATED,
+                                       PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
       CAIRN_CHECK(code != nullptr);
       pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where refused, matching interprets
       state->patterns.emplace_back(code);
     }
     return PreTokenizer(std::move(state));
   }
-  return Fail(ErrorCode::kUnsupported,
-              fmt::format("pre-tokenizer '{}' is not known; known are {}", name.substr(0, 80), known));
+  return Fail(ErrorCode::kUnsupported, fmt::format("pre-tokenizer '{}' is not known; known are {}",
+                                                   name.substr(0, 80), known));
 }
 
 Result<void> PreTokenizer::Split(std::string_view text, const Word& word) const {

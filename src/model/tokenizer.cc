@@ -21,8 +21,19 @@ constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
 
 // Control tokens that end an answer in the models that have them.
 constexpr std::string_view kEndNames[] = {
-    "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>",
-    "<|end_of_text|>", "</s>", "<eos>", "<|return|>", "<|call|>", "<EOT>", "<|END_OF_TURN_TOKEN|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<end_of_turn>",
+    "<|end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "</s>",
+    "<eos>",
+    "<|return|>",
+    "<|call|>",
+    "<EOT>",
+    "<|END_OF_TURN_TOKEN|>",
 };
 
 // Byte-level vocabularies spell byte b as a printable character: itself where it is one, else
@@ -99,14 +110,14 @@ struct Tokenizer::State {
       : v(std::move(vocabulary)), table(v.tokens, mergeable) {}
 
   Vocabulary v;
-  TokenTable table;           // what merging may find
+  TokenTable table;  // what merging may find
   SpecialMatcher user_defined;
   SpecialMatcher control;
-  std::vector<std::string> marked_texts;  // of special tokens with spaces; kSentencePiece
-  std::vector<bool> ends;                 // by id
-  std::array<std::int32_t, 256> byte_tokens{};        // -1: none
-  std::optional<PreTokenizer> pre;                    // kByteBpe
-  std::optional<RankedRules> ranked;                  // kByteBpe
+  std::vector<std::string> marked_texts;        // of special tokens with spaces; kSentencePiece
+  std::vector<bool> ends;                       // by id
+  std::array<std::int32_t, 256> byte_tokens{};  // -1: none
+  std::optional<PreTokenizer> pre;              // kByteBpe
+  std::optional<RankedRules> ranked;            // kByteBpe
   std::array<std::int16_t, 512> byte_of_character{};  // kByteBpe; -1: none
   bool byte_fallback = false;                         // kSentencePiece: every byte has a token
   std::vector<std::string_view> before_marks;         // kSentencePiece
@@ -290,7 +301,8 @@ Result<void> Tokenizer::State::AddSpecials() {
     return v.types[id] == TokenType::kUserDefined || v.types[id] == TokenType::kControl;
   };
   const auto marked = [&](std::size_t id) {
-    return v.kind == TokenizerKind::kSentencePiece && v.tokens[id].find(' ') != std::string_view::npos;
+    return v.kind == TokenizerKind::kSentencePiece &&
+           v.tokens[id].find(' ') != std::string_view::npos;
   };
   for (std::size_t id = 0; id < v.tokens.size(); ++id) with_spaces += special(id) && marked(id);
   marked_texts.reserve(with_spaces);  // views into them follow: they must not move
@@ -300,7 +312,8 @@ Result<void> Tokenizer::State::AddSpecials() {
     if (text.size() > kMostSpecialBytes) {
       return Fail(ErrorCode::kLimit,
                   fmt::format("'tokenizer.ggml.tokens' entry {} is a special token of {} bytes, at "
-                              "most {} are allowed", id, text.size(), kMostSpecialBytes));
+                              "most {} are allowed",
+                              id, text.size(), kMostSpecialBytes));
     }
     if (v.types[id] == TokenType::kControl) {
       ends[id] = std::ranges::find(kEndNames, text) != std::end(kEndNames);
@@ -392,8 +405,10 @@ Result<std::vector<std::int32_t>> Tokenizer::Encode(std::span<const TextPart> pa
   std::size_t total = 0;
   for (const TextPart& part : parts) total += part.text.size();
   if (total > kMostTextBytes) {
-    return Fail(ErrorCode::kLimit, fmt::format("the text has {} bytes, at most {} can be tokenized at "
-                                               "once", total, kMostTextBytes));
+    return Fail(ErrorCode::kLimit,
+                fmt::format("the text has {} bytes, at most {} can be tokenized at "
+                            "once",
+                            total, kMostTextBytes));
   }
   std::vector<std::int32_t> ids;
   if (add_special && s.v.add_bos && s.v.bos) ids.push_back(*s.v.bos);

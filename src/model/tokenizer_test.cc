@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Against ids made by `tokenizers` and `sentencepiece` (tests/golden/tokenizer/, made by
-// scripts/make_tokenizer_fixtures.py), for small vocabularies in the tree and, where the model folder
-// has them, for the real ones; then the rules that those libraries have no say in.
+// scripts/make_tokenizer_fixtures.py), for small vocabularies in the tree and, where the model
+// folder has them, for the real ones; then the rules that those libraries have no say in.
 #include "model/tokenizer.h"
 
 #include <fmt/format.h>
@@ -119,7 +119,8 @@ TEST(TokenizerTest, DecodingByteLevelIdsGivesEveryByteBack) {
 TEST(TokenizerTest, DecodingPiecesGivesTheTextAfterItsSpace) {
   const Loaded loaded = Golden("pieces");
   for (const std::string text : {"Anne Elliot", "  two\n\n\nlines ", "<b>\xF0\x9F\x98\x80</b>"}) {
-    EXPECT_EQ(loaded.tokenizer.Decode(*loaded.tokenizer.Encode(text, false), false), fmt::format(" {}", text));
+    EXPECT_EQ(loaded.tokenizer.Decode(*loaded.tokenizer.Encode(text, false), false),
+              fmt::format(" {}", text));
   }
 }
 
@@ -179,7 +180,8 @@ TEST_P(SpecialTokensTest, TextIsOneTextOverBordersOfParts) {
   EXPECT_TRUE(Has(whole, IdOf(user_)));
   for (std::size_t cut = 0; cut <= text.size(); ++cut) {
     if (cut < text.size() && (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) continue;
-    EXPECT_EQ(Encode({{text.substr(0, cut), cut % 2 == 0}, {text.substr(cut), cut % 3 == 0}}), whole)
+    EXPECT_EQ(Encode({{text.substr(0, cut), cut % 2 == 0}, {text.substr(cut), cut % 3 == 0}}),
+              whole)
         << cut;
   }
 }
@@ -207,10 +209,11 @@ INSTANTIATE_TEST_SUITE_P(Kinds, SpecialTokensTest, ::testing::Values("byte_bpe",
 TEST(Utf8Test, MaximalIllFormedPiecesBecomeOneReplacementEach) {
   // The right column is Python's bytes.decode("utf-8", "replace").
   const std::pair<std::string_view, int> kCases[] = {
-      {"\xff\xfe", 2},         {"\xc0\x80", 2},         {"\xe1\x80", 1},
-      {"\xe1\x80\xe1\x80", 2}, {"\xed\xa0\x80", 3},     {"\xf0\x80\x80", 3},
-      {"\xf0\x9f\x98", 1},     {"\xf4\x90\x80\x80", 4}, {"\x80", 1},
-      {"\xe2\x82\xe2\x82\xac", 1},
+      {"\xff\xfe", 2},     {"\xc0\x80", 2},
+      {"\xe1\x80", 1},     {"\xe1\x80\xe1\x80", 2},
+      {"\xed\xa0\x80", 3}, {"\xf0\x80\x80", 3},
+      {"\xf0\x9f\x98", 1}, {"\xf4\x90\x80\x80", 4},
+      {"\x80", 1},         {"\xe2\x82\xe2\x82\xac", 1},
   };
   for (const auto& [text, count] : kCases) {
     const std::string out = Replaced(fmt::format("<{}>", text));

@@ -43,7 +43,10 @@ const Tokenizer& SmallTokenizer(bool digits) {
         made->push_back({static_cast<char>(0xc0 | c >> 6), static_cast<char>(0x80 | (c & 0x3f))});
       }
     }
-    for (const char* more : {"aa", "aaaa", "ab", "ba", "abab", "\xC4\xA0" "a", "<|x|>"}) {
+    for (const char* more : {"aa", "aaaa", "ab", "ba", "abab",
+                             "\xC4\xA0"
+                             "a",
+                             "<|x|>"}) {
       made->push_back(more);
     }
     return made;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tokenizes many texts with the vocabulary of one GGUF file (scripts/compare_tokenizers.py).
 // Standard input: for each text its bytes' number as u32, then the bytes. Standard output: for each
-// text the number of ids as u32, then the ids; little-endian. An argument "--special" parses special
-// tokens; "--time" prints processor seconds to standard error.
+// text the number of ids as u32, then the ids; little-endian. An argument "--special" parses
+// special tokens; "--time" prints processor seconds to standard error.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -26,8 +26,8 @@ cairn::Result<void> Run(const std::string& path, bool special, bool time) {
   auto vocabulary = OR_RETURN(cairn::model::ReadVocabulary(gguf));
   const double read = Seconds() - start;
   const auto tokenizer = OR_RETURN(cairn::model::Tokenizer::Create(std::move(vocabulary)));
-  if (time) fmt::print(stderr, "vocabulary {:.4f} s, create {:.4f} s\n", read,
-               Seconds() - start - read);
+  if (time)
+    fmt::print(stderr, "vocabulary {:.4f} s, create {:.4f} s\n", read, Seconds() - start - read);
   std::uint32_t size = 0;
   std::string text;
   while (std::fread(&size, sizeof(size), 1, stdin) == 1) {
