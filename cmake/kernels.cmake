@@ -24,6 +24,6 @@ foreach(isa IN LISTS CAIRN_ISAS)
   # -O3 in every preset: kernels at -O0 would make the tests of the rooms below unusable.
   # GCC 12 warns about its own intrinsics headers (_mm512_undefined).
   target_compile_options(cairn_kernels_${isa} PRIVATE -O3 -Wno-uninitialized
-    -Wno-maybe-uninitialized ${CAIRN_ISA_${isa}})
+    -Wno-maybe-uninitialized -Wno-psabi ${CAIRN_ISA_${isa}})
   target_sources(cairn_kernels PRIVATE $<TARGET_OBJECTS:cairn_kernels_${isa}>)
 endforeach()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // CAIRN_CHECK: aborts when an invariant of our own is broken. Never reachable from a user's input,
-// a file or a client; those return an Error (base/error.h).
+// a file or a client; those return an Error (base/error.h). Safe from any thread.
 #pragma once
 
 namespace cairn::internal {

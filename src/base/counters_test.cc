@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/counters.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -26,7 +27,7 @@ TEST(CountersTest, ReadGivesAllByName) {
 TEST(CountersTest, SameNameIsTheSameCounterAndReferencesStay) {
   Counters counters;
   Counter& first = counters.AddCounter("first", "");
-  for (int i = 0; i < 1000; ++i) counters.AddGauge(std::to_string(i).insert(0, "g"), "");
+  for (int i = 0; i < 1000; ++i) counters.AddGauge(fmt::format("g{}", i), "");
   counters.AddCounter("first", "other help").Add(5);
   EXPECT_EQ(first.value(), 5u);
 }

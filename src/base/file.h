@@ -75,15 +75,15 @@ class FileSystem {
 // The machine's files. Keeps no state.
 class SystemFiles : public FileSystem {
  public:
-  Result<std::unique_ptr<ReadableFile>> OpenToRead(const std::string& path) override;
-  Result<std::unique_ptr<WritableFile>> OpenToWrite(const std::string& path,
-                                                    WriteMode mode) override;
-  Result<std::uint64_t> Size(const std::string& path) override;
-  Result<void> Rename(const std::string& from, const std::string& to) override;
-  Result<void> Remove(const std::string& path) override;
-  Result<void> CreateFolders(const std::string& path) override;
-  Result<void> SyncFolder(const std::string& path) override;
-  Result<std::vector<std::string>> List(const std::string& path) override;
+  [[nodiscard]] Result<std::unique_ptr<ReadableFile>> OpenToRead(const std::string& path) override;
+  [[nodiscard]] Result<std::unique_ptr<WritableFile>> OpenToWrite(const std::string& path,
+                                                                  WriteMode mode) override;
+  [[nodiscard]] Result<std::uint64_t> Size(const std::string& path) override;
+  [[nodiscard]] Result<void> Rename(const std::string& from, const std::string& to) override;
+  [[nodiscard]] Result<void> Remove(const std::string& path) override;
+  [[nodiscard]] Result<void> CreateFolders(const std::string& path) override;
+  [[nodiscard]] Result<void> SyncFolder(const std::string& path) override;
+  [[nodiscard]] Result<std::vector<std::string>> List(const std::string& path) override;
 };
 
 // The whole file. `most` bounds what is read. Errors: as OpenToRead; kLimit where it is longer.

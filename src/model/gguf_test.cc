@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -131,6 +132,37 @@ TEST(GgufTest, WhatTheWriterWritesIsReadInBothVersions) {
       EXPECT_EQ(tensor->bytes.data(), file.data() + tensor->offset);
     }
   }
+}
+
+// docs/formats/gguf.md, "One example, byte by byte".
+TEST(GgufTest, ExampleOfTheFormatPageIsReadAndWrittenAsItSays) {
+  constexpr unsigned char kExample[] = {
+      0x47, 0x47, 0x55, 0x46, 3, 0, 0, 0,   1,   0,   0, 0, 0, 0, 0, 0,     //
+      2,    0,    0,    0,    0, 0, 0, 0,                                   //
+      1,    0,    0,    0,    0, 0, 0, 0,   'n', 4,   0, 0, 0, 7, 0, 0, 0,  //
+      1,    0,    0,    0,    0, 0, 0, 0,   's', 9,   0, 0, 0, 8, 0, 0, 0,  //
+      2,    0,    0,    0,    0, 0, 0, 0,                                   //
+      1,    0,    0,    0,    0, 0, 0, 0,   'a',                            //
+      2,    0,    0,    0,    0, 0, 0, 0,   'b', 'c',                       //
+      1,    0,    0,    0,    0, 0, 0, 0,   't', 1,   0, 0, 0,              //
+      2,    0,    0,    0,    0, 0, 0, 0,   0,   0,   0, 0,                 //
+      0,    0,    0,    0,    0, 0, 0, 0,                                   //
+      0,    0,    0,    0,    0, 0, 0, 0,   0,   0,                         //
+      0,    0,    0x80, 0x3f, 0, 0, 0, 0xc0};
+  const auto example = std::as_bytes(std::span(kExample));
+  const auto gguf = Parse(example);
+  ASSERT_TRUE(gguf.has_value()) << gguf.error().message;
+  EXPECT_EQ(gguf->GetInt("n").value(), 7);
+  EXPECT_EQ(gguf->GetStrings("s").value(), (std::vector<std::string_view>{"a", "bc"}));
+  ASSERT_EQ(gguf->tensors().size(), 1u);
+  EXPECT_EQ(gguf->tensors()[0].offset, 0x80u);
+
+  GgufWriter writer;
+  writer.Set("n", std::uint32_t{7});
+  writer.SetStrings("s", {"a", "bc"});
+  writer.AddFloats("t", {2}, std::vector<float>{1, -2});
+  const auto written = writer.Build();
+  EXPECT_TRUE(std::ranges::equal(written, example));
 }
 
 TEST(GgufTest, VocabularyWithoutTensorsIsEnough) {

@@ -43,22 +43,22 @@ class FailingFileSystem : public FileSystem {
   std::int64_t operations() const { return operations_; }
   bool failed() const { return failed_; }
 
-  Result<std::unique_ptr<ReadableFile>> OpenToRead(const std::string& path) override;
-  Result<std::unique_ptr<WritableFile>> OpenToWrite(const std::string& path,
-                                                    WriteMode mode) override;
-  Result<std::uint64_t> Size(const std::string& path) override;
-  Result<void> Rename(const std::string& from, const std::string& to) override;
-  Result<void> Remove(const std::string& path) override;
-  Result<void> CreateFolders(const std::string& path) override;
-  Result<void> SyncFolder(const std::string& path) override;
-  Result<std::vector<std::string>> List(const std::string& path) override;
+  [[nodiscard]] Result<std::unique_ptr<ReadableFile>> OpenToRead(const std::string& path) override;
+  [[nodiscard]] Result<std::unique_ptr<WritableFile>> OpenToWrite(const std::string& path,
+                                                                  WriteMode mode) override;
+  [[nodiscard]] Result<std::uint64_t> Size(const std::string& path) override;
+  [[nodiscard]] Result<void> Rename(const std::string& from, const std::string& to) override;
+  [[nodiscard]] Result<void> Remove(const std::string& path) override;
+  [[nodiscard]] Result<void> CreateFolders(const std::string& path) override;
+  [[nodiscard]] Result<void> SyncFolder(const std::string& path) override;
+  [[nodiscard]] Result<std::vector<std::string>> List(const std::string& path) override;
 
  private:
   friend class FailingReadableFile;
   friend class FailingWritableFile;
 
   // Counts the operation; an Error where it is the one to fail.
-  Result<void> Step(const std::string& path);
+  [[nodiscard]] Result<void> Step(const std::string& path);
   // How many of `bytes` still fit; takes them from the space.
   std::uint64_t TakeSpace(std::uint64_t bytes);
 

@@ -3,8 +3,6 @@
 // once everywhere. See lanes-inl.h.
 #pragma once
 
-#pragma GCC diagnostic ignored "-Wpsabi"  // every function below is inlined: no vector is passed
-
 namespace cairn::kernels::CAIRN_ISA {
 
 inline constexpr int kLanes = 16;
@@ -24,10 +22,17 @@ CAIRN_INLINE VF Add(VF a, VF b) { return a + b; }
 CAIRN_INLINE VF Sub(VF a, VF b) { return a - b; }
 CAIRN_INLINE VF Mul(VF a, VF b) { return a * b; }
 CAIRN_INLINE VF Div(VF a, VF b) { return a / b; }
+// A function of its own, as DotLanes below.
+__attribute__((noinline)) static void FmaLanes(const float* a, const float* b, float* c) {
+  for (int i = 0; i < kLanes; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
+}
 CAIRN_INLINE VF Fma(VF a, VF b, VF c) {
-  VF v;
-  for (int i = 0; i < kLanes; ++i) v[i] = __builtin_fmaf(a[i], b[i], c[i]);
-  return v;
+  alignas(64) float u[kLanes], v[kLanes], w[kLanes];
+  Store(u, a);
+  Store(v, b);
+  Store(w, c);
+  FmaLanes(u, v, w);
+  return Load(w);
 }
 CAIRN_INLINE VF Max(VF a, VF b) { return a > b ? a : b; }
 CAIRN_INLINE VF Min(VF a, VF b) { return a < b ? a : b; }
@@ -158,11 +163,10 @@ CAIRN_INLINE VB LoadB(const uint8_t* p) {
 CAIRN_INLINE VB Set1B(uint8_t x) { return VB{} + x; }
 
 inline constexpr bool kBiasWide = true;
-// In 16 bits, so that the compiler multiplies and adds pairs.
-template <bool kWide>
-CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
-  alignas(64) uint8_t w[64];
-  __builtin_memcpy(w, &weights, sizeof(w));
+// A function of its own: inlined into every tile it would take minutes to compile.
+__attribute__((noinline)) static void DotLanes(int32_t* acc, const uint8_t* w,
+                                               const uint8_t* quad) {
+  // In 16 bits, so that the compiler multiplies and adds pairs.
   int16_t a[4];
   for (int i = 0; i < 4; ++i) a[i] = static_cast<int8_t>(quad[i]);
   for (int lane = 0; lane < kLanes; ++lane) {
@@ -170,7 +174,15 @@ CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
     for (int i = 0; i < 4; ++i) sum += static_cast<int16_t>(w[4 * lane + i]) * a[i];
     acc[lane] += sum;
   }
-  return acc;
+}
+template <bool kWide>
+CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
+  alignas(64) uint8_t w[64];
+  alignas(64) int32_t sums[kLanes];
+  __builtin_memcpy(w, &weights, sizeof(w));
+  StoreI(sums, acc);
+  DotLanes(sums, w, quad);
+  return LoadI(sums);
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

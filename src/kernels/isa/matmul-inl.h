@@ -34,7 +34,7 @@ constexpr int GroupsAtOnce(int width) { return width == 1 ? 4 : width == 2 ? 2 :
 inline constexpr int kMostColumns = 12;
 constexpr int GroupsAtOnce(int width) { return width <= 2 ? 4 : width <= 4 ? 2 : 1; }
 #else
-inline constexpr int kMostColumns = 4;
+inline constexpr int kMostColumns = 2;
 constexpr int GroupsAtOnce(int) { return 1; }
 #endif
 inline constexpr int kStreamWidth = 4;  // tiles of so few rows stream their weights from memory

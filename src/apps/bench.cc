@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// cairn bench: tokens per second beside what the machine could do at most.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <functional>
+
+#include "apps/command.h"
+#include "apps/open.h"
+#include "apps/options.h"
+#include "apps/peaks.h"
+#include "apps/text.h"
+
+namespace cairn::apps {
+namespace {
+
+struct BenchOptions {
+  std::string model;
+  std::string prefill = "128,512";
+  std::int64_t decode = 128;
+  std::string batches = "1,8";
+  std::int64_t depth = 128;
+  std::int64_t rounds = 5;
+  int threads = 0;
+  bool json = false;
+};
+
+// One line of the report: how to run it once, and what came out.
+struct Case {
+  std::string name;         // "prefill", "decode"
+  std::int64_t tokens = 0;  // per sequence
+  std::int64_t batch = 1;
+  std::int64_t depth = 0;          // tokens before the first that is measured
+  std::vector<double> rates = {};  // tokens/s of each round, all sequences together
+};
+
+struct Spread {
+  double median, least, most;
+};
+Spread SpreadOf(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t n = values.size();
+  return {(values[(n - 1) / 2] + values[n / 2]) / 2, values.front(), values.back()};
+}
+
+// Ordinary ids, the same in every run: the work does not depend on them.
+std::vector<std::int32_t> SomeTokens(std::int64_t count, int vocabulary) {
+  std::vector<std::int32_t> tokens;
+  std::uint64_t state = 12345;
+  for (std::int64_t i = 0; i < count; ++i) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    tokens.push_back(static_cast<std::int32_t>((state >> 33) % static_cast<unsigned>(vocabulary)));
+  }
+  return tokens;
+}
+
+double SecondsOf(const std::function<Result<void>()>& work, Result<void>& result) {
+  const auto start = std::chrono::steady_clock::now();
+  result = work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+class Bench {
+ public:
+  explicit Bench(engine::Engine& engine) : engine_(engine) {}
+
+  // Tokens per second of one round.
+  [[nodiscard]] Result<double> Prefill(const Case& c) {
+    sequences_.clear();
+    sequences_.push_back(OR_RETURN(engine_.NewSequence()));
+    const auto tokens = SomeTokens(c.tokens, engine_.model().tokenizer().size());
+    Result<void> result;
+    const double seconds = SecondsOf(
+        [&] { return engine_.Prefill(sequences_[0], tokens, 1, [](int, int, auto) {}); }, result);
+    OR_RETURN(result);
+    return static_cast<double>(c.tokens) / seconds;
+  }
+
+  [[nodiscard]] Result<double> Decode(const Case& c) {
+    OR_RETURN(FillTo(c));
+    const auto tokens = SomeTokens(c.tokens, engine_.model().tokenizer().size());
+    Result<void> result;
+    const double seconds = SecondsOf([&] { return Steps(tokens); }, result);
+    OR_RETURN(result);
+    return static_cast<double>(c.tokens * c.batch) / seconds;
+  }
+
+ private:
+  // `batch` sequences of `depth` tokens; what earlier rounds computed is kept.
+  [[nodiscard]] Result<void> FillTo(const Case& c) {
+    if (static_cast<std::int64_t>(sequences_.size()) != c.batch) sequences_.clear();
+    while (static_cast<std::int64_t>(sequences_.size()) < c.batch) {
+      sequences_.push_back(OR_RETURN(engine_.NewSequence()));
+    }
+    const auto tokens = SomeTokens(c.depth, engine_.model().tokenizer().size());
+    for (engine::Sequence& sequence : sequences_) {
+      if (sequence.size() > c.depth) {
+        sequence.Truncate(c.depth);
+      } else if (sequence.size() < c.depth) {
+        sequence.Truncate(0);
+        OR_RETURN(engine_.Prefill(sequence, tokens, 1, [](int, int, auto) {}));
+      }
+    }
+    return {};
+  }
+
+  // One token of every sequence per step.
+  [[nodiscard]] Result<void> Steps(std::span<const std::int32_t> tokens) {
+    std::vector<engine::StepEntry> entries(sequences_.size());
+    for (std::size_t t = 0; t < tokens.size(); ++t) {
+      for (std::size_t s = 0; s < sequences_.size(); ++s) {
+        entries[s] = {.sequence = &sequences_[s], .tokens = tokens.subspan(t, 1), .sampled = 1};
+      }
+      OR_RETURN(engine_.Step(entries, [](int, int, auto) {}));
+      for (engine::StepEntry& entry : entries) {
+        if (entry.failure) return std::unexpected(*entry.failure);
+      }
+    }
+    return {};
+  }
+
+  engine::Engine& engine_;
+  std::vector<engine::Sequence> sequences_;
+};
+
+std::vector<Case> Cases(const BenchOptions& o) {
+  std::vector<Case> cases;
+  for (const std::int64_t tokens : ParseWholeNumbers(o.prefill)) {
+    cases.push_back({.name = "prefill", .tokens = tokens});
+  }
+  for (const std::int64_t batch : ParseWholeNumbers(o.batches)) {
+    cases.push_back({.name = "decode", .tokens = o.decode, .batch = batch, .depth = o.depth});
+  }
+  return cases;
+}
+
+// Rounds go over all cases one after the other, so that a busy moment hits every case.
+Result<void> Measure(std::vector<Case>& cases, const BenchOptions& o, engine::Engine& engine,
+                     Console& console) {
+  std::vector<Bench> benches;
+  for (std::size_t i = 0; i < cases.size(); ++i) benches.emplace_back(engine);
+  for (std::int64_t round = 0; round <= o.rounds; ++round) {
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      Case& c = cases[i];
+      console.Progress(fmt::format("round {} of {}: {} {}", round, o.rounds, c.name, c.tokens));
+      const double rate =
+          OR_RETURN(c.name == "prefill" ? benches[i].Prefill(c) : benches[i].Decode(c));
+      if (round > 0) c.rates.push_back(rate);  // the first one warms up
+    }
+  }
+  console.EndProgress();
+  return {};
+}
+
+// Operations of the matmuls that every token of a prefill needs.
+double OperationsPerToken(const program::Program& program) {
+  double operations = 0;
+  for (const program::Operation& op : program.operations) {
+    if (op.kind != program::OpKind::kMatmul) continue;
+    if (program.info(op.output).rows != program::Rows::kTokens) continue;
+    const program::Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
+    operations += 2.0 * weight.rows * weight.cols;
+  }
+  return operations;
+}
+
+// "62 % of the int8 peak", "91 % of the bandwidth" (weights only).
+std::string ShareOf(const Case& c, double rate, const Peaks& peaks, const engine::Engine& engine) {
+  if (c.name == "prefill") {
+    const double tops = rate * OperationsPerToken(engine.model().program()) / 1e12;
+    return fmt::format("{:3.0f} % of the int8 peak", 100 * tops / peaks.int8_tops);
+  }
+  const double read = rate / static_cast<double>(c.batch) *
+                      static_cast<double>(engine.weight_bytes_per_step()) / 1e9;
+  return fmt::format("{:3.0f} % of the bandwidth", 100 * read / peaks.bandwidth_gb_s);
+}
+
+void Print(const std::vector<Case>& cases, const Peaks& peaks, const engine::Engine& engine,
+           Console& console) {
+  console.Write(fmt::format("{} | {} | {} threads | reads {:.1f} GB/s | int8 {:.2f} TOPS\n",
+                            engine.model().path(), kernels::IsaName(engine.isa()), engine.threads(),
+                            peaks.bandwidth_gb_s, peaks.int8_tops));
+  for (const Case& c : cases) {
+    const Spread spread = SpreadOf(c.rates);
+    const std::string what = c.name == "prefill" ? fmt::format("prefill {:6} tokens", c.tokens)
+                                                 : fmt::format("decode  {:6} tokens x {} after {}",
+                                                               c.tokens, c.batch, c.depth);
+    console.Write(fmt::format("{:36} {:9.1f} tokens/s  [{:.1f} {:.1f}]  {}\n", what, spread.median,
+                              spread.least, spread.most, ShareOf(c, spread.median, peaks, engine)));
+  }
+}
+
+boost::json::value ToValue(const std::vector<Case>& cases, const Peaks& peaks,
+                           const engine::Engine& engine) {
+  boost::json::array results;
+  for (const Case& c : cases) {
+    const Spread spread = SpreadOf(c.rates);
+    results.push_back(boost::json::object{
+        {"name", c.name},
+        {"tokens", c.tokens},
+        {"batch", c.batch},
+        {"depth", c.depth},
+        {"rounds", c.rates.size()},
+        {"tokens_per_s",
+         {{"median", spread.median}, {"min", spread.least}, {"max", spread.most}}}});
+  }
+  return boost::json::object{
+      {"bandwidth_gb_s", peaks.bandwidth_gb_s}, {"int8_tops", peaks.int8_tops},
+      {"isa", kernels::IsaName(engine.isa())},  {"threads", engine.threads()},
+      {"model", engine.model().path()},         {"results", std::move(results)}};
+}
+
+Result<void> Run(const BenchOptions& o, Console& console) {
+  std::vector<Case> cases = Cases(o);
+  std::int64_t context = 1;
+  std::int64_t batch = 1;
+  for (const Case& c : cases) {
+    context = std::max(context, c.depth + c.tokens);
+    batch = std::max(batch, c.batch);
+  }
+  const kernels::Kernels& kernels = kernels::KernelsFor(OR_RETURN(ChosenIsa()));
+  const auto engine = OR_RETURN(OpenEngine(
+      o.model,
+      {.threads = o.threads, .context = context, .step_sequences = static_cast<int>(batch)},
+      console));
+  Peaks peaks;
+  {
+    parallel::WorkerTeam team(engine->threads());
+    peaks = OR_RETURN(MeasurePeaks(kernels, team));
+  }
+  OR_RETURN(Measure(cases, o, *engine, console));
+  if (o.json) {
+    console.WriteJson(ToValue(cases, peaks, *engine));
+  } else {
+    Print(cases, peaks, *engine, console);
+  }
+  return {};
+}
+
+}  // namespace
+
+void AddBench(CLI::App& app, Chosen& chosen) {
+  auto o = std::make_shared<BenchOptions>();
+  CLI::App* command =
+      NewCommand(app, kMeasure, "bench", "Tokens per second beside the limits of this machine",
+                 "cairn bench smollm2\n"
+                 "cairn bench smollm2 -p 512 -b 1,2,4,8,16 -d 1024 -t 2 --json");
+  AddModel(*command, o->model);
+  const auto add = [&](const char* name, auto& value, const char* help, const char* type,
+                       const CLI::Validator& check) {
+    command->add_option(name, value, help)->type_name(type)->capture_default_str()->check(check);
+  };
+  add("-p,--prefill", o->prefill, "Lengths of prompts, one sequence", "N,N",
+      WholeNumbers(1, 1 << 20));
+  add("-n,--max-tokens", o->decode, "Tokens of an answer", "N", WholeNumber(1, 1 << 20));
+  add("-b,--batch", o->batches, "Numbers of sequences answered at once", "N,N",
+      WholeNumbers(1, 512));
+  add("-d,--depth", o->depth, "Tokens before the answer", "N", WholeNumber(1, 1 << 20));
+  add("--rounds", o->rounds, "Rounds measured, after one that warms up", "N", WholeNumber(1, 1000));
+  AddJson(*command, o->json);
+  AddThreads(*command, o->threads);
+  OnChosen(*command, chosen, o, Run);
+}
+
+}  // namespace cairn::apps

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Layout of every help page: aligned columns, wrapped text, defaults where there are any.
+// Threads: used while parsing, on the main thread.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace cairn::apps {
+
+class HelpFormatter : public CLI::Formatter {
+ public:
+  explicit HelpFormatter(int columns);
+  std::string make_option_opts(const CLI::Option* option) const override;
+  std::string make_option_desc(const CLI::Option* option) const override;
+  std::string make_option(const CLI::Option* option, bool is_positional) const override;
+  std::string make_subcommand(const CLI::App* command) const override;
+  std::string make_usage(const CLI::App* app, std::string name) const override;
+
+ private:
+  // `left` in the first column, `right` wrapped in the second.
+  std::string Row(const std::string& left, const std::string& right) const;
+  std::size_t columns_;
+};
+
+}  // namespace cairn::apps

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bytes from a terminal as characters, with pasted text made safe for a line editor.
+//
+// Terminals put ESC [ 200 ~ and ESC [ 201 ~ around a paste (when asked to). Inside, a line break
+// must not end the line and a control character must not run a command: line breaks and tabs become
+// signs, other control characters go. Outside, bytes pass as UTF-8 characters.
+// Threads: a plain value, one thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace cairn::apps {
+
+inline constexpr wchar_t kPastedBreak = L'\u21B5';  // shown for a line break in a paste
+inline constexpr wchar_t kPastedTab = L'\u21E5';
+
+class KeyQueue {
+ public:
+  void Push(std::string_view bytes) { bytes_ += bytes; }
+  // The next character; nothing where bytes are missing. `complete`: no more bytes will come soon,
+  // so an unfinished sequence is taken as it is.
+  std::optional<wchar_t> Pop(bool complete);
+  bool empty() const { return bytes_.empty(); }
+  // Whether a paste came since the last call.
+  bool TakePasted();
+
+ private:
+  std::optional<wchar_t> PopCharacter(bool complete);
+  bool SkipMark(std::string_view mark, bool complete, bool& wait);
+
+  std::string bytes_;
+  bool pasting_ = false;
+  bool pasted_ = false;
+};
+
+// The text of a line in which KeyQueue put signs: they become what they stand for.
+std::string WithoutPasteSigns(std::string line);
+
+}  // namespace cairn::apps

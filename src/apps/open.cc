@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/open.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdlib>
+
+#include "apps/text.h"
+
+namespace cairn::apps {
+
+Result<model::Store> OpenStore() {
+  model::StoreOptions options;
+  options.folder = OR_RETURN(model::ModelFolder(
+      std::getenv("CAIRN_HOME"), std::getenv("XDG_CACHE_HOME"), std::getenv("HOME")));
+  return model::Store(std::move(options));
+}
+
+model::PullSink ShowProgress(Console& console, std::string name) {
+  using Clock = std::chrono::steady_clock;
+  auto shown = std::make_shared<Clock::time_point>();
+  auto waited = std::make_shared<bool>(false);
+  return [&console, name = std::move(name), shown, waited](const model::PullProgress& progress) {
+    if (progress.phase == model::PullPhase::kWaiting) {
+      if (!*waited) console.Note("another cairn is pulling into the model folder; waiting for it");
+      *waited = true;
+      return;
+    }
+    const Clock::time_point now = Clock::now();
+    const bool last = progress.done == progress.total;
+    if (now - *shown < std::chrono::milliseconds(100) && !last) return;
+    *shown = now;
+    constexpr std::uint64_t kCells = 30;
+    const std::uint64_t total = std::max<std::uint64_t>(1, progress.total);
+    const std::uint64_t cells = progress.done * kCells / total;
+    console.Progress(
+        fmt::format("{} {} [{}{}] {} of {}", name,
+                    progress.phase == model::PullPhase::kFetching ? "fetching" : "checking",
+                    std::string(cells, '#'), std::string(kCells - cells, '.'),
+                    HumanBytes(progress.done), HumanBytes(progress.total)));
+  };
+}
+
+Result<std::string> FindModel(const std::string& name, Console& console) {
+  const model::Store store = OR_RETURN(OpenStore());
+  model::Located located = OR_RETURN(store.Locate(name));
+  if (located.missing == nullptr) return std::move(located.path);
+  console.Note(fmt::format("{} is not here yet; fetching it into {} ({})", name, store.folder(),
+                           HumanBytes(located.missing->bytes)));
+  auto path = store.Pull(*located.missing, ShowProgress(console, name));
+  console.EndProgress();
+  return path;
+}
+
+Result<kernels::Isa> ChosenIsa() {
+  const char* forced = std::getenv("CAIRN_ISA");
+  return kernels::ChooseIsa(forced == nullptr ? std::nullopt
+                                              : std::optional<std::string_view>(forced));
+}
+
+Result<OpenedFile> OpenFile(const std::string& name, Console& console) {
+  std::string path = OR_RETURN(FindModel(name, console));
+  MappedFile file = OR_RETURN(MappedFile::Open(path));
+  auto gguf = model::Gguf::Parse(file.bytes());
+  if (!gguf) return std::unexpected(std::move(gguf).error().Within("'" + path + "'"));
+  return OpenedFile{std::move(path), std::move(file), std::move(*gguf)};
+}
+
+Result<OpenedTokenizer> OpenTokenizer(const std::string& name, Console& console) {
+  OpenedFile opened = OR_RETURN(OpenFile(name, console));
+  const auto named = [&](Error error) {
+    return std::unexpected(std::move(error).Within("'" + opened.path + "'"));
+  };
+  auto vocabulary = model::ReadVocabulary(opened.gguf);
+  if (!vocabulary) return named(std::move(vocabulary).error());
+  auto tokenizer = model::Tokenizer::Create(std::move(*vocabulary));
+  if (!tokenizer) return named(std::move(tokenizer).error());
+  return OpenedTokenizer{std::move(opened), std::move(*tokenizer)};
+}
+
+Result<std::unique_ptr<engine::Engine>> OpenEngine(const std::string& name, const EngineWish& wish,
+                                                   Console& console) {
+  const kernels::Isa isa = OR_RETURN(ChosenIsa());
+  const std::string path = OR_RETURN(FindModel(name, console));
+  auto model = OR_RETURN(model::Model::Load(path, {.threads = wish.threads}));
+  return engine::Engine::Create(std::move(model), {.threads = wish.threads,
+                                                   .isa = isa,
+                                                   .context = wish.context,
+                                                   .step_rows = wish.step_rows,
+                                                   .step_sequences = wish.step_sequences});
+}
+
+}  // namespace cairn::apps

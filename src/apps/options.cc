@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <string_view>
+
+namespace cairn::apps {
+namespace {
+
+constexpr const char* kSampling = "Choosing words";
+constexpr const char* kMachine = "Machine";
+constexpr std::int64_t kMostSeed = std::int64_t{9'223'372'036'854'775'807};
+
+template <typename T>
+std::optional<T> Parse(std::string_view text) {
+  if (text.starts_with('+')) text.remove_prefix(1);
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::string Quoted(std::string_view text) {
+  constexpr std::size_t kMostShown = 40;
+  return fmt::format("'{}{}'", text.substr(0, kMostShown), text.size() > kMostShown ? "..." : "");
+}
+
+CLI::Validator Named(std::function<std::string(std::string&)> check) {
+  CLI::Validator validator(std::move(check), "");
+  return validator;
+}
+
+CLI::Validator CheckedNumber(double least, double most, bool above) {
+  return Named([=](std::string& text) -> std::string {
+    const auto value = Parse<double>(text);
+    if (value && std::isfinite(*value) && (above ? *value > least : *value >= least) &&
+        *value <= most) {
+      return {};
+    }
+    return fmt::format("expected a number {} {} to {}, got {}", above ? "above" : "from", least,
+                       most, Quoted(text));
+  });
+}
+
+}  // namespace
+
+CLI::Validator WholeNumber(std::int64_t least, std::int64_t most) {
+  return Named([=](std::string& text) -> std::string {
+    const auto value = Parse<std::int64_t>(text);
+    if (value && *value >= least && *value <= most) return {};
+    return fmt::format("expected a whole number from {} to {}, got {}", least, most, Quoted(text));
+  });
+}
+
+CLI::Validator Number(double least, double most) { return CheckedNumber(least, most, false); }
+CLI::Validator NumberAbove(double bound, double most) { return CheckedNumber(bound, most, true); }
+
+CLI::Validator WholeNumbers(std::int64_t least, std::int64_t most) {
+  return Named([=](std::string& text) -> std::string {
+    std::string_view rest = text;
+    for (std::int64_t count = 1;; ++count) {
+      const std::size_t comma = rest.find(',');
+      const std::string_view item = rest.substr(0, comma);
+      const auto value = Parse<std::int64_t>(item);
+      if (!value || *value < least || *value > most) {
+        return fmt::format("expected whole numbers from {} to {} separated by commas, got {}",
+                           least, most, Quoted(item));
+      }
+      if (comma == std::string_view::npos) return {};
+      if (count == kMostListed) return fmt::format("more than {} numbers", kMostListed);
+      rest.remove_prefix(comma + 1);
+    }
+  });
+}
+
+std::vector<std::int64_t> ParseWholeNumbers(const std::string& text) {
+  std::vector<std::int64_t> numbers;
+  std::string_view rest = text;
+  while (true) {
+    const std::size_t comma = rest.find(',');
+    numbers.push_back(Parse<std::int64_t>(rest.substr(0, comma)).value_or(0));
+    if (comma == std::string_view::npos) return numbers;
+    rest.remove_prefix(comma + 1);
+  }
+}
+
+CLI::Option* AddModel(CLI::App& command, std::string& model) {
+  return command
+      .add_option("MODEL", model,
+                  "A short name (smollm2, gemma3), a path to a GGUF file, or a file's name in the "
+                  "model folder")
+      ->type_name("")
+      ->required();
+}
+
+CLI::Option* AddThreads(CLI::App& command, int& threads) {
+  return command.add_option("-t,--threads", threads, "Worker threads (default: every usable core)")
+      ->type_name("N")
+      ->check(WholeNumber(1, 256))
+      ->group(kMachine);
+}
+
+CLI::Option* AddContext(CLI::App& command, std::int64_t& context, const char* help) {
+  return command.add_option("--context", context, help)
+      ->type_name("N")
+      ->check(WholeNumber(1, kMostContextTokens))
+      ->group(kMachine);
+}
+
+CLI::Option* AddJson(CLI::App& command, bool& json) {
+  return command.add_flag("--json", json, "Print one JSON value instead of text");
+}
+
+void AddAnswerOptions(CLI::App& command, AnswerOptions& o) {
+  command
+      .add_option("-n,--max-tokens", o.max_tokens,
+                  "Most tokens of an answer (default: until the model ends it)")
+      ->type_name("N")
+      ->check(WholeNumber(1, kMostContextTokens));
+  command.add_option("--stop", o.stop, "End the answer before this text; may be given again")
+      ->type_name("TEXT")
+      ->allow_extra_args(false)
+      ->check(Named([](std::string& text) -> std::string {
+        return text.empty() ? "expected a text that is not empty" : "";
+      }));
+  command.add_option("--system", o.system, "Instructions that stand before the conversation")
+      ->type_name("TEXT");
+  command
+      .add_option("--chat-template", o.chat_template,
+                  "A file with a Jinja chat template, in place of the model's own")
+      ->type_name("FILE");
+
+  auto& s = o.sampling;
+  const auto add = [&](const char* name, auto& value, const char* help, const char* type,
+                       const CLI::Validator& check) {
+    command.add_option(name, value, help)
+        ->type_name(type)
+        ->check(check)
+        ->group(kSampling)
+        ->capture_default_str();
+  };
+  add("--temp", s.temperature, "Temperature; 0 takes the likeliest token", "T", Number(0, 100));
+  add("--top-k", s.top_k, "Only the K likeliest tokens; 0: all", "K", WholeNumber(0, 1 << 30));
+  add("--top-p", s.top_p, "Only the likeliest tokens that reach this share together", "P",
+      NumberAbove(0, 1));
+  add("--min-p", s.min_p, "Only tokens at least this likely beside the likeliest; 0: all", "P",
+      Number(0, 1));
+  add("--seed", s.seed, "Another seed, another answer; the same seed, the same answer", "S",
+      WholeNumber(0, kMostSeed));
+  add("--repeat-penalty", s.repeat_penalty, "Divides what was said already; 1: off", "R",
+      NumberAbove(0, 10));
+  add("--presence-penalty", s.presence_penalty, "Subtracted once from what was said; 0: off", "R",
+      Number(-10, 10));
+  add("--frequency-penalty", s.frequency_penalty, "Subtracted each time it was said; 0: off", "R",
+      Number(-10, 10));
+  AddContext(command, o.context,
+             "Tokens a conversation may hold (default: what the model has and memory fits)");
+  AddThreads(command, o.threads);
+}
+
+}  // namespace cairn::apps

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options that several subcommands have: the same spelling, range, help and error everywhere.
+//
+// Every number is checked while parsing, so that a bad one is a usage error (exit code 2) with one
+// sentence that names the option, the range and what was given.
+// Threads: parsing runs on the main thread.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/sampler.h"
+
+namespace cairn::apps {
+
+inline constexpr std::int64_t kMostContextTokens = 1 << 28;
+inline constexpr std::int64_t kMostListed = 1 << 20;  // numbers in a list such as --tokens
+
+// Validators. The text of an option must be one whole number (or number) in [least, most].
+CLI::Validator WholeNumber(std::int64_t least, std::int64_t most);
+CLI::Validator Number(double least, double most);
+CLI::Validator NumberAbove(double bound, double most);  // in (bound, most]
+// Whole numbers separated by commas, at least one, each in [least, most].
+CLI::Validator WholeNumbers(std::int64_t least, std::int64_t most);
+// The numbers of a text that WholeNumbers accepted.
+std::vector<std::int64_t> ParseWholeNumbers(const std::string& text);
+
+CLI::Option* AddModel(CLI::App& command, std::string& model);
+CLI::Option* AddThreads(CLI::App& command, int& threads);
+CLI::Option* AddContext(CLI::App& command, std::int64_t& context, const char* help);
+CLI::Option* AddJson(CLI::App& command, bool& json);
+
+// What run and chat share.
+struct AnswerOptions {
+  std::int64_t max_tokens = -1;  // -1: until the model ends
+  std::vector<std::string> stop;
+  std::string system;
+  std::string chat_template;  // a file; empty: the model's own
+  engine::SamplingOptions sampling;
+  std::int64_t context = 0;  // 0: what the model has and the machine fits
+  int threads = 0;           // 0: all usable cores
+};
+void AddAnswerOptions(CLI::App& command, AnswerOptions& options);
+
+}  // namespace cairn::apps

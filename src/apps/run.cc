@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// cairn run: one answer.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "apps/answer.h"
+#include "apps/chat.h"
+#include "apps/command.h"
+#include "apps/open.h"
+#include "apps/options.h"
+#include "apps/prompt.h"
+#include "apps/text.h"
+
+namespace cairn::apps {
+namespace {
+
+struct RunOptions {
+  std::string model;
+  std::optional<std::string> prompt;
+  bool raw = false;
+  bool json = false;
+  bool verbose = false;
+  AnswerOptions answer;
+};
+
+// A text that is continued, with what the model wants before it.
+Result<std::vector<std::int32_t>> EncodeRaw(const model::Model& model, const std::string& text) {
+  auto tokens = OR_RETURN(model.tokenizer().Encode(text, true));
+  if (!tokens.empty()) return tokens;
+  return Fail(
+      ErrorCode::kInvalidArgument,
+      "the prompt is empty and this model has no token to begin a text with; give a PROMPT");
+}
+
+Result<std::vector<std::int32_t>> EncodePrompt(const model::Model& model, const std::string& text,
+                                               const RunOptions& o) {
+  const bool has_template = model.chat_template() || !o.answer.chat_template.empty();
+  if (!o.raw && has_template) {
+    const PromptMaker maker = OR_RETURN(PromptMaker::Create(model, o.answer.chat_template));
+    std::vector<Message> messages;
+    if (!o.answer.system.empty()) messages.push_back({"system", o.answer.system});
+    messages.push_back({"user", text});
+    return maker.Encode(messages);
+  }
+  if (!o.answer.system.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("--system needs a chat template and {}; put the instructions into the "
+                            "prompt",
+                            o.raw ? "--raw uses none" : model.path() + " has none"));
+  }
+  return EncodeRaw(model, text);
+}
+
+Result<void> Answer(const RunOptions& o, const std::string& text, Console& console) {
+  const auto engine = OR_RETURN(
+      OpenEngine(o.model, {.threads = o.answer.threads, .context = o.answer.context}, console));
+  const auto prompt = OR_RETURN(EncodePrompt(engine->model(), text, o));
+  engine::Sequence sequence = OR_RETURN(engine->NewSequence());
+  const engine::TextSink sink = [&](std::string_view piece) {
+    return console.Write(piece) && console.Flush();
+  };
+  const auto answer = OR_RETURN(engine->Generate(
+      sequence, prompt,
+      {.max_tokens = o.answer.max_tokens, .stop = o.answer.stop, .sampling = o.answer.sampling},
+      o.json ? engine::TextSink() : sink));
+  if (o.json) {
+    console.WriteJson(AnswerJson(answer, o.answer.sampling.seed));
+  } else if (!answer.text.ends_with('\n')) {
+    console.Write("\n");
+  }
+  if (const std::string cut = CutNotice(answer, *engine); !cut.empty()) console.Note(cut);
+  if (o.verbose) console.WriteError(Statistics(answer, *engine, o.answer.sampling.seed));
+  return {};
+}
+
+Result<void> Run(const RunOptions& o, Console& console) {
+  if (!o.prompt && isatty(STDIN_FILENO) != 0) {
+    if (!o.raw && !o.json) return Chat(o.model, o.answer, o.verbose, console);
+    return Fail(ErrorCode::kInvalidArgument,
+                "there is no prompt; give one, or @FILE, or write it to standard input");
+  }
+  const std::string text =
+      o.prompt ? OR_RETURN(ReadArgument(*o.prompt)) : OR_RETURN(ReadStandardInput());
+  return Answer(o, text, console);
+}
+
+}  // namespace
+
+void AddRun(CLI::App& app, Chosen& chosen) {
+  auto o = std::make_shared<RunOptions>();
+  CLI::App* command =
+      NewCommand(app, kTalk, "run", "One answer, streamed as it is made",
+                 "cairn run smollm2 \"Name three rivers.\"\n"
+                 "cairn run smollm2 --temp 0 -v @question.txt\n"
+                 "git diff | cairn run smollm2 --system \"Summarise this change.\"\n"
+                 "cairn run gemma3 \"The capital of France is\" -n 12 --temp 0");
+  AddModel(*command, o->model);
+  command
+      ->add_option("PROMPT", o->prompt,
+                   "The question; @FILE reads a file, - standard input. Without it: standard "
+                   "input, or the chat where that is a terminal")
+      ->type_name("");
+  command->add_flag("--raw", o->raw, "Continue the prompt as it is: no chat template");
+  AddJson(*command, o->json);
+  command->add_flag("-v,--verbose", o->verbose, "Statistics on standard error afterwards");
+  AddAnswerOptions(*command, o->answer);
+  OnChosen(*command, chosen, o, Run);
+}
+
+}  // namespace cairn::apps

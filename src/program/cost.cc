@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "program/cost.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace cairn::program {
+namespace {
+
+double RowsOf(const Program& program, Value value, const StepSize& size) {
+  return program.info(value).rows == Rows::kTokens ? size.tokens : size.sampled;
+}
+
+double WeightBytes(const Weight& weight) {
+  return static_cast<double>(tensor::RowBytes(weight.format, static_cast<std::size_t>(weight.cols))) *
+         weight.rows;
+}
+
+Cost AttendCost(const Program& program, const Operation& op, const StepSize& size) {
+  const auto& attributes = op.as<AttendAttributes>();
+  const KvLayer& kv = program.kv_layers[static_cast<std::size_t>(attributes.layer)];
+  const double seen =
+      kv.window > 0 ? std::min(size.positions, static_cast<double>(kv.window)) : size.positions;
+  const double kv_width = 2.0 * kv.heads * kv.head_dim;  // a key and a value
+  Cost cost;
+  // Scores and weighted sum: a multiplication and an addition each per channel and position.
+  cost.operations = RowsOf(program, op.output, size) * seen * 4.0 * attributes.heads * kv.head_dim;
+  cost.kv_bytes = (seen + size.tokens) * kv_width * 2;
+  return cost;
+}
+
+}  // namespace
+
+Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
+  const double rows = RowsOf(program, op.output, size);
+  const double width = program.info(op.output).width;
+  Cost cost;
+  switch (op.kind) {
+    case OpKind::kMatmul: {
+      const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
+      cost.operations = 2.0 * rows * weight.rows * weight.cols;
+      cost.weight_bytes = WeightBytes(weight);
+      break;
+    }
+    case OpKind::kEmbed: {
+      const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
+      cost.operations = rows * width;
+      cost.weight_bytes = WeightBytes(weight) / weight.rows * rows;
+      break;
+    }
+    case OpKind::kAttend: cost = AttendCost(program, op, size); break;
+    case OpKind::kRmsNorm:
+      cost.operations = 4 * rows * width;
+      cost.weight_bytes = 4.0 * op.as<NormAttributes>().size;
+      break;
+    case OpKind::kRotate: cost.operations = 3 * rows * width; break;
+    case OpKind::kGate: cost.operations = 4 * rows * width; break;
+    case OpKind::kAdd:
+    case OpKind::kScale:
+    case OpKind::kSoftcap: cost.operations = rows * width; break;
+    case OpKind::kGatherRows: break;
+  }
+  for (const Value input : op.inputs) {
+    cost.activation_bytes += 4.0 * RowsOf(program, input, size) * program.info(input).width;
+  }
+  cost.activation_bytes += 4.0 * rows * width;
+  return cost;
+}
+
+Cost TotalCost(const Program& program, const StepSize& size) {
+  Cost total;
+  for (const Operation& op : program.operations) {
+    const Cost cost = CostOf(program, op, size);
+    total.operations += cost.operations;
+    total.weight_bytes += cost.weight_bytes;
+    total.kv_bytes += cost.kv_bytes;
+    total.activation_bytes += cost.activation_bytes;
+  }
+  return total;
+}
+
+std::string ShapeOf(const Program& program, Value value) {
+  const ValueInfo& info = program.info(value);
+  return fmt::format("[{}, {}]", info.rows == Rows::kTokens ? 'T' : 'S', info.width);
+}
+
+}  // namespace cairn::program

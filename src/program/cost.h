@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an operation costs, computed from its einsum and the shapes of a step.
+// Threads: pure functions.
+#pragma once
+
+#include <string>
+
+#include "program/program.h"
+
+namespace cairn::program {
+
+// Row counts of a step to be costed.
+struct StepSize {
+  double tokens = 1;     // T
+  double sampled = 1;    // S
+  double positions = 1;  // L: positions that a row sees, before any window
+};
+
+struct Cost {
+  double operations = 0;      // multiplications and additions
+  double weight_bytes = 0;    // stored bytes of weights that are read, each once
+  double kv_bytes = 0;        // f16 keys and values that are read or written
+  double activation_bytes = 0;  // f32 inputs read and outputs written
+};
+
+Cost CostOf(const Program& program, const Operation& operation, const StepSize& size);
+Cost TotalCost(const Program& program, const StepSize& size);
+
+// "[T, 576]": rows and width of a value.
+std::string ShapeOf(const Program& program, Value value);
+
+}  // namespace cairn::program

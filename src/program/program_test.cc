@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// Builder, the move of sampled rows, fusion, buffer plan and cost on a small llama of two layers.
+#include "program/program.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "program/builder.h"
+#include "program/cost.h"
+#include "program/stages.h"
+
+namespace cairn::program {
+namespace {
+
+constexpr int kWidth = 64, kHeads = 4, kKvHeads = 2, kHeadDim = 16, kFeed = 96, kVocabulary = 320;
+
+class Catalog : public WeightCatalog {
+ public:
+  std::optional<Weight> Find(std::string_view name) const override {
+    const auto it = weights.find(std::string(name));
+    if (it == weights.end()) return std::nullopt;
+    return it->second;
+  }
+  void Add(const std::string& name, int rows, int cols) {
+    weights[name] = {name, tensor::Format::kQ8_0, rows, cols};
+  }
+  std::map<std::string, Weight> weights;
+};
+
+Catalog SmallCatalog(int layers) {
+  Catalog c;
+  c.Add("token_embd.weight", kVocabulary, kWidth);
+  c.Add("output_norm.weight", 1, kWidth);
+  for (int l = 0; l < layers; ++l) {
+    const std::string p = "blk." + std::to_string(l) + ".";
+    c.Add(p + "attn_norm.weight", 1, kWidth);
+    c.Add(p + "attn_q.weight", kHeads * kHeadDim, kWidth);
+    c.Add(p + "attn_k.weight", kKvHeads * kHeadDim, kWidth);
+    c.Add(p + "attn_v.weight", kKvHeads * kHeadDim, kWidth);
+    c.Add(p + "attn_output.weight", kWidth, kHeads * kHeadDim);
+    c.Add(p + "ffn_norm.weight", 1, kWidth);
+    c.Add(p + "ffn_gate.weight", kFeed, kWidth);
+    c.Add(p + "ffn_up.weight", kFeed, kWidth);
+    c.Add(p + "ffn_down.weight", kWidth, kFeed);
+  }
+  return c;
+}
+
+Result<Program> BuildSmall(const Catalog& catalog, int layers) {
+  Builder b(catalog);
+  const RotateAttributes rope{.head_dim = kHeadDim, .n_rot = kHeadDim};
+  Value x = b.Embed("token_embd.weight");
+  for (int l = 0; l < layers; ++l) {
+    b.SetLayer(l);
+    const Value n = b.RmsNorm(x, b.LayerWeight("attn_norm"), 1e-5f);
+    const Value q = b.Rotate(b.Matmul(n, b.LayerWeight("attn_q")), rope);
+    const Value k = b.Rotate(b.Matmul(n, b.LayerWeight("attn_k")), rope);
+    const Value v = b.Matmul(n, b.LayerWeight("attn_v"));
+    const Value a = b.Attend(q, k, v, {.heads = kKvHeads, .head_dim = kHeadDim}, kHeads, 0.25f);
+    x = b.Add(x, b.Matmul(a, b.LayerWeight("attn_output")));
+    const Value f = b.RmsNorm(x, b.LayerWeight("ffn_norm"), 1e-5f);
+    x = b.Add(x, b.Matmul(b.Gate(kernels::Activation::kSilu, b.Matmul(f, b.LayerWeight("ffn_gate")),
+                                 b.Matmul(f, b.LayerWeight("ffn_up"))),
+                          b.LayerWeight("ffn_down")));
+  }
+  b.SetLayer(-1);
+  return b.Finish(b.Matmul(b.RmsNorm(b.SampledRows(x), "output_norm.weight", 1e-5f),
+                           "token_embd.weight"));
+}
+
+Program Small(int layers = 2) { return *BuildSmall(SmallCatalog(layers), layers); }
+
+TEST(BuilderTest, AMissingWeightIsNamed) {
+  Catalog catalog = SmallCatalog(2);
+  catalog.weights.erase("blk.1.ffn_up.weight");
+  const auto program = BuildSmall(catalog, 2);
+  ASSERT_FALSE(program);
+  EXPECT_EQ(program.error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(program.error().message.find("blk.1.ffn_up.weight"), std::string::npos);
+}
+
+TEST(BuilderTest, AWeightOfTheWrongShapeIsNamed) {
+  Catalog catalog = SmallCatalog(2);
+  catalog.Add("blk.0.attn_k.weight", kKvHeads * kHeadDim, kWidth + 32);
+  const auto program = BuildSmall(catalog, 2);
+  ASSERT_FALSE(program);
+  EXPECT_NE(program.error().message.find("blk.0.attn_k.weight"), std::string::npos);
+}
+
+TEST(BuilderTest, HeadsThatDoNotDivideAreAnError) {
+  Catalog catalog = SmallCatalog(1);
+  catalog.Add("blk.0.attn_q.weight", kHeads * kHeadDim + 16, kWidth);
+  EXPECT_FALSE(BuildSmall(catalog, 1));
+}
+
+TEST(MoveSampledRowsTest, TheLastLayerWorksForSampledRowsButItsKeysAndValues) {
+  const Program program = MoveSampledRowsUp(Small());
+  int matmuls_of_all = 0, matmuls_of_sampled = 0;
+  std::set<int> computed;
+  for (const Operation& op : program.operations) {
+    for (const Value input : op.inputs) EXPECT_TRUE(computed.contains(input.id)) << input.id;
+    computed.insert(op.output.id);
+    if (op.kind != OpKind::kMatmul || op.layer != 1) continue;
+    (program.info(op.output).rows == Rows::kTokens ? matmuls_of_all : matmuls_of_sampled) += 1;
+  }
+  EXPECT_EQ(matmuls_of_all, 2);      // keys and values
+  EXPECT_EQ(matmuls_of_sampled, 5);  // queries, output, gate, up, down
+  EXPECT_EQ(program.info(program.logits).rows, Rows::kSampled);
+}
+
+TEST(FuseTest, ALayerIsFiveStages) {
+  const FusedProgram fused = Fuse(Small(3));
+  int of_first_layer = 0;
+  for (const Stage& stage : fused.stages) of_first_layer += stage.layer == 0;
+  EXPECT_EQ(of_first_layer, 5);  // q k v, attend, output, gate and up, down
+}
+
+// Every operation lands in exactly one place.
+TEST(FuseTest, EveryWeightIsUsedAsOftenAsInTheProgram) {
+  const Program program = MoveSampledRowsUp(Small(3));
+  std::multiset<int> expected, found;
+  for (const Operation& op : program.operations) {
+    if (op.weight >= 0) expected.insert(op.weight);
+  }
+  for (const Stage& stage : Fuse(program).stages) {
+    for (const RowOp& row : stage.prelude) {
+      if (row.weight >= 0) found.insert(row.weight);
+    }
+    if (const MatmulBody* body = stage.matmul()) {
+      for (const MatmulPart& part : body->parts) {
+        found.insert(part.weight);
+        if (part.epilogue == Epilogue::kGate) found.insert(part.gate_input);
+      }
+    }
+  }
+  EXPECT_EQ(found, expected);
+}
+
+TEST(PlanTest, BuffersThatLiveTogetherDoNotOverlap) {
+  const Program program = MoveSampledRowsUp(Small(4));
+  FusedProgram fused = Fuse(program);
+  const StepShape shape{.tokens = 37, .sampled = 37, .logit_rows = 12};
+  ASSERT_TRUE(PlanBuffers(program, shape, fused));
+  const auto bytes = [&](const Buffer& b, int index) {
+    const int rows = index == fused.logits ? shape.logit_rows : shape.tokens;
+    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(BufferStride(b.width)) * 4;
+  };
+  for (std::size_t i = 0; i < fused.buffers.size(); ++i) {
+    const Buffer& a = fused.buffers[i];
+    if (a.first_stage < 0) continue;
+    EXPECT_LE(a.offset + bytes(a, static_cast<int>(i)), fused.arena_bytes);
+    EXPECT_EQ(a.offset % 64, 0u);
+    for (std::size_t j = 0; j < i; ++j) {
+      const Buffer& b = fused.buffers[j];
+      if (b.first_stage < 0 || a.first_stage > b.last_stage || b.first_stage > a.last_stage) {
+        continue;
+      }
+      const bool apart = a.offset + bytes(a, static_cast<int>(i)) <= b.offset ||
+                         b.offset + bytes(b, static_cast<int>(j)) <= a.offset;
+      EXPECT_TRUE(apart) << i << " and " << j;
+    }
+  }
+}
+
+TEST(PlanTest, AbsurdStepsAreRefused) {
+  const Program program = Small();
+  FusedProgram fused = Fuse(program);
+  for (Buffer& buffer : fused.buffers) buffer.width = 1 << 30;
+  const StepShape shape{.tokens = 1 << 30, .sampled = 1 << 30, .logit_rows = 12};
+  EXPECT_EQ(PlanBuffers(program, shape, fused).error().code, ErrorCode::kLimit);
+}
+
+TEST(CostTest, AMatmulCostsTwoOperationsPerWeightAndRow) {
+  const Program program = Small(1);
+  for (const Operation& op : program.operations) {
+    if (op.kind != OpKind::kMatmul || op.output == program.logits) continue;
+    const Weight& w = program.weights[static_cast<std::size_t>(op.weight)];
+    const Cost cost = CostOf(program, op, {.tokens = 3, .sampled = 1, .positions = 10});
+    EXPECT_EQ(cost.operations, 3 * 2.0 * w.rows * w.cols);
+    EXPECT_EQ(cost.weight_bytes, w.rows * (w.cols / 32 * 34.0));
+  }
+}
+
+// Counted by hand: 3 rows, 10 positions, 4 heads of 16, 2 KV heads.
+TEST(CostTest, AttentionByHand) {
+  const Program program = Small(1);
+  const auto op = std::ranges::find(program.operations, OpKind::kAttend, &Operation::kind);
+  const Cost cost = CostOf(program, *op, {.tokens = 3, .sampled = 1, .positions = 10});
+  EXPECT_EQ(cost.operations, 3 * 10 * 4 * 64);
+  EXPECT_EQ(cost.kv_bytes, (10 + 3) * 2 * 2 * 16 * 2);
+}
+
+}  // namespace
+}  // namespace cairn::program

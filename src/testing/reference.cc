@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "testing/reference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <vector>
+
+#include "base/checked.h"
+#include "kernels/packed.h"
+#include "parallel/team.h"
+#include "tensor/dequantise.h"
+#include "testing/reference_math.h"
+
+namespace cairn::testing {
+namespace {
+
+using program::OpKind;
+using program::Operation;
+using program::Program;
+using program::Value;
+
+// Rows of logits that exist at one time.
+constexpr int kLogitRows = 64;
+
+// Rows side by side.
+struct Rows {
+  int count = 0;
+  int width = 0;
+  std::vector<double> values;
+
+  Rows() = default;
+  Rows(int rows, int columns)
+      : count(rows), width(columns), values(static_cast<std::size_t>(rows) * columns) {}
+  double* row(int r) { return values.data() + static_cast<std::ptrdiff_t>(r) * width; }
+  const double* row(int r) const { return values.data() + static_cast<std::ptrdiff_t>(r) * width; }
+};
+
+class Walk {
+ public:
+  Walk(const Program& program, const model::Gguf& gguf, std::span<const std::int32_t> tokens,
+       int sampled, const ReferenceOptions& options)
+      : program_(program), gguf_(gguf), tokens_(tokens), sampled_(sampled), options_(options),
+        team_(options.threads > 0 ? options.threads : parallel::UsableCores()),
+        values_(program.values.size()) {}
+
+  Result<ReferenceReport> Run(const ReferenceSink& sink);
+
+ private:
+  Result<Rows> Evaluate(const Operation& op);
+  Result<void> RunLogits(std::size_t tail, const ReferenceSink& sink);
+  Result<Rows> Embed(const Operation& op);
+  Result<Rows> Norm(const Operation& op);
+  Result<Rows> Matmul(const Operation& op);
+  Rows Rotate(const Operation& op);
+  Rows Attend(const Operation& op);
+  void AttendHead(const Operation& op, int head, Rows& out);
+  Rows Elementwise(const Operation& op);
+
+  Rows& in(const Operation& op, std::size_t i) {
+    return values_[static_cast<std::size_t>(op.inputs[i].id)];
+  }
+  const program::Weight& WeightOf(const Operation& op) const {
+    return program_.weights[static_cast<std::size_t>(op.weight)];
+  }
+  // Position of the first row of a value.
+  int FirstPosition(const Rows& rows) const {
+    return static_cast<int>(tokens_.size()) - rows.count;
+  }
+  // Rows [first, first + count) of a weight, dequantised.
+  Result<std::vector<float>> ReadRows(const program::Weight& weight, int first, int count) const;
+  void Release(std::size_t done);
+
+  const Program& program_;
+  const model::Gguf& gguf_;
+  std::span<const std::int32_t> tokens_;
+  int sampled_;
+  ReferenceOptions options_;
+  parallel::WorkerTeam team_;
+  std::vector<Rows> values_;
+  ReferenceReport report_;
+};
+
+Result<std::vector<float>> Walk::ReadRows(const program::Weight& weight, int first,
+                                          int count) const {
+  const model::GgufTensor* tensor = gguf_.FindTensor(weight.name);
+  if (tensor == nullptr || tensor->cols() != weight.cols || tensor->rows() != weight.rows) {
+    return Fail(ErrorCode::kCorrupt, fmt::format("tensor '{}' is not the program's", weight.name));
+  }
+  const std::size_t row_bytes =
+      tensor::RowBytes(weight.format, static_cast<std::size_t>(weight.cols));
+  std::vector<float> values(static_cast<std::size_t>(count) *
+                            static_cast<std::size_t>(weight.cols));
+  OR_RETURN(tensor::Dequantise(weight.format,
+                               tensor->bytes.subspan(static_cast<std::size_t>(first) * row_bytes,
+                                                     static_cast<std::size_t>(count) * row_bytes),
+                               values));
+  return values;
+}
+
+Result<Rows> Walk::Embed(const Operation& op) {
+  const program::Weight& weight = WeightOf(op);
+  const double factor = op.as<program::ScaleAttributes>().factor;
+  Rows out(static_cast<int>(tokens_.size()), weight.cols);
+  for (int r = 0; r < out.count; ++r) {
+    const std::vector<float> row =
+        OR_RETURN(ReadRows(weight, tokens_[static_cast<std::size_t>(r)], 1));
+    for (int i = 0; i < out.width; ++i) out.row(r)[i] = row[static_cast<std::size_t>(i)] * factor;
+  }
+  return out;
+}
+
+Result<Rows> Walk::Norm(const Operation& op) {
+  const auto& norm = op.as<program::NormAttributes>();
+  const std::vector<float> w = OR_RETURN(ReadRows(WeightOf(op), 0, 1));
+  Rows out = in(op, 0);
+  for (int r = 0; r < out.count; ++r) {
+    for (double* x = out.row(r); x < out.row(r) + out.width; x += norm.size) {
+      double squares = 0;
+      for (int i = 0; i < norm.size; ++i) squares += x[i] * x[i];
+      const double factor = 1 / std::sqrt(squares / norm.size + norm.epsilon);
+      for (int i = 0; i < norm.size; ++i) x[i] *= factor * w[static_cast<std::size_t>(i)];
+    }
+  }
+  return out;
+}
+
+Result<Rows> Walk::Matmul(const Operation& op) {
+  const program::Weight& weight = WeightOf(op);
+  Rows x = in(op, 0);
+  if (kernels::ActivationOf(weight.format) == kernels::ActivationKind::kInt8) {
+    const bool logits = weight.rows == program_.vocabulary;
+    double noise = 0, squares = 0;
+    for (int r = 0; r < x.count; ++r) {
+      noise += Int8NoiseOf(x.row(r), x.width);
+      for (int i = 0; i < x.width; ++i) squares += x.row(r)[i] * x.row(r)[i];
+      if (options_.canonical_losses) RoundToInt8(x.row(r), x.width, logits ? 2 : 1);
+    }
+    // The second term of the logits leaves a 250th of the noise: nothing beside the others.
+    if (squares > 0 && !logits) report_.activation_noise += noise / squares;
+    report_.quantised_matmuls += logits ? 0 : 1;
+  }
+  Rows out(x.count, weight.rows);
+  std::mutex mutex;
+  Result<void> result;
+  team_.ForEach(DivideUp(weight.rows, kPanelOutputs), [&](std::int64_t p) {
+    const int first = static_cast<int>(p) * kPanelOutputs;
+    const int outputs = std::min(kPanelOutputs, weight.rows - first);
+    const auto rows = ReadRows(weight, first, outputs);
+    if (!rows) {
+      const std::lock_guard lock(mutex);
+      result = std::unexpected(rows.error());
+      return;
+    }
+    std::vector<double> panel(static_cast<std::size_t>(weight.cols) * kPanelOutputs);
+    for (int n = 0; n < outputs; ++n) {
+      for (int k = 0; k < weight.cols; ++k) {
+        panel[static_cast<std::size_t>(k * kPanelOutputs + n)] =
+            (*rows)[static_cast<std::size_t>(n) * static_cast<std::size_t>(weight.cols) +
+                    static_cast<std::size_t>(k)];
+      }
+    }
+    std::vector<double> product(static_cast<std::size_t>(x.count) * kPanelOutputs);
+    PanelProduct(x.values.data(), x.count, x.width, panel.data(), product.data(), kPanelOutputs);
+    for (int r = 0; r < x.count; ++r) {
+      std::copy_n(product.data() + r * kPanelOutputs, outputs, out.row(r) + first);
+    }
+  });
+  OR_RETURN(std::move(result));
+  return out;
+}
+
+Rows Walk::Rotate(const Operation& op) {
+  const auto& rope = op.as<program::RotateAttributes>();
+  Rows out = in(op, 0);
+  const int pairs = rope.n_rot / 2;
+  const bool neighbours = rope.pairs == kernels::RotaryPairs::kNeighbours;
+  for (int i = 0; i < pairs; ++i) {
+    const int a = neighbours ? 2 * i : i;
+    const int b = neighbours ? 2 * i + 1 : i + pairs;
+    const long double frequency = rope.position_scale *
+                                  std::pow(static_cast<long double>(rope.base), -2.0L * i / rope.n_rot);
+    for (int r = 0; r < out.count; ++r) {
+      const long double angle = frequency * (FirstPosition(out) + r);
+      const auto c = static_cast<double>(std::cos(angle)), s = static_cast<double>(std::sin(angle));
+      for (double* x = out.row(r); x < out.row(r) + out.width; x += rope.head_dim) {
+        const double first = x[a], second = x[b];
+        x[a] = first * c - second * s;
+        x[b] = second * c + first * s;
+      }
+    }
+  }
+  return out;
+}
+
+void Walk::AttendHead(const Operation& op, int head, Rows& out) {
+  const auto& attend = op.as<program::AttendAttributes>();
+  const program::KvLayer& kv = program_.kv_layers[static_cast<std::size_t>(attend.layer)];
+  const Rows &q = in(op, 0), &k = in(op, 1), &v = in(op, 2);
+  const int d = kv.head_dim;
+  const int kv_offset = head / (attend.heads / kv.heads) * d;
+  // Keys turned round, so that the scores of all positions are summed side by side.
+  std::vector<double> keys(static_cast<std::size_t>(d) * static_cast<std::size_t>(k.count));
+  for (int j = 0; j < k.count; ++j) {
+    for (int c = 0; c < d; ++c) {
+      keys[static_cast<std::size_t>(c) * static_cast<std::size_t>(k.count) +
+           static_cast<std::size_t>(j)] = k.row(j)[kv_offset + c];
+    }
+  }
+  std::vector<double> p(static_cast<std::size_t>(k.count));
+  for (int r = 0; r < q.count; ++r) {
+    const int position = FirstPosition(q) + r;
+    const int first = kv.window > 0 ? std::max(0, position - kv.window + 1) : 0;
+    const auto begin = p.begin() + first, end = p.begin() + position + 1;
+    std::fill(begin, end, 0.0);
+    for (int c = 0; c < d; ++c) {
+      AddScaled(q.row(r)[head * d + c] * attend.scale,
+                keys.data() + static_cast<std::ptrdiff_t>(c) * k.count + first,
+                static_cast<std::size_t>(end - begin), &*begin);
+    }
+    if (attend.softcap > 0) {
+      for (auto s = begin; s < end; ++s) *s = attend.softcap * std::tanh(*s / attend.softcap);
+    }
+    const double most = *std::max_element(begin, end);
+    double sum = 0;
+    for (auto s = begin; s < end; ++s) sum += *s = std::exp(*s - most);
+    for (int j = first; j <= position; ++j) {
+      AddScaled(p[static_cast<std::size_t>(j)] / sum, v.row(j) + kv_offset,
+                static_cast<std::size_t>(d), out.row(r) + head * d);
+    }
+  }
+}
+
+Rows Walk::Attend(const Operation& op) {
+  if (options_.canonical_losses) {
+    for (double& x : in(op, 1).values) x = RoundToHalf(x);
+    for (double& x : in(op, 2).values) x = RoundToHalf(x);
+  }
+  Rows out(in(op, 0).count, in(op, 0).width);
+  team_.ForEach(op.as<program::AttendAttributes>().heads,
+                [&](std::int64_t head) { AttendHead(op, static_cast<int>(head), out); });
+  return out;
+}
+
+double Activate(kernels::Activation activation, double g) {
+  if (activation == kernels::Activation::kSilu) return g / (1 + std::exp(-g));
+  constexpr double kRootTwoOverPi = 0.79788456080286535588;
+  return 0.5 * g * (1 + std::tanh(kRootTwoOverPi * (g + 0.044715 * g * g * g)));
+}
+
+Rows Walk::Elementwise(const Operation& op) {
+  const Rows& a = in(op, 0);
+  Rows out(a.count, a.width);
+  for (std::size_t i = 0; i < a.values.size(); ++i) {
+    const double x = a.values[i];
+    double& y = out.values[i];
+    switch (op.kind) {
+      case OpKind::kGate:
+        y = Activate(op.as<program::GateAttributes>().activation, x) * in(op, 1).values[i];
+        break;
+      case OpKind::kAdd: y = x + in(op, 1).values[i]; break;
+      case OpKind::kScale: y = x * op.as<program::ScaleAttributes>().factor; break;
+      default: {
+        const double cap = op.as<program::ScaleAttributes>().factor;
+        y = cap * std::tanh(x / cap);
+      }
+    }
+  }
+  return out;
+}
+
+Result<Rows> Walk::Evaluate(const Operation& op) {
+  switch (op.kind) {
+    case OpKind::kEmbed: return Embed(op);
+    case OpKind::kRmsNorm: return Norm(op);
+    case OpKind::kMatmul: return Matmul(op);
+    case OpKind::kRotate: return Rotate(op);
+    case OpKind::kAttend: return Attend(op);
+    case OpKind::kGatherRows: {
+      const Rows& x = in(op, 0);
+      Rows out(sampled_, x.width);
+      std::copy(x.row(x.count - sampled_), x.row(x.count), out.values.begin());
+      return out;
+    }
+    case OpKind::kGate:
+    case OpKind::kAdd:
+    case OpKind::kScale:
+    case OpKind::kSoftcap: return Elementwise(op);
+  }
+  return Fail(ErrorCode::kUnsupported, "an operation that the reference does not know");
+}
+
+// Drops values that no operation after `done` reads.
+void Walk::Release(std::size_t done) {
+  for (const Value input : program_.operations[done].inputs) {
+    const bool read_again = std::any_of(
+        program_.operations.begin() + static_cast<std::ptrdiff_t>(done) + 1,
+        program_.operations.end(),
+        [&](const Operation& op) { return std::ranges::find(op.inputs, input) != op.inputs.end(); });
+    if (!read_again) values_[static_cast<std::size_t>(input.id)] = {};
+  }
+}
+
+// The operations from the logits' matmul on, for kLogitRows rows at a time.
+Result<void> Walk::RunLogits(std::size_t tail, const ReferenceSink& sink) {
+  const Operation& matmul = program_.operations[tail];
+  const Rows all = std::move(in(matmul, 0));
+  for (int first = 0; first < sampled_; first += kLogitRows) {
+    Rows slice(std::min(kLogitRows, sampled_ - first), all.width);
+    std::copy(all.row(first), all.row(first + slice.count), slice.values.begin());
+    in(matmul, 0) = std::move(slice);
+    for (std::size_t i = tail; i < program_.operations.size(); ++i) {
+      const Operation& op = program_.operations[i];
+      values_[static_cast<std::size_t>(op.output.id)] = OR_RETURN(Evaluate(op));
+    }
+    const Rows& logits = values_[static_cast<std::size_t>(program_.logits.id)];
+    for (int r = 0; r < logits.count; ++r) {
+      sink(first + r, {logits.row(r), static_cast<std::size_t>(logits.width)});
+    }
+  }
+  return {};
+}
+
+Result<ReferenceReport> Walk::Run(const ReferenceSink& sink) {
+  for (const std::int32_t token : tokens_) {
+    if (token < 0 || token >= program_.vocabulary) {
+      return Fail(ErrorCode::kInvalidArgument, fmt::format("token {} is not in the vocabulary", token));
+    }
+  }
+  if (sampled_ < 0 || static_cast<std::size_t>(sampled_) > tokens_.size()) {
+    return Fail(ErrorCode::kInvalidArgument, "more rows are sampled than there are tokens");
+  }
+  const auto& operations = program_.operations;
+  const auto tail = std::ranges::find_if(operations, [&](const Operation& op) {
+    return op.kind == OpKind::kMatmul && program_.info(op.output).width == program_.vocabulary &&
+           program_.info(op.output).rows == program::Rows::kSampled;
+  });
+  if (tail == operations.end()) return Fail(ErrorCode::kUnsupported, "no matmul makes the logits");
+  const auto count = static_cast<std::size_t>(tail - operations.begin());
+  for (std::size_t i = 0; i < count; ++i) {
+    values_[static_cast<std::size_t>(operations[i].output.id)] = OR_RETURN(Evaluate(operations[i]));
+    Release(i);
+  }
+  OR_RETURN(RunLogits(count, sink));
+  return report_;
+}
+
+}  // namespace
+
+Result<ReferenceReport> RunReference(const Program& program, const model::Gguf& gguf,
+                                     std::span<const std::int32_t> tokens, int sampled,
+                                     const ReferenceOptions& options, const ReferenceSink& sink) {
+  return Walk(program, gguf, tokens, sampled, options).Run(sink);
+}
+
+}  // namespace cairn::testing
