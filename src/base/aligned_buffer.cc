@@ -11,8 +11,7 @@ constexpr std::size_t kHugePageBytes = std::size_t{2} << 20;
 
 Result<AlignedBuffer> AlignedBuffer::Allocate(std::size_t bytes) {
   if (bytes == 0) return AlignedBuffer();
-  void* data =
-      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) {
     return Fail(ErrorCode::kOutOfMemory, fmt::format("cannot have {} MB of memory", bytes >> 20));
   }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counter-based random numbers: Philox 4x32 with 10 rounds (Salmon et al., "Parallel random numbers:
-// as easy as 1, 2, 3", 2011). The value for a counter depends on the key and the counter alone, so
-// a choice can be repeated in any order and company.
-// Threads: pure functions.
+// Counter-based random numbers: Philox 4x32 with 10 rounds (Salmon et al., "Parallel random
+// numbers: as easy as 1, 2, 3", 2011). The value for a counter depends on the key and the counter
+// alone, so a choice can be repeated in any order and company. Threads: pure functions.
 #pragma once
 
 #include <array>

@@ -77,9 +77,8 @@ Result<void> Dequantise(Format format, std::span<const std::byte> stored, std::s
   const auto block = static_cast<std::size_t>(traits.block_bytes);
   if (stored.size() % block != 0 ||
       stored.size() / block * static_cast<std::size_t>(traits.block_values) != out.size()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} bytes of {} do not hold {} values", stored.size(), traits.name,
-                            out.size()));
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} bytes of {} do not hold {} values",
+                                                         stored.size(), traits.name, out.size()));
   }
   switch (format) {
     case Format::kF32: Floats<float, Same>(stored, out.data()); return {};

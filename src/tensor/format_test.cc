@@ -10,6 +10,19 @@
 namespace cairn::tensor {
 namespace {
 
+// The layout beyond what blocks.h asserts beside each struct: alignment, and every field's offset.
+static_assert(alignof(BlockQ4_0) == 2 && alignof(BlockQ4_1) == 2 && alignof(BlockQ5_0) == 2 &&
+              alignof(BlockQ5_1) == 2 && alignof(BlockQ8_0) == 2 && alignof(BlockQ4_K) == 2 &&
+              alignof(BlockQ5_K) == 2 && alignof(BlockQ6_K) == 2);
+static_assert(offsetof(BlockQ4_0, d) == 0 && offsetof(BlockQ4_1, m) == 2 &&
+              offsetof(BlockQ5_0, qh) == 2 && offsetof(BlockQ5_1, m) == 2 &&
+              offsetof(BlockQ5_1, qh) == 4 && offsetof(BlockQ8_0, d) == 0);
+static_assert(offsetof(BlockQ4_K, dmin) == 2 && offsetof(BlockQ4_K, scales) == 4 &&
+              offsetof(BlockQ5_K, dmin) == 2 && offsetof(BlockQ5_K, scales) == 4 &&
+              offsetof(BlockQ5_K, qh) == 16);
+static_assert(offsetof(BlockQ6_K, ql) == 0 && offsetof(BlockQ6_K, qh) == 128 &&
+              offsetof(BlockQ6_K, scales) == 192);
+
 TEST(FormatTest, EveryEnumeratorHasItsOwnEntryInOrder) {
   std::set<std::string_view> names;
   std::set<std::uint32_t> types;

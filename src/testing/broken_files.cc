@@ -205,11 +205,13 @@ void AddTensors(List& list) {
   add("TensorWithoutDimensions", {.dims = {}}, kCorrupt);
   add("TensorOfFiveDimensions", {.dims = {32, 1, 1, 1, 1}}, kCorrupt);
   add("TensorOfHugeDimensions", {.dims_count = 0xffffffff}, kCorrupt);
-  add("DimensionZero", {.dims = {32, 0}}, kCorrupt);
-  add("FirstDimensionZero", {.dims = {0, 2}}, kCorrupt);
-  add("DimensionHuge", {.dims = {32, kHuge}}, kCorrupt);
-  add("DimensionsOverflow64", {.dims = {1ull << 32, 1ull << 32}, .type = 0}, kCorrupt);
-  add("DimensionsOverflowToSmall", {.dims = {1ull << 33, 1ull << 31, 2}, .type = 0}, kCorrupt);
+  add("DimensionZero", {.dims = {32, 0}}, kCorrupt, "impossible shape");
+  add("FirstDimensionZero", {.dims = {0, 2}}, kCorrupt, "impossible shape");
+  add("DimensionHuge", {.dims = {32, kHuge}}, kCorrupt, "impossible shape");
+  add("DimensionsOverflow64", {.dims = {1ull << 32, 1ull << 32}, .type = 0}, kCorrupt,
+      "impossible shape");
+  add("DimensionsOverflowToSmall", {.dims = {1ull << 33, 1ull << 31, 2}, .type = 0}, kCorrupt,
+      "impossible shape");
   add("BytesOverflow", {.dims = {1ull << 31, 1ull << 31}, .type = 0}, kCorrupt);
   add("BytesOverflowOfF64", {.dims = {1ull << 30, 1ull << 32}, .type = 28}, kCorrupt);
   add("RowNotWholeBlocks", {.dims = {33, 1}}, kCorrupt);
@@ -217,7 +219,9 @@ void AddTensors(List& list) {
   add("FormatKnownToOthers", {.type = 17}, kUnsupported, "IQ2_XS");
   add("FormatRemoved", {.type = 4}, kUnsupported, "4");
   add("FormatUnknown", {.type = 12345}, kUnsupported, "12345");
-  add("OffsetUnaligned", {.offset = 8}, kCorrupt);
+  File unaligned = WithEntry({.offset = 8});
+  unaligned.data_bytes = 128;  // so that only the alignment is wrong
+  list.Add("OffsetUnaligned", unaligned, kCorrupt, "not a multiple of 32");
   add("OffsetPastEnd", {.offset = 64}, kCorrupt);
   add("OffsetFarPastEnd", {.offset = 1ull << 40}, kCorrupt);
   add("OffsetOverflows", {.offset = kHuge - 31}, kCorrupt);

@@ -32,9 +32,7 @@ class GgufBytes {
  public:
   template <typename T>
   requires std::is_trivially_copyable_v<T>
-  void Put(T value) {
-    Append(&value, sizeof(T));
-  }
+  void Put(T value) { Append(&value, sizeof(T)); }
   void PutString(std::string_view text) {
     Put<std::uint64_t>(text.size());
     PutBytes(std::as_bytes(std::span(text)));
