@@ -2,6 +2,7 @@
 """Bad input: one clear sentence, the right exit code, nothing left half written."""
 import os
 import resource
+import signal
 import struct
 import subprocess
 
@@ -16,11 +17,14 @@ def text(value: str) -> bytes:
     return struct.pack("<Q", len(data)) + data
 
 
-def gguf(metadata: dict[str, str], tensors: list[tuple[str, int]] = ()) -> bytes:
-    """A GGUF file with string metadata and one-dimensional tensors of 32 elements of a type."""
+def gguf(metadata: dict[str, str | list[str]], tensors: list[tuple[str, int]] = ()) -> bytes:
+    """A GGUF file with metadata of strings and lists of them, and tensors of 32 elements."""
     out = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
     for key, value in metadata.items():
-        out += text(key) + struct.pack("<I", 8) + text(value)
+        if isinstance(value, str):
+            out += text(key) + struct.pack("<I", 8) + text(value)
+        else:
+            out += text(key) + struct.pack("<IIQ", 9, 8, len(value)) + b"".join(map(text, value))
     for number, (name, kind) in enumerate(tensors):
         out += text(name) + struct.pack("<IQIQ", 1, 32, kind, 4096 * number)
     out += b"\0" * (-len(out) % 32)
@@ -33,7 +37,8 @@ FILES = {
     "cut.gguf": gguf({"general.architecture": "llama"})[:40],
     "newer.gguf": b"GGUF" + struct.pack("<IQQ", 99, 0, 0),
     "architecture.gguf": gguf({"general.architecture": "perceptron"}),
-    "tokenizer.gguf": gguf({"general.architecture": "llama", "tokenizer.ggml.model": "runes"}),
+    "tokenizer.gguf": gguf({"general.architecture": "llama", "tokenizer.ggml.model": "runes",
+                            "tokenizer.ggml.tokens": ["a", "b"]}),
     "format.gguf": gguf({"general.architecture": "llama"}, [("token_embd.weight", 16)]),
     "huge.gguf": b"GGUF" + struct.pack("<IQQ", 3, 1 << 60, 1 << 60),
 }
@@ -67,9 +72,9 @@ TABLE = [
     (["jump"], USAGE, "jump"),
     (["run"], USAGE, "MODEL"),
     (["run", "smollm2", "hi", "--nosuchoption"], USAGE, "--nosuchoption"),
-    (["run", "smollm2", "hi", "-n", "-5"], USAGE, "-n"),
-    (["run", "smollm2", "hi", "-n", "many"], USAGE, "-n"),
-    (["run", "smollm2", "hi", "-n", "99999999999999999999"], USAGE, "-n"),
+    (["run", "smollm2", "hi", "-n", "-5"], USAGE, "whole number"),
+    (["run", "smollm2", "hi", "-n", "many"], USAGE, "whole number"),
+    (["run", "smollm2", "hi", "-n", "99999999999999999999"], USAGE, "whole number"),
     (["run", "smollm2", "hi", "--temp", "-1"], USAGE, "--temp"),
     (["run", "smollm2", "hi", "--temp", "nan"], USAGE, "--temp"),
     (["run", "smollm2", "hi", "--top-p", "7"], USAGE, "--top-p"),
@@ -157,6 +162,7 @@ def test_closed_pipe_ends_quietly(smollm2):
 
 
 def limit_file_size():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writing fails and does not kill
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 
 
@@ -167,6 +173,22 @@ def test_pull_of_a_file_onto_a_full_disk_leaves_nothing(smollm2, cairn):
     assert "disk" in done.stderr.decode().lower() or "large" in done.stderr.decode().lower()
     assert [p for p in cairn.home.rglob("*") if p.suffix == ".gguf"] == []
     assert sum(p.stat().st_size for p in cairn.home.rglob("*") if p.is_file()) < 1 << 20
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount the small disk")
+def test_pull_onto_a_small_disk_leaves_nothing(smollm2, cairn):
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(cairn.home)],
+                             capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"the small disk cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        done = cairn("pull", smollm2.home / "smollm2.gguf")
+        left = [p.name for p in cairn.home.rglob("*") if p.is_file() and p.stat().st_size]
+    finally:
+        subprocess.run(["umount", str(cairn.home)], check=True)
+    assert done.returncode == FAILED
+    assert "full" in done.stderr.decode() or "No space" in done.stderr.decode()
+    assert left == []
 
 
 def test_pull_without_an_index_is_one_sentence(cairn, tmp_path):
