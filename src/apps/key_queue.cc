@@ -17,10 +17,14 @@ int LengthOf(unsigned char lead) {
   return ones == 0 ? 1 : ones >= 2 && ones <= 4 ? ones : 0;
 }
 
-void ReplaceAll(std::string& text, std::string_view from, std::string_view to) {
-  for (std::size_t at = text.find(from); at != std::string::npos;
-       at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
+std::string ReplaceAll(std::string_view text, std::string_view from, std::string_view to) {
+  std::string out;
+  while (true) {
+    const std::size_t at = text.find(from);
+    out += text.substr(0, at);
+    if (at == std::string_view::npos) return out;
+    out += to;
+    text.remove_prefix(at + from.size());
   }
 }
 
@@ -84,10 +88,8 @@ bool KeyQueue::TakePasted() {
   return pasted;
 }
 
-std::string WithoutPasteSigns(std::string line) {
-  ReplaceAll(line, "\u21B5", "\n");
-  ReplaceAll(line, "\u21E5", "\t");
-  return line;
+std::string WithoutPasteSigns(std::string_view line) {
+  return ReplaceAll(ReplaceAll(line, "\u21B5", "\n"), "\u21E5", "\t");
 }
 
 }  // namespace cairn::apps

@@ -36,6 +36,6 @@ class KeyQueue {
 };
 
 // The text of a line in which KeyQueue put signs: they become what they stand for.
-std::string WithoutPasteSigns(std::string line);
+std::string WithoutPasteSigns(std::string_view line);
 
 }  // namespace cairn::apps

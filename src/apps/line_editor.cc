@@ -181,7 +181,7 @@ Line LineEditor::Read(const std::string& prompt) {
     history(s.history, &event, H_ENTER, line.c_str());
     history(s.history, &event, H_SAVE, s.history_file.c_str());
   }
-  if (s.keys.TakePasted()) line = WithoutPasteSigns(std::move(line));
+  if (s.keys.TakePasted()) line = WithoutPasteSigns(line);
   return {LineEnd::kEnter, std::move(line)};
 }
 

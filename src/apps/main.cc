@@ -46,21 +46,21 @@ void Build(CLI::App& app, Chosen& chosen, const Console& console) {
 
 // One sentence about what is wrong with the command line.
 std::string Explain(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  const CLI::App* command = nullptr;
-  if (argc > 1) command = app.get_subcommand_no_throw(argv[1]);
+  const std::string word = argc > 1 ? argv[1] : "";
+  const auto commands =
+      app.get_subcommands([&](const CLI::App* command) { return command->get_name() == word; });
   std::string text = error.what();
   while (!text.empty() && (text.back() == '\n' || text.back() == '.')) text.pop_back();
   for (char& c : text) {
     if (c == '\n') c = ' ';
   }
-  if (command == nullptr) {
-    const std::string word = argc > 1 ? argv[1] : "";
+  if (commands.empty()) {
     if (!word.starts_with('-')) {
       return fmt::format("there is no command '{}'; `cairn --help` lists them all", word);
     }
     return fmt::format("{}; see `cairn --help`", text);
   }
-  return fmt::format("{}; see `cairn {} --help`", text, command->get_name());
+  return fmt::format("{}; see `cairn {} --help`", text, word);
 }
 
 int Run(int argc, char** argv, Console& console) {
