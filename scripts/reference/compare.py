@@ -7,6 +7,7 @@ Usage (in .venv-reference, scripts/setup reference makes it):
   compare.py outside MODEL.gguf OUT.npy               logits by transformers (outside.py)
   compare.py llama MODEL.gguf OUT.npy                 logits by llama.cpp
   cairn logits MODEL --tokens "$(cat ids.txt)" --out OUT.npy      ours
+  build/release/reference_logits MODEL.gguf ids.txt 0 OUT.npy     the reference executor's
   compare.py report REFERENCE.npy OTHER.npy...        KL(REFERENCE || OTHER) in nats, top-1
 Text: the first 2,000 tokens of tests/data/persuasion.txt as one context. Files are [positions, vocabulary];
 `outside` works by blocks, so that not all positions are in memory in double precision at once.
