@@ -47,6 +47,13 @@ std::string HelpFormatter::Row(const std::string& left, const std::string& right
   return out + '\n';
 }
 
+std::string HelpFormatter::make_group(std::string group, bool is_positional,
+                                      std::vector<const CLI::Option*> options) const {
+  std::string out = "\n" + group + ":\n";
+  for (const CLI::Option* option : options) out += make_option(option, is_positional);
+  return out;
+}
+
 std::string HelpFormatter::make_option_opts(const CLI::Option* option) const {
   const std::string type = option->get_type_name();
   return type.empty() ? "" : " " + type;

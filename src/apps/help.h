@@ -5,12 +5,15 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 namespace cairn::apps {
 
 class HelpFormatter : public CLI::Formatter {
  public:
   explicit HelpFormatter(int columns);
+  std::string make_group(std::string group, bool is_positional,
+                         std::vector<const CLI::Option*> options) const override;
   std::string make_option_opts(const CLI::Option* option) const override;
   std::string make_option_desc(const CLI::Option* option) const override;
   std::string make_option(const CLI::Option* option, bool is_positional) const override;

@@ -31,8 +31,8 @@ constexpr const char* kExamples =
 
 using AddFunction = void (*)(CLI::App&, Chosen&);
 constexpr AddFunction kCommands[] = {
-    AddRun,      AddChat,       AddPull,   AddList,       AddShow,  AddRemove,
-    AddTokenize, AddDetokenize, AddLogits, AddPerplexity, AddBench, AddDoctor,
+    AddRun,        AddChat,     AddPull,   AddList,       AddShow,  AddRemove, AddTokenize,
+    AddDetokenize, AddTemplate, AddLogits, AddPerplexity, AddBench, AddDoctor,
 };
 
 void Build(CLI::App& app, Chosen& chosen, const Console& console) {
@@ -40,6 +40,7 @@ void Build(CLI::App& app, Chosen& chosen, const Console& console) {
   app.formatter(std::make_shared<HelpFormatter>(console.columns()));
   app.set_help_flag("-h,--help", "Explain the command");
   app.set_version_flag("--version", "cairn " CAIRN_VERSION);
+  app.get_option("--version")->description("Print the version");
   app.footer(kExamples);
   for (const AddFunction add : kCommands) add(app, chosen);
 }

@@ -3,41 +3,58 @@
 
 #include <fmt/format.h>
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <ctime>
+
 #include "apps/text.h"
 
 namespace cairn::apps {
 
-Result<PromptMaker> PromptMaker::Create(const model::Model& model, const std::string& file) {
-  if (!file.empty()) return PromptMaker(model, OR_RETURN(ReadTextFile(file)));
-  if (model.chat_template()) return PromptMaker(model, *model.chat_template());
-  return Fail(ErrorCode::kUnsupported,
-              fmt::format("{} has no chat template: it continues texts and was not made for "
-                          "conversations; `cairn run` continues a text, --chat-template FILE gives "
-                          "it a template",
-                          model.path()));
+std::chrono::local_seconds LocalTime() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  localtime_r(&now, &parts);
+  return std::chrono::local_seconds(std::chrono::seconds(timegm(&parts)));
 }
 
-// ChatML by hand, until the interpreter of templates is here.
+std::string TokenText(const model::Vocabulary& vocabulary, std::optional<std::int32_t> token) {
+  return token ? std::string(vocabulary.tokens[static_cast<std::size_t>(*token)]) : "";
+}
+
+Result<PromptMaker> PromptMaker::Create(const model::Model& model, const std::string& file) {
+  if (file.empty() && !model.chat_template()) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("{} has no chat template: it continues texts and was not made for "
+                            "conversations; `cairn run` continues a text, --chat-template FILE "
+                            "gives it a template",
+                            model.path()));
+  }
+  const std::string source = file.empty() ? *model.chat_template() : OR_RETURN(ReadTextFile(file));
+  auto parsed = model::ChatTemplate::Parse(source);
+  if (!parsed) {
+    return std::unexpected(std::move(parsed).error().Within("the chat template of " +
+                                                            (file.empty() ? model.path() : file)));
+  }
+  return PromptMaker(model, std::move(*parsed));
+}
+
 Result<std::vector<std::int32_t>> PromptMaker::Encode(const std::vector<Message>& messages) const {
-  if (!source_.contains("<|im_start|>")) {
-    return Fail(ErrorCode::kUnsupported, "this chat template cannot be run yet");
-  }
-  std::vector<model::TextPart> parts;
-  std::vector<std::string> heads;
-  heads.reserve(messages.size());
-  if (messages.empty() || messages[0].role != "system") {
-    parts.push_back(
-        {"<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by "
-         "Hugging Face<|im_end|>\n",
-         true});
-  }
+  boost::json::array values;
   for (const Message& message : messages) {
-    heads.push_back(fmt::format("<|im_start|>{}\n", message.role));
-    parts.push_back({heads.back(), true});
-    parts.push_back({message.content, false});
-    parts.push_back({"<|im_end|>\n", true});
+    values.push_back(boost::json::object{{"role", message.role}, {"content", message.content}});
   }
-  parts.push_back({"<|im_start|>assistant\n", true});
+  const boost::json::value list(std::move(values));
+  const model::Vocabulary& vocabulary = model_->tokenizer().vocabulary();
+  const auto rendered =
+      OR_RETURN(template_.Render({.messages = list,
+                                  .add_generation_prompt = true,
+                                  .bos_token = TokenText(vocabulary, vocabulary.bos),
+                                  .eos_token = TokenText(vocabulary, vocabulary.eos),
+                                  .now = LocalTime}));
+  std::vector<model::TextPart> parts;
+  for (const auto& part : rendered.parts) parts.push_back({part.text, part.from_template});
+  // The template writes the begin token itself where it wants one.
   return model_->tokenizer().Encode(parts, false);
 }
 

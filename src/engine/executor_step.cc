@@ -81,7 +81,9 @@ void Executor::Step::Work(int worker) {
 
 bool Executor::Step::RunStage(Walk& walk, const program::Stage& stage) {
   const RowRange rows = AllRows(stage.rows);
-  if (rows.count == 0) return true;
+  // The last layer's attention has its queries in sampled rows only; a step without any still has
+  // to store its keys and values.
+  if (rows.count == 0) return stage.attend() == nullptr || RunAttend(walk, stage);
   if (!RunPrelude(walk, stage, rows, false)) return false;
   if (stage.matmul() != nullptr) return RunMatmul(walk, stage, rows, false);
   if (stage.attend() != nullptr) return RunAttend(walk, stage);

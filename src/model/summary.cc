@@ -47,8 +47,16 @@ std::string GetText(const Gguf& gguf, std::string_view key) {
 
 std::string MainFormat(const std::vector<TensorGroup>& groups) {
   std::array<std::uint64_t, tensor::kFormats.size()> bytes{};
-  for (const TensorGroup& group : groups)
+  // Embeddings are often kept finer than the rest, and large in small models: the layers decide.
+  const auto in_layers = [](const TensorGroup& g) {
+    return g.part == "attention" || g.part == "feed-forward";
+  };
+  const bool layers = std::ranges::any_of(groups, in_layers);
+  for (const TensorGroup& group : groups) {
+    if (layers && !in_layers(group)) continue;
+
     bytes[static_cast<std::size_t>(group.format)] += group.bytes;
+  }
   const auto largest = std::ranges::max_element(bytes);
   if (*largest == 0) return "no tensors";
   const auto index = static_cast<std::size_t>(largest - bytes.begin());

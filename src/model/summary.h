@@ -25,7 +25,7 @@ struct TensorGroup {
 struct Summary {
   std::string architecture;  // empty where the file does not say
   std::string name;          // what the file calls itself; may be empty
-  std::string format;        // the one that most bytes have; "no tensors" for a vocabulary alone
+  std::string format;  // the one that most bytes of the layers have; "no tensors" for a vocabulary
   std::uint64_t parameters = 0;
   std::int64_t context = 0;  // tokens; 0 where the file does not say
   bool has_template = false;
