@@ -50,7 +50,7 @@ std::string ReadText(const std::string& path) {
   return text.str();
 }
 
-class StoreTest : public testing::Test {
+class StoreTest : public ::testing::Test {
  protected:
   StoreTest() : folder_(temp_.path() + "/models") {}
 
