@@ -72,6 +72,7 @@ bool Executor::Step::RunAttend(Walk& walk, const program::Stage& stage) {
     HeadUnit(body, block, static_cast<int>(at % heads), queries, queries && sampled);
   });
   if (!go) return false;
+  if (query_units == 0) return true;
   if (AllRows(stage.rows).count <= kMostSplitRows) return SplitAttend(walk, body, blocks);
   return Phase(walk, query_units, [&](std::int64_t i) {
     const RowBlock& block = blocks[static_cast<std::size_t>(i / heads)];

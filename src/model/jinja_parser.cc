@@ -157,11 +157,11 @@ ExprPtr Parser::Concat() {
 ExprPtr Parser::Product() {
   ExprPtr left = Power();
   while (IsOperator("*") || IsOperator("/") || IsOperator("//") || IsOperator("%")) {
-    const std::string text = Take().text;
-    const Op op = text == "*"    ? Op::kMul
-                  : text == "/"  ? Op::kDiv
-                  : text == "//" ? Op::kFloorDiv
-                                 : Op::kMod;
+    const Op op = IsOperator("*")    ? Op::kMul
+                  : IsOperator("/")  ? Op::kDiv
+                  : IsOperator("//") ? Op::kFloorDiv
+                                     : Op::kMod;
+    Take();
     left = Binary(Node(ExprKind::kBinary, std::move(left), Power()), op);
   }
   return left;
