@@ -114,6 +114,7 @@ void LineEditor::State::Quiet() const {
   termios mode;
   if (tcgetattr(STDIN_FILENO, &mode) != 0) return;
   mode.c_lflag &= ~static_cast<tcflag_t>(ECHO | ICANON);
+  mode.c_lflag |= NOFLSH;  // Ctrl-C must not throw away what was typed before it
   tcsetattr(STDIN_FILENO, TCSANOW, &mode);
 }
 
