@@ -80,9 +80,7 @@ TEST_F(EngineTest, AFullContextIsALimitAndTheSequenceStaysUsable) {
   EXPECT_EQ(testing::Append(*engine_, a_, good_).size(), 3u);
 }
 
-TEST_F(EngineTest, AnEmptyStepDoesNothing) {
-  EXPECT_TRUE(engine_->Step({}, kNoSink));
-}
+TEST_F(EngineTest, AnEmptyStepDoesNothing) { EXPECT_TRUE(engine_->Step({}, kNoSink)); }
 
 TEST_F(EngineTest, ACancelledStepLeavesTheSequenceAsItWas) {
   const Tokens text = RandomTokens(*tiny_.model(), 30, 1);
@@ -142,7 +140,9 @@ constexpr std::int32_t kPoison = 50;
 
 class NotFiniteTest : public ::testing::TestWithParam<tensor::Format> {
  protected:
-  TinyModel tiny_{TinySpec{.format = GetParam(), .embedding = tensor::Format::kF32, .tied = false,
+  TinyModel tiny_{TinySpec{.format = GetParam(),
+                           .embedding = tensor::Format::kF32,
+                           .tied = false,
                            .nan_token = kPoison}};
   std::unique_ptr<Engine> engine_ = MakeEngine(tiny_.model());
 };
@@ -161,7 +161,8 @@ TEST_P(NotFiniteTest, OneSequenceFailsAndTheOthersKeepTheirBytes) {
   for (int i = 0; i < 3; ++i) {
     entries.push_back({.sequence = &sequences[i],
                        .tokens = i == 1 ? std::span<const std::int32_t>(poisoned) : texts[i],
-                       .sampled = 20, .failure = {}});
+                       .sampled = 20,
+                       .failure = {}});
   }
   LogitRows rows[3];
   const auto stepped = engine_->Step(entries, [&](int entry, int, std::span<const float> logits) {

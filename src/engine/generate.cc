@@ -68,9 +68,8 @@ Result<Answer> Engine::Generate(Sequence& sequence, std::span<const std::int32_t
     return answer;
   };
   const auto prompt_start = std::chrono::steady_clock::now();
-  auto prefilled =
-      Prefill(sequence, prompt.subspan(static_cast<std::size_t>(answer.reused_tokens)), 1, sample,
-              stop);
+  auto prefilled = Prefill(sequence, prompt.subspan(static_cast<std::size_t>(answer.reused_tokens)),
+                           1, sample, stop);
   answer.prompt_seconds = SecondsSince(prompt_start);
   if (!prefilled) {
     if (prefilled.error().code == ErrorCode::kCancelled) return finish(FinishReason::kCancelled);

@@ -25,7 +25,8 @@ class GenerateTest : public ::testing::TestWithParam<bool> {
     return *tiny_.model()->tokenizer().Encode(text, true);
   }
   static GenerateOptions Options(std::int64_t max_tokens, std::uint64_t seed = 5) {
-    return {.max_tokens = max_tokens, .stop = {},
+    return {.max_tokens = max_tokens,
+            .stop = {},
             .sampling = {.temperature = 1.5f, .top_k = 0, .top_p = 1, .min_p = 0, .seed = seed}};
   }
   Answer Generate(Sequence& sequence, const Tokens& prompt, const GenerateOptions& options,
@@ -49,7 +50,8 @@ class GenerateTest : public ::testing::TestWithParam<bool> {
   }
 
   TinyModel tiny_{TinySpec{.architecture = GetParam() ? "gemma3" : "llama",
-                           .format = tensor::Format::kQ8_0, .sentence_piece = GetParam(),
+                           .format = tensor::Format::kQ8_0,
+                           .sentence_piece = GetParam(),
                            .layers = 2}};
   std::unique_ptr<Engine> engine_ = MakeEngine(tiny_.model(), {.threads = 1, .context = kContext});
 };
@@ -143,8 +145,7 @@ TEST_P(GenerateTest, ASinkThatReturnsFalseCancels) {
   const Tokens prompt = Prompt("the sound");
   const GenerateOptions options = Options(40, EndlessSeed(prompt, 40));
   int calls = 0;
-  const Answer answer =
-      Fresh(prompt, options, [&](std::string_view) { return ++calls < 3; });
+  const Answer answer = Fresh(prompt, options, [&](std::string_view) { return ++calls < 3; });
   EXPECT_EQ(answer.reason, FinishReason::kCancelled);
   EXPECT_LT(answer.tokens.size(), 40u);
   EXPECT_EQ(Fresh(prompt, options).text.substr(0, answer.text.size()), answer.text);
@@ -240,9 +241,8 @@ TEST_P(GenerateTest, TheSamePromptAgainComputesItsLastTokenOnly) {
   EXPECT_EQ(second.tokens, first.tokens);
 }
 
-INSTANTIATE_TEST_SUITE_P(Tokenizers, GenerateTest, ::testing::Bool(), [](const auto& info) {
-  return info.param ? "SentencePiece" : "ByteBpe";
-});
+INSTANTIATE_TEST_SUITE_P(Tokenizers, GenerateTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "SentencePiece" : "ByteBpe"; });
 
 TEST(GenerateNumericTest, ATokenThatIsNotANumberIsAnErrorOfThatAnswer) {
   const TinyModel tiny({.embedding = tensor::Format::kF32, .tied = false, .nan_token = 50});

@@ -65,8 +65,10 @@ Walked Walk(const TinyModel& tiny, std::span<const std::int32_t> tokens, bool ca
 class ReferenceAgreementTest : public ::testing::TestWithParam<TinySpec> {
  protected:
   ReferenceAgreementTest()
-      : tiny_(GetParam()), tokens_(testing::RandomTokens(*tiny_.model(), kTokens, 3)),
-        engine_(testing::MakeEngine(tiny_.model())), got_(testing::LogitsOf(*engine_, tokens_)) {}
+      : tiny_(GetParam()),
+        tokens_(testing::RandomTokens(*tiny_.model(), kTokens, 3)),
+        engine_(testing::MakeEngine(tiny_.model())),
+        got_(testing::LogitsOf(*engine_, tokens_)) {}
 
   TinyModel tiny_;
   std::vector<std::int32_t> tokens_;
@@ -82,8 +84,8 @@ TEST_P(ReferenceAgreementTest, LogitsAreWithinTheBoundOfTheFormats) {
 }
 
 // With the losses of the formats in the reference too, rounding of f32 is all that is left, until a
-// value falls on the other side of a rounding border: that row, and later rows that look at it, then
-// differ by a part of the loss. A wrong formula shows in every row.
+// value falls on the other side of a rounding border: that row, and later rows that look at it,
+// then differ by a part of the loss. A wrong formula shows in every row.
 TEST_P(ReferenceAgreementTest, LogitsAreThoseOfTheReferenceWithTheSameLosses) {
   const Walked exact = Walk(tiny_, tokens_, false);
   const Walked lossy = Walk(tiny_, tokens_, true);
@@ -101,10 +103,19 @@ std::vector<TinySpec> Specs() {
   std::vector<TinySpec> specs = testing::AllTinySpecs();
   using tensor::Format;
   specs.push_back({.format = Format::kQ8_0, .embedding = Format::kF16, .kv_heads = 4});
-  specs.push_back({.format = Format::kQ4_K, .embedding = Format::kQ6_K, .tied = false,
-                   .kv_heads = 1, .seed = 2});
-  specs.push_back({.architecture = "gemma3", .format = Format::kQ5_0, .embedding = Format::kQ8_0,
-                   .sentence_piece = true, .layers = 7, .window = 5, .softcap = 3, .seed = 3});
+  specs.push_back({.format = Format::kQ4_K,
+                   .embedding = Format::kQ6_K,
+                   .tied = false,
+                   .kv_heads = 1,
+                   .seed = 2});
+  specs.push_back({.architecture = "gemma3",
+                   .format = Format::kQ5_0,
+                   .embedding = Format::kQ8_0,
+                   .sentence_piece = true,
+                   .layers = 7,
+                   .window = 5,
+                   .softcap = 3,
+                   .seed = 3});
   return specs;
 }
 INSTANTIATE_TEST_SUITE_P(Tiny, ReferenceAgreementTest, ::testing::ValuesIn(Specs()),
@@ -114,27 +125,31 @@ INSTANTIATE_TEST_SUITE_P(Tiny, ReferenceAgreementTest, ::testing::ValuesIn(Specs
                            return name + "_" + std::to_string(info.index);
                          });
 
-// Float weights leave f16 as the only loss, so that a wrong position, part or window shows anywhere.
+// Float weights leave f16 as the only loss, so that a wrong position, part or window shows
+// anywhere.
 TEST(LongReferenceAgreementTest, RowsPastTheFirstPartsAgreeInChunksThatSampleLittle) {
   for (const char* architecture : {"llama", "gemma3"}) {
     const bool gemma = std::string_view(architecture) == "gemma3";
-    const TinyModel tiny({.architecture = architecture, .sentence_piece = gemma,
-                          .layers = gemma ? 6 : 2, .window = 100});
+    const TinyModel tiny({.architecture = architecture,
+                          .sentence_piece = gemma,
+                          .layers = gemma ? 6 : 2,
+                          .window = 100});
     const auto tokens = testing::RandomTokens(*tiny.model(), 600, 4);
     constexpr int kSampled = 70;
     DoubleRows lossy;
-    const auto report = testing::RunReference(
-        tiny.model()->program(), tiny.model()->gguf(), tokens, kSampled,
-        {.threads = 2, .canonical_losses = true}, [&](int, std::span<const double> logits) {
-          lossy.emplace_back(logits.begin(), logits.end());
-        });
+    const auto report = testing::RunReference(tiny.model()->program(), tiny.model()->gguf(), tokens,
+                                              kSampled, {.threads = 2, .canonical_losses = true},
+                                              [&](int, std::span<const double> logits) {
+                                                lossy.emplace_back(logits.begin(), logits.end());
+                                              });
     ASSERT_TRUE(report);
     for (const int chunk : {100, 600}) {
       const auto engine = testing::MakeEngine(tiny.model(), {.threads = 2, .step_rows = chunk});
       testing::SoilKv(*engine);
       Sequence sequence = testing::MakeSequence(*engine);
       const testing::LogitRows got = testing::Append(*engine, sequence, tokens, kSampled);
-      EXPECT_LT(Distance(lossy, got) / Size(lossy), 3e-4) << architecture << ", chunks of " << chunk;
+      EXPECT_LT(Distance(lossy, got) / Size(lossy), 3e-4)
+          << architecture << ", chunks of " << chunk;
     }
   }
 }

@@ -41,8 +41,8 @@ std::vector<TinySpec> FewSpecs() {
 }
 
 LogitRows Reference(const TinyModel& tiny, std::span<const std::int32_t> tokens) {
-  const auto engine = MakeEngine(tiny.model(), {.threads = 1, .isa = kernels::Isa::kPortable,
-                                                .step_rows = 1});
+  const auto engine =
+      MakeEngine(tiny.model(), {.threads = 1, .isa = kernels::Isa::kPortable, .step_rows = 1});
   return testing::LogitsOf(*engine, tokens);
 }
 
@@ -115,19 +115,21 @@ TEST(SameBytesTest, CompanyInAStepChangesNothing) {
         const std::size_t sampled = random() % (rows + 1);
         entries.push_back({.sequence = &sequences[s],
                            .tokens = std::span(texts[s]).subspan(at, rows),
-                           .sampled = static_cast<int>(sampled), .failure = {}});
+                           .sampled = static_cast<int>(sampled),
+                           .failure = {}});
         who.push_back(s);
         first_sampled.push_back(at + rows - sampled);
       }
-      const auto stepped = engine->Step(entries, [&](int e, int row, std::span<const float> logits) {
-        const auto entry = static_cast<std::size_t>(e);
-        const auto& alone =
-            expected[who[entry]][first_sampled[entry] + static_cast<std::size_t>(row)];
-        ASSERT_EQ(std::memcmp(alone.data(), logits.data(), logits.size_bytes()), 0)
-            << testing::NameOf(spec) << ", sequence " << who[entry] << ", position "
-            << first_sampled[entry] + static_cast<std::size_t>(row);
-        ++compared;
-      });
+      const auto stepped =
+          engine->Step(entries, [&](int e, int row, std::span<const float> logits) {
+            const auto entry = static_cast<std::size_t>(e);
+            const auto& alone =
+                expected[who[entry]][first_sampled[entry] + static_cast<std::size_t>(row)];
+            ASSERT_EQ(std::memcmp(alone.data(), logits.data(), logits.size_bytes()), 0)
+                << testing::NameOf(spec) << ", sequence " << who[entry] << ", position "
+                << first_sampled[entry] + static_cast<std::size_t>(row);
+            ++compared;
+          });
       ASSERT_TRUE(stepped) << stepped.error().message;
     }
     EXPECT_GT(compared, 200);
@@ -169,8 +171,10 @@ TEST(SameBytesTest, TwoSequencesTurnByTurnDoNotMix) {
       const auto i = static_cast<std::ptrdiff_t>(at);
       const LogitRows rows_a = testing::Append(*engine, first, std::span(a).subspan(at, 10));
       const LogitRows rows_b = testing::Append(*engine, second, std::span(b).subspan(at, 10));
-      ASSERT_TRUE(SameBytes(rows_a, LogitRows(expected_a.begin() + i, expected_a.begin() + i + 10)));
-      ASSERT_TRUE(SameBytes(rows_b, LogitRows(expected_b.begin() + i, expected_b.begin() + i + 10)));
+      ASSERT_TRUE(
+          SameBytes(rows_a, LogitRows(expected_a.begin() + i, expected_a.begin() + i + 10)));
+      ASSERT_TRUE(
+          SameBytes(rows_b, LogitRows(expected_b.begin() + i, expected_b.begin() + i + 10)));
     }
   }
 }

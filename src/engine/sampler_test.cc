@@ -18,8 +18,7 @@ namespace {
 std::map<int, double> PlainDistribution(std::vector<double> logits, const SamplingOptions& o,
                                         const std::vector<std::int32_t>& history) {
   std::map<int, int> counts;
-  const std::size_t window =
-      std::min(history.size(), static_cast<std::size_t>(o.repeat_window));
+  const std::size_t window = std::min(history.size(), static_cast<std::size_t>(o.repeat_window));
   for (std::size_t i = history.size() - window; i < history.size(); ++i) ++counts[history[i]];
   for (const auto& [token, count] : counts) {
     double& l = logits[static_cast<std::size_t>(token)];
@@ -32,7 +31,8 @@ std::map<int, double> PlainDistribution(std::vector<double> logits, const Sampli
     return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)];
   });
   if (o.temperature == 0) return {{order[0], 1.0}};
-  if (o.top_k > 0 && order.size() > static_cast<std::size_t>(o.top_k)) order.resize(static_cast<std::size_t>(o.top_k));
+  if (o.top_k > 0 && order.size() > static_cast<std::size_t>(o.top_k))
+    order.resize(static_cast<std::size_t>(o.top_k));
   const double most = logits[static_cast<std::size_t>(order[0])];
   const auto weight = [&](int token, double temperature) {
     return std::exp((logits[static_cast<std::size_t>(token)] - most) / temperature);
@@ -86,9 +86,7 @@ void ExpectDistribution(const SamplingOptions& options, const std::string& what)
   }
 }
 
-SamplingOptions Plain() {
-  return {.temperature = 1, .top_k = 0, .top_p = 1, .min_p = 0};
-}
+SamplingOptions Plain() { return {.temperature = 1, .top_k = 0, .top_p = 1, .min_p = 0}; }
 
 TEST(SamplerTest, DrawsFollowTheWholeDistributionWhenNothingCuts) {
   ExpectDistribution(Plain(), "plain");
@@ -116,8 +114,9 @@ TEST(SamplerTest, EachOptionGivesThePlainDistribution) {
 
 // Top-p of what top-k left, min-p before the temperature: another order gives another set.
 TEST(SamplerTest, OptionsApplyInTheOrderOfThePage) {
-  ExpectDistribution({.temperature = 2, .top_k = 12, .top_p = 0.8f, .min_p = 0.25f,
-                      .repeat_penalty = 1.3f}, "all");
+  ExpectDistribution(
+      {.temperature = 2, .top_k = 12, .top_p = 0.8f, .min_p = 0.25f, .repeat_penalty = 1.3f},
+      "all");
 }
 
 TEST(SamplerTest, ZeroTemperatureTakesTheLargestAndTheLowerIdOnTies) {

@@ -28,8 +28,8 @@ LogitRows Append(engine::Engine& engine, engine::Sequence& sequence,
                  std::span<const std::int32_t> tokens, std::int64_t sampled) {
   if (sampled < 0) sampled = static_cast<std::int64_t>(tokens.size());
   LogitRows rows(static_cast<std::size_t>(sampled));
-  const auto done = engine.Prefill(
-      sequence, tokens, sampled, [&](int, int row, std::span<const float> logits) {
+  const auto done =
+      engine.Prefill(sequence, tokens, sampled, [&](int, int row, std::span<const float> logits) {
         rows[static_cast<std::size_t>(row)].assign(logits.begin(), logits.end());
       });
   if (!done) fmt::print(stderr, "{}\n", done.error().message);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // On the real models: the reference executor against logits by transformers (tests/golden/logits,
-// made by scripts/reference/make_fixtures.py), the canonical kernels against the reference executor,
-// and what the models answer.
+// made by scripts/reference/make_fixtures.py), the canonical kernels against the reference
+// executor, and what the models answer.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -83,7 +83,8 @@ double Divergence(std::span<const double> p, std::span<const float> q) {
 class ReferenceGoldenTest : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    const auto path = RealModel(std::string(GetParam()).substr(0, std::string(GetParam()).find('_')));
+    const auto path =
+        RealModel(std::string(GetParam()).substr(0, std::string(GetParam()).find('_')));
     if (!path) GTEST_SKIP() << "the model folder has no such model (make models)";
     path_ = *path;
   }
@@ -102,15 +103,15 @@ TEST_P(ReferenceGoldenTest, LogitsAreThoseOfTransformersAndTheKernelsAreNear) {
   const LogitRows canonical = Append(*engine, sequence, fixture.tokens, sampled);
   double divergence = 0;
   int same_top = 0;
-  const auto report = RunReference(
-      (*loaded)->program(), (*loaded)->gguf(), fixture.tokens, sampled, {},
-      [&](int row, std::span<const double> logits) {
-        const auto r = static_cast<std::size_t>(row);
-        if (r < fixture.positions.size()) ExpectPosition(fixture.positions[r], logits);
-        divergence += Divergence(logits, canonical[r]);
-        same_top += std::ranges::max_element(logits) - logits.begin() ==
-                    std::ranges::max_element(canonical[r]) - canonical[r].begin();
-      });
+  const auto report =
+      RunReference((*loaded)->program(), (*loaded)->gguf(), fixture.tokens, sampled, {},
+                   [&](int row, std::span<const double> logits) {
+                     const auto r = static_cast<std::size_t>(row);
+                     if (r < fixture.positions.size()) ExpectPosition(fixture.positions[r], logits);
+                     divergence += Divergence(logits, canonical[r]);
+                     same_top += std::ranges::max_element(logits) - logits.begin() ==
+                                 std::ranges::max_element(canonical[r]) - canonical[r].begin();
+                   });
   ASSERT_TRUE(report) << report.error().message;
   divergence /= sampled;
   RecordProperty("mean_divergence", std::to_string(divergence));

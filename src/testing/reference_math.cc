@@ -48,8 +48,8 @@ double BlockScale(const double* x, int n) {
 
 }  // namespace
 
-CAIRN_CLONES void PanelProduct(const double* x, int rows, int cols, const double* panel, double* out,
-                               std::ptrdiff_t out_stride) {
+CAIRN_CLONES void PanelProduct(const double* x, int rows, int cols, const double* panel,
+                               double* out, std::ptrdiff_t out_stride) {
   constexpr int kRows = 4;
   int r = 0;
   for (; r + kRows <= rows; r += kRows) {

@@ -82,7 +82,8 @@ class Maker {
     if (spec_.nan_token) {
       WriteWithNan(rows);
     } else {
-      writer_.AddRandomTensor("token_embd.weight", format, {shape_.width, rows}, spec_.seed, spread);
+      writer_.AddRandomTensor("token_embd.weight", format, {shape_.width, rows}, spec_.seed,
+                              spread);
     }
     if (!spec_.tied) {
       writer_.AddRandomTensor("output.weight", format, {shape_.width, rows}, spec_.seed, spread);
@@ -103,7 +104,9 @@ class Maker {
   }
 
   void WriteLayer(int layer) {
-    const auto name = [&](const char* part) { return fmt::format("blk.{}.{}.weight", layer, part); };
+    const auto name = [&](const char* part) {
+      return fmt::format("blk.{}.{}.weight", layer, part);
+    };
     const auto matrix = [&](const char* part, std::int64_t inputs, std::int64_t outputs,
                             double gain) {
       writer_.AddRandomTensor(name(part), spec_.format, {inputs, outputs}, spec_.seed,
@@ -172,8 +175,12 @@ std::vector<TinySpec> AllTinySpecs() {
   for (const tensor::FormatTraits& traits : tensor::kFormats) {
     if (!traits.has_matmul) continue;
     specs.push_back({.architecture = "llama", .format = traits.format, .tied = tied});
-    specs.push_back({.architecture = "gemma3", .format = traits.format, .tied = !tied,
-                     .sentence_piece = true, .layers = 6, .kv_heads = 1});
+    specs.push_back({.architecture = "gemma3",
+                     .format = traits.format,
+                     .tied = !tied,
+                     .sentence_piece = true,
+                     .layers = 6,
+                     .kv_heads = 1});
     tied = !tied;
   }
   return specs;

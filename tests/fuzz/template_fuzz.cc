@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a chat template: an Error or a prompt within its budgets, whose parts are well formed.
+// Any bytes as a chat template: an Error or a prompt within its budgets, whose parts are well
+// formed.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// reference_logits MODEL.gguf TOKENS.txt LAST OUT.npy [--losses]: the reference executor's logits of
-// the last LAST positions, as a NumPy file of f32; with --losses those of the canonical formats
+// reference_logits MODEL.gguf TOKENS.txt LAST OUT.npy [--losses]: the reference executor's logits
+// of the last LAST positions, as a NumPy file of f32; with --losses those of the canonical formats
 // (ReferenceOptions). TOKENS.txt holds ids, separated by commas or white space; LAST 0 means all. A
 // tool of the proofs (docs/correctness.md), no part of cairn.
 #include <fmt/format.h>
@@ -38,8 +38,8 @@ std::vector<std::int32_t> ReadTokens(const char* path) {
 }
 
 void WriteHeader(std::ofstream& out, int rows, int columns) {
-  std::string header = fmt::format(
-      "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows, columns);
+  std::string header =
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows, columns);
   header.append(63 - (10 + header.size()) % 64, ' ').push_back('\n');
   out << "\x93NUMPY" << '\x01' << '\0' << static_cast<char>(header.size() & 255)
       << static_cast<char>(header.size() >> 8) << header;
@@ -56,7 +56,8 @@ Result<void> Run(char** arguments, bool losses) {
   WriteHeader(out, sampled, program.vocabulary);
   std::vector<float> row;
   OR_RETURN(cairn::testing::RunReference(
-      program, gguf, tokens, sampled, {.canonical_losses = losses}, [&](int, std::span<const double> logits) {
+      program, gguf, tokens, sampled, {.canonical_losses = losses},
+      [&](int, std::span<const double> logits) {
         row.assign(logits.begin(), logits.end());
         out.write(reinterpret_cast<const char*>(row.data()),
                   static_cast<std::streamsize>(row.size() * sizeof(float)));

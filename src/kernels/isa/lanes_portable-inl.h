@@ -54,13 +54,21 @@ CAIRN_INLINE VI OrI(VI a, VI b) { return a | b; }
 CAIRN_INLINE VB OrI(VB a, VB b) { return a | b; }
 typedef uint32_t VU __attribute__((vector_size(64)));
 template <int kBits>
-CAIRN_INLINE VI ShiftLeft(VI a) { return (VI)((VU)a << kBits); }
+CAIRN_INLINE VI ShiftLeft(VI a) {
+  return (VI)((VU)a << kBits);
+}
 template <int kBits>
-CAIRN_INLINE VI ShiftRight(VI a) { return (VI)((VU)a >> kBits); }
+CAIRN_INLINE VI ShiftRight(VI a) {
+  return (VI)((VU)a >> kBits);
+}
 template <int kBits>
-CAIRN_INLINE VB ShiftLeft(VB a) { return (VB)((VU)a << kBits); }
+CAIRN_INLINE VB ShiftLeft(VB a) {
+  return (VB)((VU)a << kBits);
+}
 template <int kBits>
-CAIRN_INLINE VB ShiftRight(VB a) { return (VB)((VU)a >> kBits); }
+CAIRN_INLINE VB ShiftRight(VB a) {
+  return (VB)((VU)a >> kBits);
+}
 CAIRN_INLINE VI BitsOf(VF a) { return (VI)a; }
 CAIRN_INLINE VF FloatOfBits(VI a) { return (VF)a; }
 CAIRN_INLINE VI MaxI(VI a, VI b) { return a > b ? a : b; }

@@ -76,8 +76,8 @@ constexpr int Log2(int x) { return x <= 1 ? 0 : 1 + Log2(x / 2); }
 template <int kWidth>
 struct ActivationBlock {
   static constexpr int kScale = 32 * kWidth;
-  static constexpr int kSum = 36 * kWidth;          // f32 d * sum
-  static constexpr int kMinusSum = 40 * kWidth;     // int32; then of each half
+  static constexpr int kSum = 36 * kWidth;       // f32 d * sum
+  static constexpr int kMinusSum = 40 * kWidth;  // int32; then of each half
   static constexpr int kBytes = kActivationBlockBytes * kWidth;
 };
 
@@ -97,8 +97,8 @@ template <typename Format, int kWidth, int kSub>
 CAIRN_INLINE VI StartSum(const uint8_t* activations, int column) {
   constexpr bool kCorrect = Format::kBias != 0 && (!Format::kWide || kBiasWide);
   if constexpr (!kCorrect) return ZeroI();
-  constexpr int kOffset = ActivationBlock<kWidth>::kMinusSum +
-                          (Format::kSubs == 2 ? (1 + kSub) * 4 * kWidth : 0);
+  constexpr int kOffset =
+      ActivationBlock<kWidth>::kMinusSum + (Format::kSubs == 2 ? (1 + kSub) * 4 * kWidth : 0);
   return ShiftLeft<Log2(Format::kBias)>(Set1I(LoadInt(activations + kOffset + 4 * column)));
 }
 
