@@ -15,7 +15,7 @@ function(cairn_room name)
   else()
     add_library(cairn_${name} STATIC ${sources})
     set(scope PUBLIC)
-    # GCC 12 warns about std::string's own copies when it inlines them (bug 105651).
+    # GCC 12 warns about the insides of std::string when it inlines its copies (bug 105651).
     target_compile_options(cairn_${name} PRIVATE -Wno-restrict -Wno-maybe-uninitialized)
   endif()
   target_include_directories(cairn_${name} ${scope} ${PROJECT_SOURCE_DIR}/src)

@@ -55,13 +55,13 @@ void IgnoreResult(const Result<T>& /*result*/, const char* /*reason*/) {}
 
 // Evaluates `expr` (a Result); on failure returns its Error from the enclosing function, otherwise
 // is the value. GCC and Clang statement expression.
-#define OR_RETURN(expr)                                                     \
-  ({                                                                        \
-    auto or_return_result = (expr);                                         \
-    if (!or_return_result) {                                                \
+#define OR_RETURN(expr)                                                            \
+  ({                                                                               \
+    auto or_return_result = (expr);                                                \
+    if (!or_return_result) {                                                       \
       return std::unexpected<::cairn::Error>(std::move(or_return_result).error()); \
-    }                                                                       \
-    ::cairn::internal::TakeValue(or_return_result);                         \
+    }                                                                              \
+    ::cairn::internal::TakeValue(or_return_result);                                \
   })
 
 namespace cairn::internal {

@@ -34,7 +34,8 @@ Result<std::int64_t> ChooseContext(const model::Model& model, std::int64_t asked
                             model.context_length()));
   }
   if (asked > 0) return asked;
-  const std::size_t fitting = AvailableMemoryBytes() / 2 / std::max<std::size_t>(1, bytes_per_token);
+  const std::size_t fitting =
+      AvailableMemoryBytes() / 2 / std::max<std::size_t>(1, bytes_per_token);
   return std::clamp<std::int64_t>(static_cast<std::int64_t>(fitting), 256,
                                   std::max<std::int64_t>(256, model.context_length()));
 }
@@ -62,13 +63,12 @@ Result<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const model::Mode
       OR_RETURN(ChooseContext(*model, options.context, layout.bytes_per_token()));
   auto state = std::make_unique<State>(std::move(model), options, context, threads,
                                        kernels::KernelsFor(isa), std::move(layout));
-  const int logit_rows =
-      std::min(kLogitRows, RoundUp(options.step_rows, kernels::kTileRows));
-  const program::StepShape shape{.tokens = options.step_rows, .sampled = options.step_rows,
-                                 .logit_rows = logit_rows};
-  state->executor = OR_RETURN(Executor::Create(
-      state->model->program(), state->model->weights(), state->kernels, state->memory.layout(),
-      state->team, shape, context));
+  const int logit_rows = std::min(kLogitRows, RoundUp(options.step_rows, kernels::kTileRows));
+  const program::StepShape shape{
+      .tokens = options.step_rows, .sampled = options.step_rows, .logit_rows = logit_rows};
+  state->executor =
+      OR_RETURN(Executor::Create(state->model->program(), state->model->weights(), state->kernels,
+                                 state->memory.layout(), state->team, shape, context));
   return std::unique_ptr<Engine>(new Engine(std::move(state)));
 }
 
@@ -78,9 +78,7 @@ int Engine::threads() const { return state_->team.size(); }
 kernels::Isa Engine::isa() const { return state_->kernels.isa; }
 int Engine::step_rows() const { return state_->options.step_rows; }
 std::size_t Engine::step_buffer_bytes() const { return state_->executor->buffer_bytes(); }
-std::size_t Engine::kv_bytes_per_token() const {
-  return state_->memory.layout().bytes_per_token();
-}
+std::size_t Engine::kv_bytes_per_token() const { return state_->memory.layout().bytes_per_token(); }
 
 std::size_t Engine::weight_bytes_per_step() const {
   const program::Program& program = state_->model->program();
@@ -144,9 +142,10 @@ Result<void> Engine::State::CheckEntries(std::span<const StepEntry> entries) con
   }
   if (rows > static_cast<std::size_t>(options.step_rows) ||
       entries.size() > static_cast<std::size_t>(options.step_sequences)) {
-    return Fail(ErrorCode::kLimit,
-                fmt::format("a step of {} rows and {} sequences was asked for, at most {} and {} fit",
-                            rows, entries.size(), options.step_rows, options.step_sequences));
+    return Fail(
+        ErrorCode::kLimit,
+        fmt::format("a step of {} rows and {} sequences was asked for, at most {} and {} fit", rows,
+                    entries.size(), options.step_rows, options.step_sequences));
   }
   return {};
 }
@@ -165,15 +164,18 @@ Result<void> Engine::Step(std::span<StepEntry> entries, const LogitsSink& sink,
     Sequence::State& sequence = *entry.sequence->state_;
     const auto rows = static_cast<int>(entry.tokens.size());
     OR_RETURN(sequence.tiles.Grow(entry.sequence->size() + rows));
-    s.slices.push_back({.tiles = &sequence.tiles, .position = entry.sequence->size(),
-                        .first_row = static_cast<int>(s.tokens.size()), .rows = rows,
+    s.slices.push_back({.tiles = &sequence.tiles,
+                        .position = entry.sequence->size(),
+                        .first_row = static_cast<int>(s.tokens.size()),
+                        .rows = rows,
                         .first_sampled = static_cast<int>(s.sampled_entries.size()),
                         .sampled = entry.sampled});
     s.tokens.insert(s.tokens.end(), entry.tokens.begin(), entry.tokens.end());
     s.sampled_entries.insert(s.sampled_entries.end(), static_cast<std::size_t>(entry.sampled),
                              static_cast<int>(i));
   }
-  const StepInput input{.tokens = s.tokens, .slices = s.slices,
+  const StepInput input{.tokens = s.tokens,
+                        .slices = s.slices,
                         .sampled = static_cast<int>(s.sampled_entries.size())};
   const auto vocabulary = static_cast<std::size_t>(s.model->program().vocabulary);
   const LogitRowsSink rows_sink = [&](int first, int rows, const float* logits,
@@ -206,16 +208,18 @@ Result<void> Engine::Prefill(Sequence& sequence, std::span<const std::int32_t> t
   const std::int64_t first_sampled = total - std::clamp<std::int64_t>(sampled, 0, total);
   for (std::int64_t at = 0; at < total;) {
     const std::int64_t take = std::min<std::int64_t>(total - at, step_rows());
-    StepEntry entry{.sequence = &sequence,
-                    .tokens = tokens.subspan(static_cast<std::size_t>(at),
-                                             static_cast<std::size_t>(take)),
-                    .sampled = static_cast<int>(
-                        std::clamp<std::int64_t>(at + take - first_sampled, 0, take)),
-                    .failure = {}};
+    StepEntry entry{
+        .sequence = &sequence,
+        .tokens = tokens.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(take)),
+        .sampled = static_cast<int>(std::clamp<std::int64_t>(at + take - first_sampled, 0, take)),
+        .failure = {}};
     const std::int64_t base = at + take - entry.sampled - first_sampled;
-    OR_RETURN(Step({&entry, 1}, [&](int, int row, std::span<const float> logits) {
-      sink(0, static_cast<int>(base) + row, logits);
-    }, stop));
+    OR_RETURN(Step(
+        {&entry, 1},
+        [&](int, int row, std::span<const float> logits) {
+          sink(0, static_cast<int>(base) + row, logits);
+        },
+        stop));
     if (entry.failure) return std::unexpected(*std::move(entry.failure));
     at += take;
   }

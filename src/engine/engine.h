@@ -30,11 +30,11 @@
 namespace cairn::engine {
 
 struct EngineOptions {
-  int threads = 0;                   // 0: the physical cores this process may use; at most 256
-  std::optional<kernels::Isa> isa;   // absent: the best the machine has
-  std::int64_t context = 0;          // tokens per sequence; 0: what the model has and memory fits
-  int step_rows = 512;               // most rows of one step: the prefill chunk, 1 to 65,536
-  int step_sequences = 64;           // most sequences of one step
+  int threads = 0;                  // 0: the physical cores this process may use; at most 256
+  std::optional<kernels::Isa> isa;  // absent: the best the machine has
+  std::int64_t context = 0;         // tokens per sequence; 0: what the model has and memory fits
+  int step_rows = 512;              // most rows of one step: the prefill chunk, 1 to 65,536
+  int step_sequences = 64;          // most sequences of one step
 };
 
 // One conversation's tokens and their KV. Made by Engine::NewSequence.
@@ -68,8 +68,7 @@ struct StepEntry {
 
 // Receives the logits of one sampled row: which entry, which row of the entry (0-based), and
 // vocabulary-many values, valid during the call. Called on the caller's thread.
-using LogitsSink =
-    std::function<void(int entry, int row, std::span<const float> logits)>;
+using LogitsSink = std::function<void(int entry, int row, std::span<const float> logits)>;
 
 enum class FinishReason { kEndOfTurn, kStopString, kLength, kContext, kCancelled };
 std::string_view FinishReasonName(FinishReason reason);  // "end of turn", ...
@@ -84,8 +83,8 @@ struct Answer {
   std::string text;
   std::vector<std::int32_t> tokens;  // includes the end token when there was one
   FinishReason reason = FinishReason::kLength;
-  std::int64_t prompt_tokens = 0;    // of the whole prompt
-  std::int64_t reused_tokens = 0;    // of them found in the sequence already
+  std::int64_t prompt_tokens = 0;  // of the whole prompt
+  std::int64_t reused_tokens = 0;  // of them found in the sequence already
   double prompt_seconds = 0;
   double answer_seconds = 0;
 };
@@ -119,7 +118,8 @@ class Engine {
   // Appends the entries' tokens to their sequences and reports logits. All entries together have
   // at most step_rows() rows and step_sequences entries, a sequence appears once. On failure
   // (kLimit: a context is full; kInvalidArgument: a token the model does not have; kCancelled;
-  // kOutOfMemory) no sequence has grown. An entry whose values leave the finite numbers fails alone.
+  // kOutOfMemory) no sequence has grown. An entry whose values leave the finite numbers fails
+  // alone.
   [[nodiscard]] Result<void> Step(std::span<StepEntry> entries, const LogitsSink& sink,
                                   std::stop_token stop = {});
 

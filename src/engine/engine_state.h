@@ -20,8 +20,12 @@ struct Engine::State {
   State(std::shared_ptr<const model::Model> model_in, const EngineOptions& options_in,
         std::int64_t context_in, int threads, const kernels::Kernels& kernels_in,
         kv::KvLayout layout)
-      : model(std::move(model_in)), options(options_in), context(context_in), team(threads),
-        kernels(kernels_in), memory(std::move(layout)) {}
+      : model(std::move(model_in)),
+        options(options_in),
+        context(context_in),
+        team(threads),
+        kernels(kernels_in),
+        memory(std::move(layout)) {}
 
   [[nodiscard]] Result<void> CheckEntries(std::span<const StepEntry> entries) const;
 

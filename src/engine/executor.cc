@@ -20,15 +20,14 @@ std::size_t ScratchFloats(const program::Program& program) {
     if (op.kind == program::OpKind::kMatmul) {
       // A tile of rows and remainders.
       const int cols = program.weights[static_cast<std::size_t>(op.weight)].cols;
-      floats = std::max(floats, static_cast<std::size_t>(program::BufferStride(cols)) *
-                                    kernels::kTileRows);
+      floats = std::max(floats,
+                        static_cast<std::size_t>(program::BufferStride(cols)) * kernels::kTileRows);
     }
     if (op.kind != program::OpKind::kAttend) continue;
     const auto& attributes = op.as<program::AttendAttributes>();
     const auto& layer = program.kv_layers[static_cast<std::size_t>(attributes.layer)];
-    floats = std::max<std::size_t>(
-        floats, static_cast<std::size_t>(kernels::AttendScratchFloats(
-                    layer.head_dim, attributes.heads / layer.heads)));
+    floats = std::max<std::size_t>(floats, static_cast<std::size_t>(kernels::AttendScratchFloats(
+                                               layer.head_dim, attributes.heads / layer.heads)));
   }
   return RoundUp<std::size_t>(floats, 16);
 }
@@ -63,13 +62,17 @@ Executor::Executor(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Executor::~Executor() = default;
 
 Result<std::unique_ptr<Executor>> Executor::Create(
-    const program::Program& program, const model::Weights& weights,
-    const kernels::Kernels& kernels, const kv::KvLayout& layout, parallel::WorkerTeam& team,
-    const program::StepShape& shape, std::int64_t context) {
+    const program::Program& program, const model::Weights& weights, const kernels::Kernels& kernels,
+    const kv::KvLayout& layout, parallel::WorkerTeam& team, const program::StepShape& shape,
+    std::int64_t context) {
   OR_RETURN(RefuseWhatKernelsLack(program));
-  auto state = std::unique_ptr<State>(
-      new State{.program = program, .weights = weights, .kernels = kernels, .layout = layout,
-                .team = team, .shape = shape, .fused = program::Fuse(program)});
+  auto state = std::unique_ptr<State>(new State{.program = program,
+                                                .weights = weights,
+                                                .kernels = kernels,
+                                                .layout = layout,
+                                                .team = team,
+                                                .shape = shape,
+                                                .fused = program::Fuse(program)});
   OR_RETURN(program::PlanBuffers(program, shape, state->fused));
   state->tail = state->fused.tail;
   state->most_parts =
@@ -82,11 +85,11 @@ Result<std::unique_ptr<Executor>> Executor::Create(
     angle_floats += static_cast<std::size_t>(shape.tokens) * static_cast<std::size_t>(rope.n_rot);
   }
   state->angles = OR_RETURN(AlignedBuffer::Allocate(angle_floats * sizeof(float)));
-  state->states = OR_RETURN(
-      AlignedBuffer::Allocate(StateFloats(program, state->most_parts) * sizeof(float)));
+  state->states =
+      OR_RETURN(AlignedBuffer::Allocate(StateFloats(program, state->most_parts) * sizeof(float)));
   state->scratch_floats = ScratchFloats(program);
-  state->scratch = OR_RETURN(AlignedBuffer::Allocate(
-      state->scratch_floats * sizeof(float) * static_cast<std::size_t>(team.size())));
+  state->scratch = OR_RETURN(AlignedBuffer::Allocate(state->scratch_floats * sizeof(float) *
+                                                     static_cast<std::size_t>(team.size())));
   state->slice_of_row.resize(static_cast<std::size_t>(shape.tokens));
   state->row_of_sampled.resize(static_cast<std::size_t>(shape.sampled));
   state->failed = std::vector<std::atomic<int>>(static_cast<std::size_t>(shape.tokens));

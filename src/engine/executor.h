@@ -32,7 +32,7 @@ struct SequenceSlice {
   std::int64_t position = 0;  // of its first row
   int first_row = 0;          // in the step
   int rows = 0;
-  int first_sampled = 0;      // its sampled rows are its last ones, numbered through the step
+  int first_sampled = 0;  // its sampled rows are its last ones, numbered through the step
   int sampled = 0;
   int failed_layer = kNotFailed;  // out: the first layer with a value that is not finite; -1 for
                                   // outside the layers
@@ -45,7 +45,8 @@ struct StepInput {
   int sampled = 0;                       // rows sampled in all
 };
 
-// Logits of sampled rows [first, first + rows), `stride` floats apart; called on the caller's thread.
+// Logits of sampled rows [first, first + rows), `stride` floats apart; called on the caller's
+// thread.
 using LogitRowsSink =
     std::function<void(int first, int rows, const float* logits, std::ptrdiff_t stride)>;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The attention stage of a step: first norms, rotation and the stores of keys and values, head by
-// head; then the attention itself, by blocks of rows, or by parts of single rows when there are few.
+// head; then the attention itself, by blocks of rows, or by parts of single rows when there are
+// few.
 #include <algorithm>
 
 #include "base/check.h"
@@ -14,8 +15,10 @@ using program::Rows;
 kernels::AttendView Executor::Step::ViewOf(const AttendBody& body, const RowBlock& block) const {
   const SequenceSlice& slice = input_.slices[static_cast<std::size_t>(block.slice)];
   const kv::KvPlace& place = s_.layout.layers[static_cast<std::size_t>(body.attributes.layer)];
-  return {.kv = {.tiles = slice.tiles->tiles(place.group), .offset = place.offset,
-                 .head_dim = body.kv.head_dim, .heads = body.kv.heads},
+  return {.kv = {.tiles = slice.tiles->tiles(place.group),
+                 .offset = place.offset,
+                 .head_dim = body.kv.head_dim,
+                 .heads = body.kv.heads},
           .q = s_.rows(body.q, block.row),
           .out = s_.rows(body.out, block.row),
           .first = block.position,
@@ -35,8 +38,8 @@ void Executor::Step::HeadUnit(const AttendBody& body, const RowBlock& block, int
   const int group = queries ? body.attributes.heads / body.kv.heads : 1;
   const kernels::RowsView rows = s_.rows(queries ? body.q : body.k, block.row);
   for (int r = 0; r < block.rows; ++r) {
-    const int row = sampled ? s_.row_of_sampled[static_cast<std::size_t>(block.row + r)]
-                            : block.row + r;
+    const int row =
+        sampled ? s_.row_of_sampled[static_cast<std::size_t>(block.row + r)] : block.row + r;
     for (int h = head * group; h < (head + 1) * group; ++h) {
       float* x = rows.row(r) + static_cast<std::ptrdiff_t>(h) * d;
       if (ops.weight >= 0) {
@@ -44,8 +47,8 @@ void Executor::Step::HeadUnit(const AttendBody& body, const RowBlock& block, int
       }
       if (ops.rotary >= 0) {
         const float* angle = s_.angle(ops.rotary, row);
-        s_.kernels.rotate(ops.rotate->pairs, angle, angle + s_.pairs(ops.rotary),
-                          ops.rotate->n_rot, x);
+        s_.kernels.rotate(ops.rotate->pairs, angle, angle + s_.pairs(ops.rotary), ops.rotate->n_rot,
+                          x);
       }
     }
   }
@@ -66,12 +69,12 @@ bool Executor::Step::RunAttend(Walk& walk, const program::Stage& stage) {
   const bool go = Phase(walk, stores + query_units, [&](std::int64_t i) {
     const bool queries = i >= stores;
     const std::int64_t at = queries ? i - stores : i;
-    const RowBlock& block =
-        queries ? blocks[static_cast<std::size_t>(at / heads)]
-                : s_.token_blocks[static_cast<std::size_t>(at / heads)];
+    const RowBlock& block = queries ? blocks[static_cast<std::size_t>(at / heads)]
+                                    : s_.token_blocks[static_cast<std::size_t>(at / heads)];
     HeadUnit(body, block, static_cast<int>(at % heads), queries, queries && sampled);
   });
   if (!go) return false;
+  if (query_units == 0) return true;
   if (AllRows(stage.rows).count <= kMostSplitRows) return SplitAttend(walk, body, blocks);
   return Phase(walk, query_units, [&](std::int64_t i) {
     const RowBlock& block = blocks[static_cast<std::size_t>(i / heads)];
@@ -108,16 +111,15 @@ bool Executor::Step::SplitAttend(Walk& walk, const AttendBody& body,
     return reinterpret_cast<float*>(s_.states.data()) +
            (static_cast<std::ptrdiff_t>(row) * heads + head) * most * stride;
   };
-  const bool go =
-      Phase(walk, static_cast<std::int64_t>(count) * heads * most, [&](std::int64_t i) {
-        const int part = static_cast<int>(i % most);
-        const int head = static_cast<int>(i / most % heads);
-        const int index = static_cast<int>(i / most / heads);
-        const Row& row = rows[index];
-        if (row.parts.first + part > row.parts.last) return;
-        s_.kernels.attend_part(ViewOf(body, *row.block), head, row.row, row.parts.first + part,
-                               states_of(index, head) + part * stride, walk.scratch);
-      });
+  const bool go = Phase(walk, static_cast<std::int64_t>(count) * heads * most, [&](std::int64_t i) {
+    const int part = static_cast<int>(i % most);
+    const int head = static_cast<int>(i / most % heads);
+    const int index = static_cast<int>(i / most / heads);
+    const Row& row = rows[index];
+    if (row.parts.first + part > row.parts.last) return;
+    s_.kernels.attend_part(ViewOf(body, *row.block), head, row.row, row.parts.first + part,
+                           states_of(index, head) + part * stride, walk.scratch);
+  });
   if (!go) return false;
   return Phase(walk, static_cast<std::int64_t>(count) * heads, [&](std::int64_t i) {
     const int head = static_cast<int>(i % heads);
@@ -125,9 +127,9 @@ bool Executor::Step::SplitAttend(Walk& walk, const AttendBody& body,
     const Row& row = rows[index];
     const kernels::AttendView view = ViewOf(body, *row.block);
     for (int g = 0; g < group; ++g) {
-      s_.kernels.merge_parts(states_of(index, head) + g * kernels::PartStride(d),
-                             row.parts.last - row.parts.first + 1, stride, d,
-                             view.out.row(row.row) + static_cast<std::ptrdiff_t>(head * group + g) * d);
+      s_.kernels.merge_parts(
+          states_of(index, head) + g * kernels::PartStride(d), row.parts.last - row.parts.first + 1,
+          stride, d, view.out.row(row.row) + static_cast<std::ptrdiff_t>(head * group + g) * d);
     }
   });
 }

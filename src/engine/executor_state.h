@@ -14,7 +14,7 @@ namespace cairn::engine {
 // most kernels::kAttendRows where it is for attention.
 struct RowBlock {
   int slice = 0;
-  int row = 0;               // in the step: of all rows, or of the sampled ones
+  int row = 0;  // in the step: of all rows, or of the sampled ones
   int rows = 0;
   std::int64_t position = 0;
 };
@@ -34,25 +34,25 @@ struct Executor::State {
   parallel::WorkerTeam& team;
   program::StepShape shape;
   program::FusedProgram fused;
-  int tail = 0;                        // first stage that runs in slices of logit_rows
-  int most_parts = 0;                  // of a row at the context's end
+  int tail = 0;        // first stage that runs in slices of logit_rows
+  int most_parts = 0;  // of a row at the context's end
   std::vector<kernels::RotaryAngles> rotaries;
 
   AlignedBuffer arena;
-  AlignedBuffer angles;                // per rotary table and row: cosines, sines
+  AlignedBuffer angles;                    // per rotary table and row: cosines, sines
   std::vector<std::size_t> angle_offsets;  // in floats, by table
-  AlignedBuffer states;                // of split attention
-  AlignedBuffer scratch;               // per worker
-  std::size_t scratch_floats = 0;      // per worker, a multiple of 16
+  AlignedBuffer states;                    // of split attention
+  AlignedBuffer scratch;                   // per worker
+  std::size_t scratch_floats = 0;          // per worker, a multiple of 16
 
-  std::vector<RowBlock> token_blocks;      // of all rows, up to a tile
-  std::vector<RowBlock> attend_blocks;     // of all rows, up to kAttendRows
-  std::vector<RowBlock> sampled_blocks;    // of the sampled rows, up to kAttendRows
+  std::vector<RowBlock> token_blocks;    // of all rows, up to a tile
+  std::vector<RowBlock> attend_blocks;   // of all rows, up to kAttendRows
+  std::vector<RowBlock> sampled_blocks;  // of the sampled rows, up to kAttendRows
   std::vector<int> slice_of_row;
   std::vector<int> row_of_sampled;
-  std::vector<std::atomic<int>> failed;    // by slice: layer + 2, 0 for none
+  std::vector<std::atomic<int>> failed;            // by slice: layer + 2, 0 for none
   std::vector<std::atomic<std::int64_t>> tickets;  // by phase
-  std::atomic<int> cancel_phase{0};        // workers leave when they reach it
+  std::atomic<int> cancel_phase{0};                // workers leave when they reach it
 
   float* buffer(int index) const {
     return reinterpret_cast<float*>(arena.data() +

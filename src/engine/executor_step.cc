@@ -62,16 +62,17 @@ void Executor::Step::Work(int worker) {
   const kernels::FloatEnvironment environment;
   Walk walk{worker, 0, s_.worker_scratch(worker)};
   const int tables = static_cast<int>(s_.rotaries.size());
-  const bool go = Phase(walk, static_cast<std::int64_t>(s_.token_blocks.size()), [&](std::int64_t i) {
-    const RowBlock& block = s_.token_blocks[static_cast<std::size_t>(i)];
-    for (int table = 0; table < tables; ++table) {
-      for (int row = 0; row < block.rows; ++row) {
-        float* angle = s_.angle(table, block.row + row);
-        s_.rotaries[static_cast<std::size_t>(table)].Fill(block.position + row, angle,
-                                                          angle + s_.pairs(table));
-      }
-    }
-  });
+  const bool go =
+      Phase(walk, static_cast<std::int64_t>(s_.token_blocks.size()), [&](std::int64_t i) {
+        const RowBlock& block = s_.token_blocks[static_cast<std::size_t>(i)];
+        for (int table = 0; table < tables; ++table) {
+          for (int row = 0; row < block.rows; ++row) {
+            float* angle = s_.angle(table, block.row + row);
+            s_.rotaries[static_cast<std::size_t>(table)].Fill(block.position + row, angle,
+                                                              angle + s_.pairs(table));
+          }
+        }
+      });
   if (!go) return;
   for (int i = 0; i < s_.tail; ++i) {
     if (!RunStage(walk, s_.fused.stages[static_cast<std::size_t>(i)])) return;
@@ -81,7 +82,8 @@ void Executor::Step::Work(int worker) {
 
 bool Executor::Step::RunStage(Walk& walk, const program::Stage& stage) {
   const RowRange rows = AllRows(stage.rows);
-  if (rows.count == 0) return true;
+  // Where nothing is sampled, the last layer's attention still stores the keys and values of all.
+  if (rows.count == 0 && stage.attend() == nullptr) return true;
   if (!RunPrelude(walk, stage, rows, false)) return false;
   if (stage.matmul() != nullptr) return RunMatmul(walk, stage, rows, false);
   if (stage.attend() != nullptr) return RunAttend(walk, stage);
@@ -140,8 +142,7 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
              out);
       return;
     case OpKind::kGatherRows: {
-      const float* from =
-          s_.rows(op.a).row(s_.row_of_sampled[static_cast<std::size_t>(row)]);
+      const float* from = s_.rows(op.a).row(s_.row_of_sampled[static_cast<std::size_t>(row)]);
       std::copy_n(from, width, out);
       return;
     }
@@ -213,8 +214,8 @@ void Executor::Step::NoteFailed(const program::Stage& stage, RowRange rows, int 
 struct Executor::Step::MatmulUnit {
   const program::MatmulPart* part;
   int group_begin, group_end;
-  int row, rows;    // of the packed rows, a multiple of a tile
-  int out_row;      // in the output buffer
+  int row, rows;  // of the packed rows, a multiple of a tile
+  int out_row;    // in the output buffer
 };
 
 bool Executor::Step::RunMatmul(Walk& walk, const program::Stage& stage, RowRange rows,
@@ -222,7 +223,8 @@ bool Executor::Step::RunMatmul(Walk& walk, const program::Stage& stage, RowRange
   const program::MatmulBody& body = *stage.matmul();
   const int cols = s_.fused.buffers[static_cast<std::size_t>(stage.pack->input)].width;
   int groups = 0;
-  for (const program::MatmulPart& part : body.parts) groups += s_.weights.matrix(part.weight).groups;
+  for (const program::MatmulPart& part : body.parts)
+    groups += s_.weights.matrix(part.weight).groups;
   // Few rows: large enough units that a worker streams, small enough that none waits long. Many
   // rows: the rows of a unit stay in the second-level cache while its weights pass.
   int step = kPrefillGroups;
@@ -285,10 +287,10 @@ void Executor::Step::MatmulUnitRows(const program::Stage& stage, const MatmulUni
     product(unit.part->weight, out);
     return;
   }
-  const std::ptrdiff_t width = static_cast<std::ptrdiff_t>(unit.group_end - unit.group_begin) *
-                               kernels::kGroupRows;
-  const int outputs = std::min(static_cast<int>(width),
-                               s_.weights.matrix(unit.part->weight).rows - first_output);
+  const std::ptrdiff_t width =
+      static_cast<std::ptrdiff_t>(unit.group_end - unit.group_begin) * kernels::kGroupRows;
+  const int outputs =
+      std::min(static_cast<int>(width), s_.weights.matrix(unit.part->weight).rows - first_output);
   const kernels::RowsView products{scratch, width};
   product(unit.part->weight, products);
   if (pack.remainder) {

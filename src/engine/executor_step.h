@@ -18,9 +18,7 @@ class Executor::Step {
 
   void Prepare();
   void Work(int worker);
-  bool cancelled() const {
-    return s_.cancel_phase.load(std::memory_order_relaxed) != INT_MAX;
-  }
+  bool cancelled() const { return s_.cancel_phase.load(std::memory_order_relaxed) != INT_MAX; }
 
  private:
   // A worker on its way through the phases.
@@ -63,8 +61,9 @@ class Executor::Step {
   void AddBlocks(const SequenceSlice& slice, int index);
 
   RowRange AllRows(program::Rows kind) const {
-    return {kind, 0, kind == program::Rows::kTokens ? static_cast<int>(input_.tokens.size())
-                                                    : input_.sampled};
+    return {
+        kind, 0,
+        kind == program::Rows::kTokens ? static_cast<int>(input_.tokens.size()) : input_.sampled};
   }
 
   State& s_;

@@ -68,9 +68,8 @@ Result<Answer> Engine::Generate(Sequence& sequence, std::span<const std::int32_t
     return answer;
   };
   const auto prompt_start = std::chrono::steady_clock::now();
-  auto prefilled =
-      Prefill(sequence, prompt.subspan(static_cast<std::size_t>(answer.reused_tokens)), 1, sample,
-              stop);
+  auto prefilled = Prefill(sequence, prompt.subspan(static_cast<std::size_t>(answer.reused_tokens)),
+                           1, sample, stop);
   answer.prompt_seconds = SecondsSince(prompt_start);
   if (!prefilled) {
     if (prefilled.error().code == ErrorCode::kCancelled) return finish(FinishReason::kCancelled);
@@ -84,12 +83,7 @@ Result<Answer> Engine::Generate(Sequence& sequence, std::span<const std::int32_t
     answer.text += text;
     return !sink || sink(text);
   };
-  while (true) {
-    if (options.max_tokens >= 0 &&
-        static_cast<std::int64_t>(answer.tokens.size()) >= options.max_tokens) {
-      answer.reason = FinishReason::kLength;
-      break;
-    }
+  while (options.max_tokens != 0) {
     answer.tokens.push_back(next);
     history.push_back(next);
     if (tokenizer.IsEndOfGeneration(next)) {
@@ -103,6 +97,11 @@ Result<Answer> Engine::Generate(Sequence& sequence, std::span<const std::int32_t
     }
     if (!wanted || stop.stop_requested()) {
       answer.reason = FinishReason::kCancelled;
+      break;
+    }
+    // Nothing is computed from the last token.
+    if (static_cast<std::int64_t>(answer.tokens.size()) == options.max_tokens) {
+      answer.reason = FinishReason::kLength;
       break;
     }
     if (sequence.size() >= context()) {

@@ -50,8 +50,7 @@ void Sampler::Penalise(std::span<const std::int32_t> history) {
   for (const auto& [token, count] : counts) {
     float& logit = logits_[static_cast<std::size_t>(token)];
     logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
-    logit -= options_.presence_penalty +
-             static_cast<float>(count) * options_.frequency_penalty;
+    logit -= options_.presence_penalty + static_cast<float>(count) * options_.frequency_penalty;
   }
 }
 
@@ -96,8 +95,8 @@ std::int32_t Sampler::Draw(std::uint64_t position) {
   while (kept > 1 && weights_[kept - 1] < options_.min_p) --kept;
   if (options_.temperature != 1) {
     for (std::size_t i = 0; i < kept; ++i) {
-      weights_[i] = (logits_[static_cast<std::size_t>(candidates_[i])] - most) /
-                    options_.temperature;
+      weights_[i] =
+          (logits_[static_cast<std::size_t>(candidates_[i])] - most) / options_.temperature;
     }
     kernels_.exp_shifted(weights_.data(), 0, static_cast<int>(kept), weights_.data());
   }

@@ -43,9 +43,9 @@ class Sampler {
 
   SamplingOptions options_;
   const kernels::Kernels& kernels_;
-  std::vector<float> logits_;                 // after penalties
-  std::vector<std::int32_t> candidates_;      // ids, largest logit first
-  std::vector<float> weights_;                // exp(logit - max), beside candidates_
+  std::vector<float> logits_;             // after penalties
+  std::vector<std::int32_t> candidates_;  // ids, largest logit first
+  std::vector<float> weights_;            // exp(logit - max), beside candidates_
 };
 
 }  // namespace cairn::engine

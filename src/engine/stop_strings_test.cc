@@ -24,7 +24,8 @@ TEST(StopStringsTest, CutsBeforeTheEarliestMatchWhateverThePieces) {
 }
 
 TEST(StopStringsTest, AnUnfinishedStopStringIsText) {
-  for (std::size_t step = 1; step < 8; ++step) EXPECT_EQ(Stream({"STOP"}, "no STO", step), "no STO");
+  for (std::size_t step = 1; step < 8; ++step)
+    EXPECT_EQ(Stream({"STOP"}, "no STO", step), "no STO");
 }
 
 TEST(StopStringsTest, NothingIsHeldThatCannotBeAStopString) {

@@ -10,10 +10,16 @@
 namespace cairn::kernels {
 
 #if defined(__x86_64__)
-namespace avx512 { extern const Kernels kTable; }
-namespace avx2 { extern const Kernels kTable; }
+namespace avx512 {
+extern const Kernels kTable;
+}
+namespace avx2 {
+extern const Kernels kTable;
+}
 #endif
-namespace portable { extern const Kernels kTable; }
+namespace portable {
+extern const Kernels kTable;
+}
 
 const Kernels& KernelsFor(Isa isa) {
   switch (isa) {

@@ -59,13 +59,13 @@ inline constexpr int kAttendRows = 32;
 // Attention of consecutive rows of one sequence.
 struct AttendView {
   KvView kv;
-  ConstRowsView q;          // row r: query heads side by side, [kv.heads * group][head_dim]
-  RowsView out;             // the same shape
-  std::int64_t first = 0;   // absolute position of row 0; row r sees positions <= first + r
-  int group = 1;            // query heads per KV head; query head h belongs to KV head h / group
-  int window = 0;           // row at p sees positions > p - window; 0: all before it
-  float scale = 1;          // multiplied into the queries
-  float softcap = 0;        // 0: none
+  ConstRowsView q;         // row r: query heads side by side, [kv.heads * group][head_dim]
+  RowsView out;            // the same shape
+  std::int64_t first = 0;  // absolute position of row 0; row r sees positions <= first + r
+  int group = 1;           // query heads per KV head; query head h belongs to KV head h / group
+  int window = 0;          // row at p sees positions > p - window; 0: all before it
+  float scale = 1;         // multiplied into the queries
+  float softcap = 0;       // 0: none
 };
 
 // The state of one query row and head after one part: m, l, then o[head_dim] (f32).
@@ -114,8 +114,8 @@ struct Kernels {
   // --- attention ---------------------------------------------------------------------------
   // Stores keys and values (row r: heads side by side) of rows [0, rows) at positions
   // first.. of one KV head.
-  void (*store_kv)(const KvView& kv, int head, ConstRowsView k, ConstRowsView v,
-                   std::int64_t first, int rows);
+  void (*store_kv)(const KvView& kv, int head, ConstRowsView k, ConstRowsView v, std::int64_t first,
+                   int rows);
   // Rows [row_begin, row_end) of one KV head's group of query heads, all parts in order; at most
   // kAttendRows of them.
   // `scratch` holds AttendScratchFloats(head_dim, group) floats.

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The matmul of docs/canonical.md, sections 1 to 3, over stored blocks: scalar, one output at a
-// time, straight from the page. For tests only.
+// Matmuls in scalars over stored blocks, written from docs/canonical.md (sections 1 to 3). Packed
+// layouts do not appear here. For tests only.
 // Threads: pure functions.
 #pragma once
 
 #include <bit>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "tensor/blocks.h"
@@ -16,113 +19,116 @@
 
 namespace cairn::kernels::ref {
 
-struct ActivationBlock {
-  int q[32];
-  float d, s;
+// Section 1. A row that is not finite has no blocks that mean anything.
+struct QuantisedRow {
+  std::vector<int> q;
+  std::vector<float> d, s;  // per block of 32
+  bool finite = true;
 };
 
-inline ActivationBlock Quantise(const float* x) {
-  std::uint32_t most = 0;
-  for (int i = 0; i < 32; ++i) {
-    most = std::max(most, std::bit_cast<std::uint32_t>(x[i]) & 0x7fffffffu);
+inline QuantisedRow Quantise(std::span<const float> x) {
+  QuantisedRow row;
+  for (std::size_t at = 0; at < x.size(); at += 32) {
+    std::uint32_t most = 0;
+    for (std::size_t i = at; i < at + 32; ++i) {
+      most = std::max(most, std::bit_cast<std::uint32_t>(x[i]) & 0x7fffffffu);
+    }
+    const float m = std::bit_cast<float>(most);
+    if (!std::isfinite(m)) row.finite = false;
+    const bool zero = !std::isfinite(m) || m < 0x1p-64f;
+    int sum = 0;
+    for (std::size_t i = at; i < at + 32; ++i) {
+      row.q.push_back(zero ? 0 : static_cast<int>(std::nearbyint(x[i] * (127.0f / m))));
+      sum += row.q.back();
+    }
+    row.d.push_back(zero ? 0.0f : m / 127.0f);
+    row.s.push_back(row.d.back() * static_cast<float>(sum));
   }
-  ActivationBlock block{};
-  const auto m = std::bit_cast<float>(most);
-  if (m < 0x1p-64f) return block;
-  block.d = m / 127.0f;
-  const float inverse = 127.0f / m;
-  int sum = 0;
-  for (int i = 0; i < 32; ++i) {
-    block.q[i] = static_cast<int>(std::nearbyint(x[i] * inverse));
-    sum += block.q[i];
-  }
-  block.s = block.d * static_cast<float>(sum);
-  return block;
+  return row;
 }
 
-// Sub-block `sub` of a stored block: how its integers are read and scaled.
+// What section 2 needs of one sub-block of weights.
 struct SubBlock {
-  int offset;        // subtracted from every integer
-  float w;
-  float n;
-  bool minima;
+  std::vector<int> weights;
+  float w, n;
+  bool has_minimum;
 };
-inline SubBlock SubBlockOf(const tensor::BlockQ4_0& b, int) {
-  return {8, tensor::FloatOfHalf(b.d), 0, false};
-}
-inline SubBlock SubBlockOf(const tensor::BlockQ4_1& b, int) {
-  return {0, tensor::FloatOfHalf(b.d), tensor::FloatOfHalf(b.m), true};
-}
-inline SubBlock SubBlockOf(const tensor::BlockQ5_0& b, int) {
-  return {16, tensor::FloatOfHalf(b.d), 0, false};
-}
-inline SubBlock SubBlockOf(const tensor::BlockQ5_1& b, int) {
-  return {0, tensor::FloatOfHalf(b.d), tensor::FloatOfHalf(b.m), true};
-}
-inline SubBlock SubBlockOf(const tensor::BlockQ8_0& b, int) {
-  return {128, tensor::FloatOfHalf(b.d), 0, false};
-}
+
 template <typename Block>
-SubBlock ScaledSubBlock(const Block& b, int sub) {
-  const tensor::SubScale scale = tensor::SubScaleOf(b.scales, sub);
-  return {0, tensor::FloatOfHalf(b.d) * static_cast<float>(scale.scale),
-          -(tensor::FloatOfHalf(b.dmin) * static_cast<float>(scale.minimum)), true};
-}
-inline SubBlock SubBlockOf(const tensor::BlockQ4_K& b, int sub) { return ScaledSubBlock(b, sub); }
-inline SubBlock SubBlockOf(const tensor::BlockQ5_K& b, int sub) { return ScaledSubBlock(b, sub); }
-inline SubBlock SubBlockOf(const tensor::BlockQ6_K& b, int sub) {
-  return {32, tensor::FloatOfHalf(b.d) * static_cast<float>(b.scales[sub]), 0, false};
+std::vector<SubBlock> SubBlocksOf(const Block& b) {
+  using namespace tensor;  // NOLINT: one function
+  constexpr bool kSimple = std::is_same_v<Block, BlockQ4_0> || std::is_same_v<Block, BlockQ4_1> ||
+                           std::is_same_v<Block, BlockQ5_0> || std::is_same_v<Block, BlockQ5_1> ||
+                           std::is_same_v<Block, BlockQ8_0>;
+  constexpr int kValues = kSimple ? 32 : 256;
+  constexpr int kSub = std::is_same_v<Block, BlockQ6_K> ? 16 : 32;
+  constexpr int kOffset = std::is_same_v<Block, BlockQ4_0>   ? 8
+                          : std::is_same_v<Block, BlockQ5_0> ? 16
+                          : std::is_same_v<Block, BlockQ8_0> ? 128  // IntegersOf gives q + 128
+                          : std::is_same_v<Block, BlockQ6_K> ? 32
+                                                             : 0;
+  std::uint8_t q[kValues];
+  IntegersOf(b, q);
+  std::vector<SubBlock> subs;
+  for (int g = 0; g < kValues / kSub; ++g) {
+    SubBlock sub{{}, FloatOfHalf(b.d), 0, false};
+    for (int i = 0; i < kSub; ++i) sub.weights.push_back(q[g * kSub + i] - kOffset);
+    if constexpr (requires { b.m; }) {
+      sub.n = FloatOfHalf(b.m);
+      sub.has_minimum = true;
+    } else if constexpr (requires { b.dmin; }) {
+      const SubScale scale = SubScaleOf(b.scales, g);
+      sub.w = FloatOfHalf(b.d) * static_cast<float>(scale.scale);
+      sub.n = -(FloatOfHalf(b.dmin) * static_cast<float>(scale.minimum));
+      sub.has_minimum = true;
+    } else if constexpr (std::is_same_v<Block, BlockQ6_K>) {
+      sub.w = FloatOfHalf(b.d) * static_cast<float>(b.scales[g]);
+    }
+    subs.push_back(std::move(sub));
+  }
+  return subs;
 }
 
-template <typename Block, int kValues, int kSub>
-float BlockProduct(std::span<const std::byte> row, const float* x) {
+template <typename Block>
+float BlocksProduct(std::span<const std::byte> stored, const QuantisedRow& x) {
   float acc = 0;
-  for (std::size_t at = 0; at < row.size(); at += sizeof(Block), x += kValues) {
+  std::size_t k = 0;
+  for (std::size_t at = 0; at < stored.size(); at += sizeof(Block)) {
     Block block;
-    std::memcpy(&block, row.data() + at, sizeof(block));
-    std::uint8_t q[kValues];
-    tensor::IntegersOf(block, q);
-    for (int start = 0; start < kValues; start += kSub) {
-      const ActivationBlock a = Quantise(x + start / 32 * 32);
-      const SubBlock sub = SubBlockOf(block, start / kSub);
-      int integer = 0;
-      for (int i = start; i < start + kSub; ++i) integer += (q[i] - sub.offset) * a.q[i % 32];
-      acc = std::fma(static_cast<float>(integer), sub.w * a.d, acc);
-      if (sub.minima) acc = std::fma(sub.n, a.s, acc);
+    std::memcpy(&block, stored.data() + at, sizeof(block));
+    for (const SubBlock& sub : SubBlocksOf(block)) {
+      int sum = 0;
+      const std::size_t b = k / 32;
+      for (const int weight : sub.weights) sum += weight * x.q[k++];
+      acc = std::fma(static_cast<float>(sum), sub.w * x.d[b], acc);
+      if (sub.has_minimum) acc = std::fma(sub.n, x.s[b], acc);
     }
   }
   return acc;
 }
 
-template <typename Element, float (*kConvert)(Element)>
-float FloatProduct(std::span<const std::byte> row, const float* x) {
-  float acc = 0;
-  for (std::size_t k = 0; k < row.size() / sizeof(Element); ++k) {
-    Element element;
-    std::memcpy(&element, row.data() + k * sizeof(Element), sizeof(Element));
-    acc = std::fma(kConvert(element), x[k], acc);
-  }
-  return acc;
-}
-inline float Same(float x) { return x; }
-
-// One output: a stored weight row times a row of activations.
-inline float Product(tensor::Format format, std::span<const std::byte> row, const float* x) {
+// One output of a matmul with quantised weights: a stored row and a row of activations.
+inline float QuantisedProduct(tensor::Format format, std::span<const std::byte> stored,
+                              const QuantisedRow& x) {
   using tensor::Format;
   switch (format) {
-    case Format::kF32: return FloatProduct<float, Same>(row, x);
-    case Format::kF16: return FloatProduct<std::uint16_t, tensor::FloatOfHalf>(row, x);
-    case Format::kBF16: return FloatProduct<std::uint16_t, tensor::FloatOfBf16>(row, x);
-    case Format::kQ4_0: return BlockProduct<tensor::BlockQ4_0, 32, 32>(row, x);
-    case Format::kQ4_1: return BlockProduct<tensor::BlockQ4_1, 32, 32>(row, x);
-    case Format::kQ5_0: return BlockProduct<tensor::BlockQ5_0, 32, 32>(row, x);
-    case Format::kQ5_1: return BlockProduct<tensor::BlockQ5_1, 32, 32>(row, x);
-    case Format::kQ8_0: return BlockProduct<tensor::BlockQ8_0, 32, 32>(row, x);
-    case Format::kQ4_K: return BlockProduct<tensor::BlockQ4_K, 256, 32>(row, x);
-    case Format::kQ5_K: return BlockProduct<tensor::BlockQ5_K, 256, 32>(row, x);
-    case Format::kQ6_K: return BlockProduct<tensor::BlockQ6_K, 256, 16>(row, x);
-    default: return NAN;
+    case Format::kQ4_0: return BlocksProduct<tensor::BlockQ4_0>(stored, x);
+    case Format::kQ4_1: return BlocksProduct<tensor::BlockQ4_1>(stored, x);
+    case Format::kQ5_0: return BlocksProduct<tensor::BlockQ5_0>(stored, x);
+    case Format::kQ5_1: return BlocksProduct<tensor::BlockQ5_1>(stored, x);
+    case Format::kQ8_0: return BlocksProduct<tensor::BlockQ8_0>(stored, x);
+    case Format::kQ4_K: return BlocksProduct<tensor::BlockQ4_K>(stored, x);
+    case Format::kQ5_K: return BlocksProduct<tensor::BlockQ5_K>(stored, x);
+    case Format::kQ6_K: return BlocksProduct<tensor::BlockQ6_K>(stored, x);
+    default: return std::nanf("");  // not a quantised format: equals nothing
   }
+}
+
+// One output of a matmul with float weights (section 3), `weights` widened exactly.
+inline float FloatProduct(std::span<const float> weights, std::span<const float> x) {
+  float acc = 0;
+  for (std::size_t k = 0; k < x.size(); ++k) acc = std::fma(weights[k], x[k], acc);
+  return acc;
 }
 
 }  // namespace cairn::kernels::ref

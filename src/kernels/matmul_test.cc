@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every format on every instruction set of the machine against the scalar reference, bit for bit,
-// over shapes that hurt.
-#include "kernels/matmul_ref.h"
-
+// Every matmul of every instruction set against the scalar reference, bit for bit.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
 #include <limits>
+#include <map>
 #include <random>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/aligned_buffer.h"
 #include "kernels/kernels.h"
+#include "kernels/matmul_ref.h"
 #include "tensor/dequantise.h"
 #include "testing/random_blocks.h"
 
@@ -18,220 +24,273 @@ namespace {
 
 using tensor::Format;
 
-std::vector<float> RandomRows(int rows, int cols, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols));
-  for (float& value : values) value = normal(random) * (random() % 7 == 0 ? 20.0f : 1.0f);
-  return values;
+constexpr float kGuard = -12345.0f;
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+AlignedBuffer Aligned(std::size_t bytes) {
+  auto buffer = AlignedBuffer::Allocate(bytes);
+  EXPECT_TRUE(buffer.has_value());
+  std::fill_n(buffer->data(), bytes, std::byte{0xff});  // not a number wherever it is read
+  return std::move(*buffer);
 }
 
-// A stored matrix and its packed form.
-struct Matrix {
-  Matrix(Format format, int rows, int cols, std::uint64_t seed)
-      : stored(testing::RandomBlocks(
-            format, static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols), seed)),
-        row_bytes(tensor::RowBytes(format, static_cast<std::size_t>(cols))) {
-    packed.format = format;
-    packed.rows = rows;
-    packed.cols = cols;
-    packed.groups = (rows + kGroupRows - 1) / kGroupRows;
-    packed.group_bytes = PackedGroupBytes(format, cols);
-    memory = *AlignedBuffer::Allocate(packed.group_bytes * static_cast<std::size_t>(packed.groups));
-    EXPECT_TRUE(PackGroups(format, cols, stored, packed.groups, memory.bytes()));
-    packed.data = memory.data();
+struct Shape {
+  int outputs, cols;
+};
+std::vector<Shape> ShapesOf(Format format) {
+  switch (tensor::Traits(format).block_values) {
+    case 1: return {{1, 1}, {17, 80}, {70, 129}};
+    case 32: return {{16, 32}, {17, 64}, {90, 576}, {37, 640}};
+    default: return {{16, 256}, {17, 512}, {70, 768}};
   }
-  std::span<const std::byte> row(int r) const {
-    return std::span(stored).subspan(static_cast<std::size_t>(r) * row_bytes, row_bytes);
+}
+
+// Rows whose blocks are ordinary, zero, below the smallest scale, huge and denormal.
+std::vector<float> Activations(int rows, int cols, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(static_cast<std::size_t>(rows) * cols);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = normal(random);
+    switch (i / 32 % 11) {
+      case 3: x[i] *= 0x1p-66f; break;
+      case 5: x[i] = i % 2 == 0 ? 0.0f : -0.0f; break;
+      case 7: x[i] *= 0x1p+60f; break;
+      case 9: x[i] = i % 32 == 4 ? 1.0f : x[i] * 0x1p-140f; break;
+      default: break;
+    }
   }
+  return x;
+}
+
+struct Weights {
+  Weights(Format format, Shape shape, std::uint64_t seed)
+      : stored(testing::RandomBlocks(format, std::size_t(shape.outputs) * shape.cols, seed)) {
+    matrix = {.format = format,
+              .rows = shape.outputs,
+              .cols = shape.cols,
+              .groups = (shape.outputs + 15) / 16,
+              .group_bytes = PackedGroupBytes(format, shape.cols)};
+    packed = Aligned(matrix.groups * matrix.group_bytes);
+    EXPECT_TRUE(PackGroups(format, shape.cols, stored, matrix.groups, packed.bytes()).has_value());
+    matrix.data = packed.data();
+  }
+  std::span<const std::byte> Row(int n) const {
+    const std::size_t bytes = tensor::RowBytes(matrix.format, matrix.cols);
+    return std::span(stored).subspan(n * bytes, bytes);
+  }
+  // Products of one row with every output, by the reference.
+  std::vector<float> Products(std::span<const float> x) const {
+    std::vector<float> products(matrix.rows);
+    const bool floats = ActivationOf(matrix.format) == ActivationKind::kFloat;
+    const ref::QuantisedRow quantised = floats ? ref::QuantisedRow{} : ref::Quantise(x);
+    std::vector<float> widened(matrix.cols);
+    for (int n = 0; n < matrix.rows; ++n) {
+      if (floats) {
+        EXPECT_TRUE(tensor::Dequantise(matrix.format, Row(n), widened).has_value());
+        products[n] = ref::FloatProduct(widened, x);
+      } else {
+        products[n] = ref::QuantisedProduct(matrix.format, Row(n), quantised);
+      }
+    }
+    return products;
+  }
+
   std::vector<std::byte> stored;
-  std::size_t row_bytes;
-  AlignedBuffer memory;
-  PackedMatrix packed;
+  AlignedBuffer packed;
+  PackedMatrix matrix;
 };
 
-AlignedBuffer PackAll(const Kernels& k, ActivationKind kind, const std::vector<float>& x, int rows,
-                      int cols, std::uint64_t* failed = nullptr) {
-  AlignedBuffer tiles = *AlignedBuffer::Allocate(PackedRowsBytes(kind, rows, cols));
-  for (int row = 0; row < rows; row += kTileRows) {
-    const int count = std::min(kTileRows, rows - row);
-    const std::uint32_t mask = k.pack_rows(
-        kind, {x.data() + static_cast<std::ptrdiff_t>(row) * cols, cols}, count, cols,
-        tiles.data() + static_cast<std::size_t>(row / kTileRows) * PackedTileBytes(kind, cols));
-    if (failed != nullptr) *failed |= static_cast<std::uint64_t>(mask) << row;
+class MatmulTest : public ::testing::TestWithParam<std::pair<Isa, Format>> {
+ protected:
+  const Kernels& kernels = KernelsFor(GetParam().first);
+  const Format format = GetParam().second;
+  const ActivationKind kind = ActivationOf(format);
+
+  // Packs all rows; the masks of rows that failed come back by row.
+  AlignedBuffer Pack(const std::vector<float>& x, int rows, int cols, std::vector<bool>* failed) {
+    AlignedBuffer tiles = Aligned(PackedRowsBytes(kind, rows, cols));
+    failed->assign(rows, false);
+    for (int row = 0, t = 0; row < rows; row += kTileRows, ++t) {
+      const int left = std::min(kTileRows, rows - row);
+      const std::uint32_t mask =
+          kernels.pack_rows(kind, {x.data() + std::size_t(row) * cols, cols}, left, cols,
+                            tiles.data() + t * PackedTileBytes(kind, cols));
+      EXPECT_EQ(mask >> left, 0u) << "a row that does not exist failed";
+      for (int r = 0; r < left; ++r) (*failed)[row + r] = (mask >> r & 1) != 0;
+    }
+    return tiles;
   }
-  return tiles;
+
+  // Groups [begin, end) of the product, into rows with a margin that must stay as it was.
+  std::vector<float> Multiply(const PackedMatrix& matrix, const AlignedBuffer& tiles, int rows,
+                              int begin, int end) {
+    const std::ptrdiff_t stride = (end - begin) * 16 + 16;
+    AlignedBuffer out = Aligned((rows + 1) * stride * sizeof(float));
+    auto* data = reinterpret_cast<float*>(out.data());
+    std::fill_n(data, (rows + 1) * stride, kGuard);
+    kernels.matmul(matrix, begin, end, tiles.data(), rows, {data, stride});
+    for (std::ptrdiff_t i = 0; i < (rows + 1) * stride; ++i) {
+      if (i >= rows * stride || i % stride >= stride - 16) {
+        EXPECT_EQ(data[i], kGuard) << "written past the outputs at " << i;
+      }
+    }
+    return {data, data + rows * stride};
+  }
+
+  static void ExpectRow(const std::vector<float>& got, std::ptrdiff_t stride, int row, int begin,
+                        int end, const std::vector<float>& want) {
+    for (int n = begin * 16; n < end * 16; ++n) {
+      const float value = got[row * stride + n - begin * 16];
+      // Padded weight rows are zero, so that what is written there is harmless.
+      const float expected = n < static_cast<int>(want.size()) ? want[n] : 0.0f;
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(value), std::bit_cast<std::uint32_t>(expected))
+          << "row " << row << " output " << n << ": " << value << " and " << expected;
+    }
+  }
+};
+
+TEST_P(MatmulTest, EveryNumberOfRowsEqualsTheReference) {
+  for (const Shape shape : ShapesOf(format)) {
+    SCOPED_TRACE(std::to_string(shape.outputs) + " x " + std::to_string(shape.cols));
+    const Weights weights(format, shape, 7 + shape.cols);
+    const std::vector<float> x = Activations(25, shape.cols, 11);
+    std::vector<std::vector<float>> want;
+    for (int r = 0; r < 25; ++r) {
+      want.push_back(
+          weights.Products(std::span(x).subspan(std::size_t(r) * shape.cols, shape.cols)));
+    }
+    const int groups = weights.matrix.groups;
+    for (int rows = 1; rows <= 25; ++rows) {
+      std::vector<bool> failed;
+      const AlignedBuffer tiles = Pack(x, rows, shape.cols, &failed);
+      EXPECT_EQ(std::count(failed.begin(), failed.end(), true), 0);
+      const std::vector<float> got = Multiply(weights.matrix, tiles, rows, 0, groups);
+      for (int r = 0; r < rows; ++r) ExpectRow(got, groups * 16 + 16, r, 0, groups, want[r]);
+    }
+  }
 }
 
-std::vector<float> Multiply(const Kernels& k, const Matrix& m, const std::vector<float>& x,
-                            int rows) {
-  const ActivationKind kind = ActivationOf(m.packed.format);
-  const AlignedBuffer tiles = PackAll(k, kind, x, rows, m.packed.cols);
-  const std::ptrdiff_t stride = m.packed.groups * kGroupRows;
-  std::vector<float> out(static_cast<std::size_t>(rows * stride), NAN);
-  k.matmul(m.packed, 0, m.packed.groups, tiles.data(), rows, {out.data(), stride});
-  return out;
-}
-
-class MatmulTest : public ::testing::TestWithParam<Format> {};
-
-TEST_P(MatmulTest, EqualsTheReferenceBitForBit) {
-  const int block = tensor::Traits(GetParam()).block_values;
-  const std::vector<int> widths = block == 256 ? std::vector<int>{256, 768}
-                                  : block == 32 ? std::vector<int>{32, 64, 576, 640}
-                                                : std::vector<int>{16, 80, 576};
-  for (const Isa isa : AvailableIsas()) {
-    const Kernels& k = KernelsFor(isa);
-    for (const int cols : widths) {
-      for (const int outputs : {1, 16, 33, 80}) {
-        const Matrix m(GetParam(), outputs, cols, static_cast<std::uint64_t>(cols + outputs));
-        for (const int rows : {1, 2, 3, 4, 5, 7, 11, 12, 13, 25}) {
-          const std::vector<float> x = RandomRows(rows, cols, static_cast<std::uint64_t>(rows));
-          const std::vector<float> out = Multiply(k, m, x, rows);
-          const std::ptrdiff_t stride = m.packed.groups * kGroupRows;
-          for (int r = 0; r < rows; ++r) {
-            for (int n = 0; n < outputs; n += rows > 5 ? 7 : 1) {
-              const float expected = ref::Product(GetParam(), m.row(n), x.data() + r * cols);
-              ASSERT_EQ(std::bit_cast<std::uint32_t>(expected),
-                        std::bit_cast<std::uint32_t>(out[static_cast<std::size_t>(r * stride + n)]))
-                  << IsaName(isa) << " cols " << cols << " outputs " << outputs << " rows " << rows
-                  << " at row " << r << " output " << n;
-            }
-          }
-        }
+TEST_P(MatmulTest, AnyRangeOfGroupsEqualsTheWhole) {
+  const Shape shape{16 * 11 + 5, std::max(64, tensor::Traits(format).block_values)};
+  const Weights weights(format, shape, 3);
+  const std::vector<float> x = Activations(2, shape.cols, 5);
+  for (int rows = 1; rows <= 2; ++rows) {
+    std::vector<bool> failed;
+    const AlignedBuffer tiles = Pack(x, rows, shape.cols, &failed);
+    const std::vector<float> want = weights.Products(std::span(x).first(shape.cols));
+    for (int begin = 0; begin < weights.matrix.groups; ++begin) {
+      for (int end = begin + 1; end <= weights.matrix.groups; ++end) {
+        const std::vector<float> got = Multiply(weights.matrix, tiles, rows, begin, end);
+        ExpectRow(got, (end - begin) * 16 + 16, 0, begin, end, want);
       }
     }
   }
 }
 
-TEST_P(MatmulTest, GroupRangesGiveWhatTheWholeGives) {
-  const Matrix m(GetParam(), 150, 512, 3);
+TEST_P(MatmulTest, RowsThatAreNotFiniteFailAloneAndGiveZeros) {
+  const Shape shape{20, std::max(64, tensor::Traits(format).block_values)};
+  const Weights weights(format, shape, 9);
+  constexpr int kRows = 14;
+  std::vector<float> x = Activations(kRows, shape.cols, 13);
+  const std::map<int, float> bad{{0, kNan}, {3, kInfinity}, {8, -kInfinity}, {13, -kNan}};
+  for (const auto& [row, value] : bad) x[std::size_t(row) * shape.cols + 37 + row] = value;
+  std::vector<bool> failed;
+  const AlignedBuffer tiles = Pack(x, kRows, shape.cols, &failed);
+  const std::vector<float> got = Multiply(weights.matrix, tiles, kRows, 0, 2);
+  for (int r = 0; r < kRows; ++r) {
+    EXPECT_EQ(failed[r], bad.contains(r)) << "row " << r;
+    const std::vector<float> want =
+        bad.contains(r)
+            ? std::vector<float>(shape.outputs, 0.0f)
+            : weights.Products(std::span(x).subspan(std::size_t(r) * shape.cols, shape.cols));
+    ExpectRow(got, 48, r, 0, 2, want);
+  }
+}
+
+std::vector<std::pair<Isa, Format>> Everything() {
+  std::vector<std::pair<Isa, Format>> all;
   for (const Isa isa : AvailableIsas()) {
-    const Kernels& k = KernelsFor(isa);
-    for (const int rows : {1, 2, 14}) {
-      const std::vector<float> x = RandomRows(rows, 512, 5);
-      const std::vector<float> whole = Multiply(k, m, x, rows);
-      const AlignedBuffer tiles = PackAll(k, ActivationOf(GetParam()), x, rows, 512);
-      std::vector<float> out(whole.size(), NAN);
-      const std::ptrdiff_t stride = m.packed.groups * kGroupRows;
-      for (int begin = 0; begin < m.packed.groups; begin += 3) {
-        const int end = std::min(m.packed.groups, begin + 3);
-        k.matmul(m.packed, begin, end, tiles.data(), rows,
-                 {out.data() + begin * kGroupRows, stride});
-      }
-      EXPECT_EQ(out, whole) << IsaName(isa) << " rows " << rows;
+    for (const tensor::FormatTraits& traits : tensor::kFormats) {
+      if (traits.has_matmul) all.emplace_back(isa, traits.format);
+    }
+  }
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(All, MatmulTest, ::testing::ValuesIn(Everything()), [](const auto& info) {
+  return std::string(IsaName(info.param.first)) + "_" +
+         std::string(tensor::Traits(info.param.second).name);
+});
+
+// Integers and scales at their ends: sums that leave 16 bits, weights of -128, minima of both
+// signs.
+TEST_P(MatmulTest, IntegersAtTheirEndsStayExact) {
+  if (kind == ActivationKind::kFloat) return;  // has none
+  const int cols = std::max(64, tensor::Traits(format).block_values);
+  for (const int fill : {0x00, 0x80, 0x7f, 0xff}) {
+    Weights weights(format, {16, cols}, 1);
+    const std::size_t block = tensor::Traits(format).block_bytes;
+    for (std::size_t at = 0; at < weights.stored.size(); ++at) {
+      const std::size_t in = at % block;
+      const bool scale = format == Format::kQ6_K ? in >= 192 : in < (block > 100 ? 16u : 4u);
+      if (scale && !(format == Format::kQ8_0 && in >= 2)) continue;
+      weights.stored[at] = static_cast<std::byte>(fill);
+    }
+    ASSERT_TRUE(PackGroups(format, cols, weights.stored, 1, weights.packed.bytes()).has_value());
+    for (const float sign : {1.0f, -1.0f}) {
+      const std::vector<float> x(12 * std::size_t(cols), sign * 3.0f);
+      std::vector<bool> failed;
+      const AlignedBuffer tiles = Pack(x, 12, cols, &failed);
+      const std::vector<float> got = Multiply(weights.matrix, tiles, 12, 0, 1);
+      const std::vector<float> want = weights.Products(std::span(x).first(cols));
+      for (int r = 0; r < 12; ++r) ExpectRow(got, 32, r, 0, 1, want);
     }
   }
 }
 
-TEST_P(MatmulTest, ARowThatIsNotFiniteDisturbsNoOther) {
-  const Matrix m(GetParam(), 32, 256, 9);
-  for (const float bad : {NAN, INFINITY, -INFINITY}) {
-    for (const Isa isa : AvailableIsas()) {
-      const Kernels& k = KernelsFor(isa);
-      std::vector<float> x = RandomRows(5, 256, 1);
-      const std::vector<float> good = Multiply(k, m, x, 5);
-      x[2 * 256 + 77] = bad;
-      std::uint64_t failed = 0;
-      PackAll(k, ActivationOf(GetParam()), x, 5, 256, &failed);
-      EXPECT_EQ(failed, 1u << 2) << IsaName(isa);
-      std::vector<float> out = Multiply(k, m, x, 5);
-      for (const int r : {0, 1, 3, 4}) {
-        for (int n = 0; n < 32; ++n) {
-          EXPECT_EQ(out[static_cast<std::size_t>(r * 32 + n)],
-                    good[static_cast<std::size_t>(r * 32 + n)]);
-        }
-      }
+// Remainder and probes do not depend on a format.
+class ProbesTest : public ::testing::TestWithParam<Isa> {
+ protected:
+  const Kernels& kernels = KernelsFor(GetParam());
+};
+
+TEST_P(ProbesTest, RemainderEqualsTheFormula) {
+  constexpr int kCols = 576;
+  std::vector<float> x = Activations(1, kCols, 17);
+  x[40] = kNan;  // its block becomes zero
+  const ref::QuantisedRow row = ref::Quantise(x);
+  std::vector<float> y(kCols + 1, kGuard);
+  kernels.remainder(x.data(), kCols, y.data());
+  for (int k = 0; k < kCols; ++k) {
+    const float want =
+        k / 32 == 1 ? 0.0f : std::fma(-row.d[k / 32], static_cast<float>(row.q[k]), x[k]);
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(y[k]), std::bit_cast<std::uint32_t>(want)) << k;
+  }
+  EXPECT_EQ(y[kCols], kGuard);
+}
+
+TEST_P(ProbesTest, ReadMemoryDependsOnEveryWord) {
+  for (const std::size_t bytes : {std::size_t{64}, std::size_t{320}, std::size_t{4096 + 192}}) {
+    AlignedBuffer buffer = Aligned(bytes);
+    const std::uint64_t before = kernels.read_memory(buffer.data(), bytes);
+    for (std::size_t at = 0; at < bytes; at += 4) {
+      buffer.data()[at] ^= std::byte{1};
+      EXPECT_NE(kernels.read_memory(buffer.data(), bytes), before) << at << " of " << bytes;
+      buffer.data()[at] ^= std::byte{1};
     }
+    EXPECT_EQ(kernels.read_memory(buffer.data(), bytes), before);
   }
 }
 
-TEST_P(MatmulTest, UnpackedRowsEqualTheDequantised) {
-  const Matrix m(GetParam(), 37, 512, 4);
-  std::vector<float> expected(512), row(512);
-  for (int r = 0; r < 37; ++r) {
-    ASSERT_TRUE(tensor::Dequantise(GetParam(), m.row(r), expected));
-    UnpackRow(m.packed, r, 1.0f, row.data());
-    ASSERT_EQ(row, expected) << "row " << r;
-  }
-  UnpackRow(m.packed, 36, 3.0f, row.data());
-  for (float& value : expected) value *= 3.0f;
-  EXPECT_EQ(row, expected);
+TEST_P(ProbesTest, Int8PeakCountsInProportion) {
+  const double once = kernels.int8_peak(1);
+  EXPECT_GT(once, 0);
+  EXPECT_EQ(kernels.int8_peak(1000), 1000 * once);
 }
 
-TEST_P(MatmulTest, PackingInSlicesEqualsPackingAtOnce) {
-  const Matrix m(GetParam(), 70, 256, 8);
-  std::vector<std::byte> packed(m.memory.size());
-  for (int group = 0; group < m.packed.groups; ++group) {
-    const std::size_t begin = static_cast<std::size_t>(group) * kGroupRows * m.row_bytes;
-    const std::size_t end = std::min(m.stored.size(), begin + kGroupRows * m.row_bytes);
-    ASSERT_TRUE(PackGroups(
-        GetParam(), 256, std::span(m.stored).subspan(begin, end - begin), 1,
-        std::span(packed).subspan(static_cast<std::size_t>(group) * m.packed.group_bytes,
-                                  m.packed.group_bytes)));
-  }
-  EXPECT_TRUE(std::ranges::equal(packed, m.memory.bytes()));
-}
-
-TEST_P(MatmulTest, PackedFormIsAtMostAFewPercentLargerThanTheFile) {
-  const std::size_t stored = 16 * tensor::RowBytes(GetParam(), 2048);
-  EXPECT_LE(PackedGroupBytes(GetParam(), 2048), stored + stored / 20);
-}
-
-std::vector<Format> MatmulFormats() {
-  std::vector<Format> formats;
-  for (const tensor::FormatTraits& traits : tensor::kFormats) {
-    if (traits.has_matmul) formats.push_back(traits.format);
-  }
-  return formats;
-}
-INSTANTIATE_TEST_SUITE_P(Formats, MatmulTest, ::testing::ValuesIn(MatmulFormats()),
-                         [](const auto& format) {
-                           return std::string(tensor::Traits(format.param).name);
-                         });
-
-TEST(PackRowsTest, TinyAndHugeValuesKeepToThePage) {
-  for (const Isa isa : AvailableIsas()) {
-    const Kernels& k = KernelsFor(isa);
-    std::vector<float> x(64, 0x1p-65f);
-    for (int i = 32; i < 64; ++i) x[static_cast<std::size_t>(i)] = i % 2 == 0 ? 3.4e38f : -1.0f;
-    const AlignedBuffer tile = PackAll(k, ActivationKind::kInt8, x, 1, 64);
-    const auto* bytes = reinterpret_cast<const std::int8_t*>(tile.data());
-    for (int i = 0; i < 32; ++i) EXPECT_EQ(bytes[i], 0);
-    const auto* second = bytes + kActivationBlockBytes;
-    for (int i = 0; i < 32; ++i) EXPECT_EQ(second[i], i % 2 == 0 ? 127 : 0) << IsaName(isa);
-  }
-}
-
-TEST(RemainderTest, IsWhatOneRoundOfQuantisationLeaves) {
-  const std::vector<float> x = RandomRows(1, 96, 2);
-  for (const Isa isa : AvailableIsas()) {
-    std::vector<float> y(96);
-    KernelsFor(isa).remainder(x.data(), 96, y.data());
-    for (int i = 0; i < 96; ++i) {
-      const ref::ActivationBlock block = ref::Quantise(x.data() + i / 32 * 32);
-      EXPECT_EQ(y[static_cast<std::size_t>(i)],
-                std::fma(-block.d, static_cast<float>(block.q[i % 32]),
-                         x[static_cast<std::size_t>(i)]));
-    }
-  }
-}
-
-TEST(PackGroupsTest, FormatsWithoutAMatmulAreRefused) {
-  std::vector<std::byte> stored(16 * 4), packed(64);
-  EXPECT_EQ(PackGroups(Format::kI32, 1, stored, 1, packed).error().code, ErrorCode::kUnsupported);
-}
-
-TEST(IsaTest, UnknownWordsAndMissingSetsAreErrorsThatNameWhatThereIs) {
-  EXPECT_TRUE(ChooseIsa(std::nullopt));
-  EXPECT_TRUE(ChooseIsa("portable"));
-  EXPECT_EQ(ChooseIsa("sse9").error().code, ErrorCode::kInvalidArgument);
-  EXPECT_NE(ChooseIsa("sse9").error().message.find("portable"), std::string::npos);
-}
-
-TEST(IsaTest, TheForcedSetIsTheOneThatRuns) {
-  for (const Isa isa : AvailableIsas()) EXPECT_EQ(KernelsFor(isa).isa, isa);
-}
+INSTANTIATE_TEST_SUITE_P(All, ProbesTest, ::testing::ValuesIn(AvailableIsas()),
+                         [](const auto& info) { return std::string(IsaName(info.param)); });
 
 }  // namespace
 }  // namespace cairn::kernels

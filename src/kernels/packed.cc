@@ -19,7 +19,8 @@ using tensor::Format;
 // --- one description per block format -------------------------------------------------------
 
 // What the packer and UnpackRow need of a stored block. kBits of integers, where the scales go.
-template <typename Block> struct Description;
+template <typename Block>
+struct Description;
 
 template <typename Block, int kBits_, bool kMinima_>
 struct Simple {
@@ -34,19 +35,24 @@ struct Simple {
     if constexpr (kMinima) std::memcpy(&b.m, header + 32 + 2 * row, 2);
   }
 };
-template <> struct Description<tensor::BlockQ4_0> : Simple<tensor::BlockQ4_0, 4, false> {
+template <>
+struct Description<tensor::BlockQ4_0> : Simple<tensor::BlockQ4_0, 4, false> {
   static constexpr UnitLayout kLayout = kQ4_0Layout;
 };
-template <> struct Description<tensor::BlockQ4_1> : Simple<tensor::BlockQ4_1, 4, true> {
+template <>
+struct Description<tensor::BlockQ4_1> : Simple<tensor::BlockQ4_1, 4, true> {
   static constexpr UnitLayout kLayout = kQ4_1Layout;
 };
-template <> struct Description<tensor::BlockQ5_0> : Simple<tensor::BlockQ5_0, 5, false> {
+template <>
+struct Description<tensor::BlockQ5_0> : Simple<tensor::BlockQ5_0, 5, false> {
   static constexpr UnitLayout kLayout = kQ5_0Layout;
 };
-template <> struct Description<tensor::BlockQ5_1> : Simple<tensor::BlockQ5_1, 5, true> {
+template <>
+struct Description<tensor::BlockQ5_1> : Simple<tensor::BlockQ5_1, 5, true> {
   static constexpr UnitLayout kLayout = kQ5_1Layout;
 };
-template <> struct Description<tensor::BlockQ8_0> : Simple<tensor::BlockQ8_0, 8, false> {
+template <>
+struct Description<tensor::BlockQ8_0> : Simple<tensor::BlockQ8_0, 8, false> {
   static constexpr UnitLayout kLayout = kQ8_0Layout;
 };
 
@@ -63,13 +69,16 @@ struct WithSubScales {
     }
   }
 };
-template <> struct Description<tensor::BlockQ4_K> : WithSubScales<tensor::BlockQ4_K, 4> {
+template <>
+struct Description<tensor::BlockQ4_K> : WithSubScales<tensor::BlockQ4_K, 4> {
   static constexpr UnitLayout kLayout = kQ4_KLayout;
 };
-template <> struct Description<tensor::BlockQ5_K> : WithSubScales<tensor::BlockQ5_K, 5> {
+template <>
+struct Description<tensor::BlockQ5_K> : WithSubScales<tensor::BlockQ5_K, 5> {
   static constexpr UnitLayout kLayout = kQ5_KLayout;
 };
-template <> struct Description<tensor::BlockQ6_K> {
+template <>
+struct Description<tensor::BlockQ6_K> {
   static constexpr UnitLayout kLayout = kQ6_KLayout;
   static constexpr int kBits = 6;
   static void PutHeader(const tensor::BlockQ6_K& b, int row, std::uint8_t* header) {
@@ -141,8 +150,9 @@ void PackBlocks(std::span<const std::byte> stored, int cols, int groups, std::si
       tensor::IntegersOf(block, q);
       D::PutHeader(block, row % kGroupRows, to);
       for (int at = 0; at < D::kLayout.values; at += 4) {
-        PutQuad<D::kBits>(at % kBlockValues / 4, row % kGroupRows, q + at,
-                          to + D::kLayout.header_bytes + at / kBlockValues * D::kLayout.block_bytes);
+        PutQuad<D::kBits>(
+            at % kBlockValues / 4, row % kGroupRows, q + at,
+            to + D::kLayout.header_bytes + at / kBlockValues * D::kLayout.block_bytes);
       }
     }
   }
@@ -207,8 +217,9 @@ template <typename Element, float (*kConvert)(Element)>
 void UnpackFloats(const std::byte* group, int row, int cols, float scale, float* out) {
   for (int k = 0; k < cols; ++k) {
     Element value;
-    std::memcpy(&value, group + (static_cast<std::size_t>(k) * kGroupRows +
-                                 static_cast<std::size_t>(row)) * sizeof(Element),
+    std::memcpy(&value,
+                group + (static_cast<std::size_t>(k) * kGroupRows + static_cast<std::size_t>(row)) *
+                            sizeof(Element),
                 sizeof(Element));
     out[k] = kConvert(value) * scale;
   }
@@ -278,8 +289,8 @@ std::size_t PackedGroupBytes(Format format, int cols) {
   return RoundUp<std::size_t>(bytes, 64);
 }
 
-Result<void> PackGroups(Format format, int cols, std::span<const std::byte> stored,
-                        int group_count, std::span<std::byte> packed) {
+Result<void> PackGroups(Format format, int cols, std::span<const std::byte> stored, int group_count,
+                        std::span<std::byte> packed) {
   const Packer* packer = PackerOf(format);
   const tensor::FormatTraits& traits = tensor::Traits(format);
   if (packer == nullptr) {
@@ -288,9 +299,8 @@ Result<void> PackGroups(Format format, int cols, std::span<const std::byte> stor
   }
   if (cols <= 0 || cols % traits.block_values != 0 ||
       stored.size() % tensor::RowBytes(format, static_cast<std::size_t>(cols)) != 0) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} rows of {} values do not fit {} bytes", traits.name, cols,
-                            stored.size()));
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("{} rows of {} values do not fit {} bytes",
+                                                         traits.name, cols, stored.size()));
   }
   const std::size_t group_bytes = PackedGroupBytes(format, cols);
   CAIRN_CHECK(packed.size() == group_bytes * static_cast<std::size_t>(group_count));

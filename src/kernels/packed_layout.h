@@ -27,9 +27,9 @@ inline constexpr int kBlockValues = 32;
 inline constexpr int kActivationBlockBytes = 32 + 5 * 4;  // per row
 
 struct UnitLayout {
-  int values;        // of K per unit
+  int values;  // of K per unit
   int header_bytes;
-  int block_bytes;   // per 32 values of K, all 16 rows
+  int block_bytes;  // per 32 values of K, all 16 rows
   constexpr int bytes() const { return header_bytes + values / kBlockValues * block_bytes; }
 };
 

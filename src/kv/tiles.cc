@@ -32,8 +32,8 @@ SequenceTiles::SequenceTiles(KvMemory& memory)
 SequenceTiles::~SequenceTiles() { Shrink(0); }
 
 Result<void> SequenceTiles::Grow(std::int64_t size) {
-  const auto count = static_cast<std::size_t>(
-      DivideUp<std::int64_t>(size, kernels::kTilePositions));
+  const auto count =
+      static_cast<std::size_t>(DivideUp<std::int64_t>(size, kernels::kTilePositions));
   for (std::size_t group = 0; group < tiles_.size(); ++group) {
     while (tiles_[group].size() < count) {
       auto tile = memory_.pool(static_cast<int>(group)).Take();
@@ -47,8 +47,8 @@ Result<void> SequenceTiles::Grow(std::int64_t size) {
 }
 
 void SequenceTiles::Shrink(std::int64_t size) {
-  const auto count = static_cast<std::size_t>(
-      DivideUp<std::int64_t>(size, kernels::kTilePositions));
+  const auto count =
+      static_cast<std::size_t>(DivideUp<std::int64_t>(size, kernels::kTilePositions));
   for (std::size_t group = 0; group < tiles_.size(); ++group) {
     while (tiles_[group].size() > count) {
       memory_.pool(static_cast<int>(group)).Give(tiles_[group].back());

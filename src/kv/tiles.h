@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tiles of KV memory and the tiles of one sequence.
 //
-// Kernels see a span of tile pointers per sequence and group (kernels::KvView); who fills it is this
-// room's business. Freed tiles are kept for the next sequence.
-// Threads: used by the engine's thread; workers only read the pointers during a step.
+// Kernels see a span of tile pointers per sequence and group (kernels::KvView); who fills it is
+// this room's business. Freed tiles are kept for the next sequence. Threads: used by the engine's
+// thread; workers only read the pointers during a step.
 #pragma once
 
 #include <cstddef>
@@ -61,7 +61,9 @@ class SequenceTiles {
   void Shrink(std::int64_t size);
 
   // Tile pointers of a group; valid until Grow or Shrink.
-  std::byte* const* tiles(int group) const { return tiles_[static_cast<std::size_t>(group)].data(); }
+  std::byte* const* tiles(int group) const {
+    return tiles_[static_cast<std::size_t>(group)].data();
+  }
 
  private:
   KvMemory& memory_;

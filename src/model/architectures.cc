@@ -28,8 +28,8 @@ Result<program::Program> BuildProgram(const Gguf& gguf) {
     known.push_back(architecture.name);
   }
   return Fail(ErrorCode::kUnsupported,
-              fmt::format("architecture '{}' is not supported; supported are {}", name.substr(0, 80),
-                          fmt::join(known, ", ")));
+              fmt::format("architecture '{}' is not supported; supported are {}",
+                          name.substr(0, 80), fmt::join(known, ", ")));
 }
 
 }  // namespace cairn::model

@@ -29,8 +29,9 @@ std::string RenderedPrompt::Text() const {
 
 Result<ChatTemplate> ChatTemplate::Parse(std::string_view source) {
   if (source.size() > kMaxTemplateBytes) {
-    return Fail(ErrorCode::kLimit, fmt::format("the chat template has {} bytes; at most {} are read",
-                                               source.size(), kMaxTemplateBytes));
+    return Fail(ErrorCode::kLimit,
+                fmt::format("the chat template has {} bytes; at most {} are read", source.size(),
+                            kMaxTemplateBytes));
   }
   std::string clean;
   AppendWellFormed(source, clean);

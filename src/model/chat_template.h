@@ -3,8 +3,9 @@
 //
 // The templates that models ship are Jinja2 programs. They run here as they run in Jinja2's
 // ImmutableSandboxedEnvironment with trim_blocks, lstrip_blocks and loop controls, with the
-// additions of the ecosystem (raise_exception, strftime_now, tojson without HTML escapes, generation
-// blocks); docs/chat-templates.md lists what differs. A template reaches nothing outside its inputs.
+// additions of the ecosystem (raise_exception, strftime_now, tojson without HTML escapes,
+// generation blocks); docs/chat-templates.md lists what differs. A template reaches nothing outside
+// its inputs.
 //
 // Every byte of the result is known to be the template's own or to come from the input, so that a
 // special token written inside a message stays text: give Parts() to the tokenizer.

@@ -36,8 +36,11 @@ Result<RenderedPrompt> RenderWith(std::string_view source, const boost::json::va
                                   RenderLimits limits = {}) {
   const auto parsed = ChatTemplate::Parse(source);
   if (!parsed) return std::unexpected(parsed.error());
-  return parsed->Render({.messages = messages, .bos_token = "<s>", .eos_token = "</s>",
-                         .now = GoldenNow, .limits = limits});
+  return parsed->Render({.messages = messages,
+                         .bos_token = "<s>",
+                         .eos_token = "</s>",
+                         .now = GoldenNow,
+                         .limits = limits});
 }
 
 std::string TextOrError(const Result<RenderedPrompt>& result) {
@@ -54,8 +57,10 @@ TEST(ChatTemplateTest, SnippetsGiveWhatJinja2Gives) {
     std::string text = "ERROR";
     std::string why = parsed ? "" : parsed.error().message;
     if (parsed) {
-      const auto result = parsed->Render({.messages = context.at("messages"), .bos_token = "<s>",
-                                          .eos_token = "</s>", .extra = context,
+      const auto result = parsed->Render({.messages = context.at("messages"),
+                                          .bos_token = "<s>",
+                                          .eos_token = "</s>",
+                                          .extra = context,
                                           .now = GoldenNow});
       text = TextOrError(result);
       if (!result) why = result.error().message;
@@ -74,12 +79,15 @@ TEST(ChatTemplateTest, TemplatesOfRealStylesGiveWhatJinja2Gives) {
       const auto input = ReadJson("templates/cases/" + std::string(case_name));
       for (const bool add : {false, true}) {
         const auto* tools = input.as_object().if_contains("tools");
-        const auto result = parsed->Render(
-            {.messages = input.at("messages"), .tools = tools, .add_generation_prompt = add,
-             .bos_token = "<s>", .eos_token = "</s>",
-             .extra = input.as_object().contains("extra") ? input.at("extra").as_object()
-                                                          : boost::json::object(),
-             .now = GoldenNow});
+        const auto result = parsed->Render({.messages = input.at("messages"),
+                                            .tools = tools,
+                                            .add_generation_prompt = add,
+                                            .bos_token = "<s>",
+                                            .eos_token = "</s>",
+                                            .extra = input.as_object().contains("extra")
+                                                         ? input.at("extra").as_object()
+                                                         : boost::json::object(),
+                                            .now = GoldenNow});
         EXPECT_EQ(TextOrError(result), std::string(outputs.at(add ? 1 : 0).as_string()))
             << name << " " << case_name << " " << add << " "
             << (result ? "" : result.error().message);
@@ -93,7 +101,8 @@ std::string Marked(std::string_view source, const boost::json::value& messages) 
   const auto result = RenderWith(source, messages);
   if (!result) return result.error().message;
   std::string out;
-  for (const auto& part : result->parts) out += part.from_template ? part.text : "[" + part.text + "]";
+  for (const auto& part : result->parts)
+    out += part.from_template ? part.text : "[" + part.text + "]";
   return out;
 }
 
@@ -161,8 +170,10 @@ TEST(ChatTemplateTest, HostileTemplatesEndInALimit) {
       "{{ 'x'.center(999999999) }}",
       "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
       "{% set ns = namespace(x=[]) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}{% endfor %}",
-      "{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
-      "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+      "{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% "
+      "endfor %}",
+      "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% "
+      "endfor %}",
       "{{ " + many("(", 5000) + "1" + many(")", 5000) + " }}",
       "{{ 1" + many(" + 1", 5000) + " }}",
       "{{ x" + many("|list", 5000) + " }}",

@@ -12,8 +12,8 @@
 namespace cairn::model {
 namespace {
 
-constexpr int kPattern = 6;             // every sixth layer sees everything
-constexpr double kLocalBase = 10000;    // of the layers with a window
+constexpr int kPattern = 6;           // every sixth layer sees everything
+constexpr double kLocalBase = 10000;  // of the layers with a window
 
 struct Gemma3 {
   int layers, width, heads, kv_heads, head_dim, window;
@@ -34,7 +34,9 @@ Result<Gemma3> ReadGemma3(const Gguf& gguf) {
   m.window = OR_RETURN(h.Int("attention.sliding_window", 1, kMostContext));
   m.epsilon = static_cast<float>(OR_RETURN(h.Positive("attention.layer_norm_rms_epsilon")));
   m.softcap = static_cast<float>(OR_RETURN(h.PositiveOr("final_logit_softcapping", 0)));
-  m.global = {.pairs = kernels::RotaryPairs::kHalves, .head_dim = m.head_dim, .n_rot = m.head_dim,
+  m.global = {.pairs = kernels::RotaryPairs::kHalves,
+              .head_dim = m.head_dim,
+              .n_rot = m.head_dim,
               .base = OR_RETURN(h.PositiveOr("rope.freq_base", 1000000)),
               .position_scale = OR_RETURN(PositionScale(gguf, h))};
   m.local = m.global;
@@ -67,8 +69,8 @@ Result<program::Program> BuildGemma3(const Gguf& gguf) {
         m.heads, 1 / std::sqrt(static_cast<float>(m.head_dim)));
     x = b.Add(x, b.RmsNorm(b.Matmul(a, w("attn_output")), w("post_attention_norm"), m.epsilon));
     const Value f = b.RmsNorm(x, w("ffn_norm"), m.epsilon);
-    const Value gated = b.Gate(kernels::Activation::kGelu, b.Matmul(f, w("ffn_gate")),
-                               b.Matmul(f, w("ffn_up")));
+    const Value gated =
+        b.Gate(kernels::Activation::kGelu, b.Matmul(f, w("ffn_gate")), b.Matmul(f, w("ffn_up")));
     x = b.Add(x, b.RmsNorm(b.Matmul(gated, w("ffn_down")), w("post_ffw_norm"), m.epsilon));
   }
   b.SetLayer(-1);

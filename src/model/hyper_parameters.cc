@@ -23,8 +23,9 @@ Result<int> HyperParameters::IntOr(std::string_view key, int fallback, int least
 Result<double> HyperParameters::Positive(std::string_view key) const {
   const double value = OR_RETURN(gguf_.GetFloat(Name(key)));
   if (!std::isfinite(value) || value <= 0) {
-    return Fail(ErrorCode::kCorrupt,
-                fmt::format("metadata '{}' is {}, a number above 0 was expected", Name(key), value));
+    return Fail(
+        ErrorCode::kCorrupt,
+        fmt::format("metadata '{}' is {}, a number above 0 was expected", Name(key), value));
   }
   return value;
 }

@@ -33,9 +33,9 @@ class HyperParameters {
 
 // Caps on what a file may claim, far above any real model.
 inline constexpr int kMostLayers = 1024;
-inline constexpr int kMostWidth = 1 << 20;   // values of a row
+inline constexpr int kMostWidth = 1 << 20;  // values of a row
 inline constexpr int kMostHeads = 4096;
-inline constexpr int kMostContext = 1 << 28; // tokens
+inline constexpr int kMostContext = 1 << 28;  // tokens
 
 // Refuses what no builder here has: biases of the attention, experts, per-frequency factors.
 [[nodiscard]] Result<void> RefuseUnknownFeatures(const Gguf& gguf, const HyperParameters& h);

@@ -32,15 +32,30 @@ enum class ExprKind {
   kConcat,   // ~
   kCompare,  // children[0] operators[0] children[1] operators[1] ...
   kAttribute,
-  kItem,   // children: object, index
-  kSlice,  // children: start, stop, step (each may be null)
-  kCall,   // children: callee, arguments
+  kItem,    // children: object, index
+  kSlice,   // children: start, stop, step (each may be null)
+  kCall,    // children: callee, arguments
   kFilter,  // children: value (null in filter blocks), arguments
   kTest,    // children: value, arguments
 };
 
-enum class Op { kAdd, kSub, kMul, kDiv, kFloorDiv, kMod, kPow, kEq, kNe, kLt, kLe, kGt, kGe, kIn,
-                kNotIn };
+enum class Op {
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kFloorDiv,
+  kMod,
+  kPow,
+  kEq,
+  kNe,
+  kLt,
+  kLe,
+  kGt,
+  kGe,
+  kIn,
+  kNotIn
+};
 
 struct Expr {
   ExprKind kind = ExprKind::kConst;
@@ -53,7 +68,7 @@ struct Expr {
   std::vector<Op> operators;
   std::vector<std::pair<std::string, std::unique_ptr<Expr>>> keywords;
   std::unique_ptr<Expr> star, star_star;  // *args, **kwargs
-  const Filter* filter = nullptr;  // null: unknown, an error when evaluated
+  const Filter* filter = nullptr;         // null: unknown, an error when evaluated
   const Test* test = nullptr;
 };
 using ExprPtr = std::unique_ptr<Expr>;

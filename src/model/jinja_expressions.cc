@@ -85,7 +85,8 @@ Value Interpreter::EvalCollection(const Expr& expr, const FramePtr& frame) {
                     std::move(items));
   }
   std::vector<std::pair<Value, Value>> entries;
-  for (std::size_t i = 0; i + 1 < items.size(); i += 2) entries.emplace_back(items[i], items[i + 1]);
+  for (std::size_t i = 0; i + 1 < items.size(); i += 2)
+    entries.emplace_back(items[i], items[i + 1]);
   return MakeDict(std::move(entries));
 }
 
@@ -121,8 +122,10 @@ bool Interpreter::CompareOnce(Op op, const Value& a, const Value& b) {
   }
   const int order = Compare(a, b, budget_);
   if (order == 2) return false;
-  return op == Op::kLt ? order < 0 : op == Op::kLe ? order <= 0 : op == Op::kGt ? order > 0
-                                                                               : order >= 0;
+  return op == Op::kLt   ? order < 0
+         : op == Op::kLe ? order <= 0
+         : op == Op::kGt ? order > 0
+                         : order >= 0;
 }
 
 Value Interpreter::EvalCompare(const Expr& expr, const FramePtr& frame) {
@@ -181,8 +184,10 @@ Value Interpreter::SliceOf(const Value& object, const Value& start, const Value&
   std::vector<Value> items;
   for (Integer i = from; by > 0 ? i < to : i > to; i += by) {
     const auto at = static_cast<std::size_t>(i);
-    if (s != nullptr) text.AppendSlice(s->text, offsets[at], offsets[at + 1]);
-    else items.push_back(list->items[at]);
+    if (s != nullptr)
+      text.AppendSlice(s->text, offsets[at], offsets[at + 1]);
+    else
+      items.push_back(list->items[at]);
   }
   if (s != nullptr) return MakeStr(std::move(text));
   if (list->kind == ListKind::kRange) {
@@ -242,9 +247,12 @@ Value Interpreter::EvalFilter(const Expr& expr, const FramePtr& frame, const Val
   // In a filter block the innermost filter has no value: the block's text comes in its place.
   Value input;
   const Expr* child = expr.children[0].get();
-  if (child == nullptr) input = *piped;
-  else if (piped != nullptr) input = EvalFilter(*child, frame, piped);
-  else input = Eval(*child, frame);
+  if (child == nullptr)
+    input = *piped;
+  else if (piped != nullptr)
+    input = EvalFilter(*child, frame, piped);
+  else
+    input = Eval(*child, frame);
   if (expr.filter == nullptr) FailInvalid(fmt::format("no filter named '{}'", expr.name));
   return expr.filter->apply(*this, input, EvalArguments(expr, frame));
 }

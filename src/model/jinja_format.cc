@@ -118,19 +118,25 @@ Text FormatReal(double value, const Spec& spec) {
   const bool upper = spec.type == 'E' || spec.type == 'F' || spec.type == 'G';
   const char type = static_cast<char>(spec.type | 0x20);
   const int places = precision < 0 ? 6 : precision;
-  if (std::isnan(value) || std::isinf(value)) digits = std::isnan(value) ? "nan" : "inf";
-  else if (type == 'e') digits = fmt::format("{:.{}e}", magnitude, places);
-  else if (type == 'f') digits = fmt::format("{:.{}f}", magnitude, places);
-  else if (type == 'g') digits = fmt::format("{:.{}g}", magnitude, std::max(places, 1));
-  else if (spec.type == '%') digits = fmt::format("{:.{}f}%", magnitude * 100, places);
-  else if (precision < 0) digits = FormatDouble(magnitude);
+  if (std::isnan(value) || std::isinf(value))
+    digits = std::isnan(value) ? "nan" : "inf";
+  else if (type == 'e')
+    digits = fmt::format("{:.{}e}", magnitude, places);
+  else if (type == 'f')
+    digits = fmt::format("{:.{}f}", magnitude, places);
+  else if (type == 'g')
+    digits = fmt::format("{:.{}g}", magnitude, std::max(places, 1));
+  else if (spec.type == '%')
+    digits = fmt::format("{:.{}f}%", magnitude * 100, places);
+  else if (precision < 0)
+    digits = FormatDouble(magnitude);
   else {
     digits = fmt::format("{:.{}g}", magnitude, std::max(precision, 1));
     if (digits.find_first_of(".e") == std::string::npos) digits += ".0";
   }
-  if (upper) std::transform(digits.begin(), digits.end(), digits.begin(), [](char c) {
-    return static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
-  });
+  if (upper)
+    std::transform(digits.begin(), digits.end(), digits.begin(),
+                   [](char c) { return static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c); });
   if (spec.comma || spec.underscore) digits = Grouped(digits, spec.comma ? ',' : '_');
   return Pad(Text(prefix + digits, Origin::kInput), spec, '>', prefix.size());
 }
@@ -198,8 +204,8 @@ Text FormatValue(Interpreter& interpreter, const Value& value, std::string_view 
     if (padded.zero && padded.align == '\0') padded.align = '<';
     return Pad(Shortened(s->text, spec.precision), padded, '<', 0);
   }
-  const bool real_type = spec.type != '\0' && std::string_view("eEfFgG%").find(spec.type) !=
-                                                  std::string_view::npos;
+  const bool real_type =
+      spec.type != '\0' && std::string_view("eEfFgG%").find(spec.type) != std::string_view::npos;
   const bool whole_type =
       spec.type != '\0' && std::string_view("bdoxXnc").find(spec.type) != std::string_view::npos;
   if (spec.type != '\0' && !real_type && !whole_type) FailInvalid("an unknown format");
@@ -305,10 +311,14 @@ Text FormatPercent(Interpreter& interpreter, const Text& format, const Value& va
     bool left = false;
     for (; i < text.size() && std::string_view("-+ #0").find(text[i]) != std::string_view::npos;
          ++i) {
-      if (text[i] == '-') left = true;
-      else if (text[i] == '#') spec.alternate = true;
-      else if (text[i] == '0') spec.zero = true;
-      else if (spec.sign != '+') spec.sign = text[i];
+      if (text[i] == '-')
+        left = true;
+      else if (text[i] == '#')
+        spec.alternate = true;
+      else if (text[i] == '0')
+        spec.zero = true;
+      else if (spec.sign != '+')
+        spec.sign = text[i];
     }
     const auto number = [&] {
       if (i >= text.size() || text[i] != '*') return ReadNumber(text, &i);
@@ -327,7 +337,8 @@ Text FormatPercent(Interpreter& interpreter, const Text& format, const Value& va
     while (i < text.size() && (text[i] == 'l' || text[i] == 'h' || text[i] == 'L')) ++i;
     if (i >= text.size()) FailInvalid("the format ends inside a conversion");
     spec.type = text[i++];
-    const bool textual = spec.type == 's' || spec.type == 'r' || spec.type == 'c' || spec.type == 'a';
+    const bool textual =
+        spec.type == 's' || spec.type == 'r' || spec.type == 'c' || spec.type == 'a';
     if (left) spec.align = '<';
     if (left || textual) spec.zero = false;
     out.Append(PercentValue(interpreter, spec, value != nullptr ? *value : next()));
@@ -420,8 +431,10 @@ Text Braces(Interpreter& interpreter, const Text& format, const Arguments& argum
         FailInvalid("a bad conversion in a format");
       }
       Text converted;
-      if (kind == 's') converted = interpreter.TextOf(value);
-      else AppendRepr(value, converted, interpreter.budget());
+      if (kind == 's')
+        converted = interpreter.TextOf(value);
+      else
+        AppendRepr(value, converted, interpreter.budget());
       value = interpreter.MakeStr(std::move(converted));
     }
     std::string spec;

@@ -26,7 +26,8 @@ Value FromJson(Interpreter& interpreter, const boost::json::value& json, int dep
     case boost::json::kind::string: return text(json.get_string());
     case boost::json::kind::array: {
       std::vector<Value> items;
-      for (const auto& item : json.get_array()) items.push_back(FromJson(interpreter, item, depth + 1));
+      for (const auto& item : json.get_array())
+        items.push_back(FromJson(interpreter, item, depth + 1));
       return interpreter.MakeList(ListKind::kList, std::move(items));
     }
     case boost::json::kind::object: break;
@@ -176,7 +177,8 @@ Value ToJson(Interpreter& interpreter, const Value& input, const Arguments& argu
     } else {
       const auto width = bound[1]->AsInteger();
       if (!width) FailInvalid("tojson: the indent is neither a number nor a string");
-      writer.indent = std::string(static_cast<std::size_t>(std::clamp<Integer>(*width, 0, 1000)), ' ');
+      writer.indent =
+          std::string(static_cast<std::size_t>(std::clamp<Integer>(*width, 0, 1000)), ' ');
     }
     writer.item_separator = ",";
   }

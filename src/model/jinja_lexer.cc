@@ -154,7 +154,8 @@ class Lexer {
   void Raw() {
     for (std::size_t i = at_; (i = rest_.find("{%", i)) != std::string_view::npos; ++i) {
       std::size_t at = i + 2;
-      const char sign = at < rest_.size() && (rest_[at] == '-' || rest_[at] == '+') ? rest_[at++] : 0;
+      const char sign =
+          at < rest_.size() && (rest_[at] == '-' || rest_[at] == '+') ? rest_[at++] : 0;
       at = SkipSpace(at);
       if (!At("endraw", at)) continue;
       const auto end = TagEnd("%}", SkipSpace(at + 6), true, true);
@@ -240,7 +241,9 @@ class Lexer {
       };
       const std::size_t stop =
           base == 'b' || base == 'o' || base == 'x' ? Digits(at_ + 2, accept, true) : 0;
-      end = stop > at_ + 2 ? stop : Digits(at_ + 1, [](char c) { return c == '0'; }, true);
+      end = stop > at_ + 2 ? stop
+                           : Digits(
+                                 at_ + 1, [](char c) { return c == '0'; }, true);
     } else {
       end = Digits(at_ + 1, Decimal, true);
     }
@@ -278,9 +281,12 @@ class Lexer {
     for (std::size_t i = 0; i < digits; ++i, ++*at) {
       const char h = *at < body.size() ? body[*at] : 'x';
       const char lower = static_cast<char>(h | 0x20);
-      if (Decimal(h)) c = c * 16 + static_cast<char32_t>(h - '0');
-      else if (lower >= 'a' && lower <= 'f') c = c * 16 + static_cast<char32_t>(lower - 'a' + 10);
-      else Bad("a truncated escape in a string");
+      if (Decimal(h))
+        c = c * 16 + static_cast<char32_t>(h - '0');
+      else if (lower >= 'a' && lower <= 'f')
+        c = c * 16 + static_cast<char32_t>(lower - 'a' + 10);
+      else
+        Bad("a truncated escape in a string");
     }
     if (c > 0x10ffff) Bad("an escape in a string beyond Unicode");
     return c;

@@ -31,8 +31,8 @@ struct Token {
   int line = 1;
 };
 
-// `source` must be well-formed UTF-8. The last token is kEnd. Throws Failure (kInvalidArgument, with
-// the line) where Jinja2 reports a syntax error.
+// `source` must be well-formed UTF-8. The last token is kEnd. Throws Failure (kInvalidArgument,
+// with the line) where Jinja2 reports a syntax error.
 std::vector<Token> Lex(std::string_view source);
 
 }  // namespace cairn::model::jinja

@@ -63,7 +63,8 @@ struct Keyed {
 void SortByKey(In& in, std::vector<Keyed>& items, bool reverse) {
   in.budget().Spend(items.size() * 4);
   std::stable_sort(items.begin(), items.end(), [&](const Keyed& a, const Keyed& b) {
-    const int order = reverse ? Compare(b.key, a.key, in.budget()) : Compare(a.key, b.key, in.budget());
+    const int order =
+        reverse ? Compare(b.key, a.key, in.budget()) : Compare(a.key, b.key, in.budget());
     return order < 0;
   });
 }
@@ -82,7 +83,8 @@ Value SortFilter(In& in, const Value& v, const Args& arguments) {
   std::vector<Keyed> keyed;
   for (Value& item : in.Items(v)) {
     std::vector<Value> keys;
-    for (const Value& attribute : attributes) keys.push_back(KeyOf(in, item, &attribute, sensitive));
+    for (const Value& attribute : attributes)
+      keys.push_back(KeyOf(in, item, &attribute, sensitive));
     keyed.push_back({in.MakeList(ListKind::kList, std::move(keys)), std::move(item)});
   }
   SortByKey(in, keyed, Flag(bound[0]));
@@ -156,10 +158,9 @@ Value GroupByFilter(In& in, const Value& v, const Args& arguments) {
 Value MapFilter(In& in, const Value& v, const Args& arguments) {
   std::vector<Value> out;
   if (!Truth(v)) return Iterator(in, {});
-  const bool by_attribute =
-      arguments.positional.empty() &&
-      std::any_of(arguments.keyword.begin(), arguments.keyword.end(),
-                  [](const auto& k) { return k.first == "attribute"; });
+  const bool by_attribute = arguments.positional.empty() &&
+                            std::any_of(arguments.keyword.begin(), arguments.keyword.end(),
+                                        [](const auto& k) { return k.first == "attribute"; });
   if (by_attribute) {
     const auto bound = Bind(arguments, "map", {"attribute", "default"}, 1);
     for (const Value& item : in.Items(v)) out.push_back(Follow(in, item, *bound[0], bound[1]));
@@ -377,8 +378,8 @@ constexpr auto kFilters = std::to_array<Filter>({
 }  // namespace
 
 const Filter* FindListFilter(std::string_view name) {
-  const auto* found =
-      std::find_if(kFilters.begin(), kFilters.end(), [&](const Filter& f) { return f.name == name; });
+  const auto* found = std::find_if(kFilters.begin(), kFilters.end(),
+                                   [&](const Filter& f) { return f.name == name; });
   return found == kFilters.end() ? nullptr : found;
 }
 

@@ -23,11 +23,11 @@ constexpr std::array<std::string_view, 2> kListMethods = {"count", "index"};
 }  // namespace
 
 Interpreter::Interpreter(const RenderInput& input) : input_(input) {
-  budget_ = {.steps_left = input.limits.steps, .live_bytes = 0,
-             .max_live_bytes = input.limits.live_bytes};
+  budget_ = {
+      .steps_left = input.limits.steps, .live_bytes = 0, .max_live_bytes = input.limits.live_bytes};
   root_ = std::make_shared<Frame>();
-  for (const std::string_view name : {"range", "dict", "namespace", "cycler", "joiner",
-                                      "raise_exception", "strftime_now"}) {
+  for (const std::string_view name :
+       {"range", "dict", "namespace", "cycler", "joiner", "raise_exception", "strftime_now"}) {
     root_->Set(name, Value(ObjectPtr(MakeObject<Function>(name))));
   }
   const auto token = [&](const std::string& text) {
@@ -124,7 +124,8 @@ bool Interpreter::HasMethod(const Value& object, std::string_view name) const {
   if (object.AsDict() != nullptr) return in(kDictMethods) || name == "copy";
   const List* list = object.AsList();
   if (list == nullptr) return false;
-  return (list->Sequence() && in(kListMethods)) || (list->kind == ListKind::kList && name == "copy");
+  return (list->Sequence() && in(kListMethods)) ||
+         (list->kind == ListKind::kList && name == "copy");
 }
 
 Value Interpreter::Attribute(const Value& object, std::string_view name) {
@@ -150,7 +151,8 @@ Value Interpreter::Attribute(const Value& object, std::string_view name) {
     }
     return UndefinedNamed(std::string(name));
   }
-  if (HasMethod(object, name)) return Value(ObjectPtr(MakeObject<Method>(object, std::string(name))));
+  if (HasMethod(object, name))
+    return Value(ObjectPtr(MakeObject<Method>(object, std::string(name))));
   if (const List* list = object.AsList(); list != nullptr && list->group) {
     if (name == "grouper") return list->items[0];
     if (name == "list") return list->items[1];
@@ -169,8 +171,8 @@ Value Interpreter::Item(const Value& object, const Value& key) {
   if (object.IsUndefined()) FailUndefined(object, "an item was asked");
   if (const Dict* dict = object.AsDict()) {
     const List* list = key.AsList();
-    const bool hashable = key.AsDict() == nullptr &&
-                          (list == nullptr || list->kind != ListKind::kList);
+    const bool hashable =
+        key.AsDict() == nullptr && (list == nullptr || list->kind != ListKind::kList);
     if (hashable) {
       budget_.Spend(key.AsStr() != nullptr ? 1 : dict->entries.size());
       if (const Value* value = dict->Find(key)) return *value;
@@ -214,7 +216,8 @@ Value Interpreter::LoopAttribute(LoopState& loop, std::string_view name) {
   if (name == "length") return size;
   if (name == "depth") return Integer{loop.depth + 1};
   if (name == "depth0") return Integer{loop.depth};
-  if (name == "previtem") return index > 0 ? loop.items[loop.index - 1] : UndefinedNamed("previtem");
+  if (name == "previtem")
+    return index > 0 ? loop.items[loop.index - 1] : UndefinedNamed("previtem");
   if (name == "nextitem") {
     return index + 1 < size ? loop.items[loop.index + 1] : UndefinedNamed("nextitem");
   }
@@ -233,9 +236,10 @@ Value Interpreter::CallLoop(LoopState& loop, std::string_view name, const Argume
     if (items.empty()) FailInvalid("loop.cycle needs items");
     return items[loop.index % items.size()];
   }
-  const bool same = loop.has_changed && loop.changed.size() == items.size() &&
-                    std::equal(items.begin(), items.end(), loop.changed.begin(),
-                               [&](const Value& a, const Value& b) { return Equal(a, b, budget_); });
+  const bool same =
+      loop.has_changed && loop.changed.size() == items.size() &&
+      std::equal(items.begin(), items.end(), loop.changed.begin(),
+                 [&](const Value& a, const Value& b) { return Equal(a, b, budget_); });
   loop.has_changed = true;
   if (!same) loop.changed = items;
   return !same;
@@ -248,7 +252,8 @@ Value Interpreter::Call(const Value& callee, const Arguments& arguments) {
   if (object == nullptr) FailInvalid(fmt::format("a {} cannot be called", TypeName(callee)));
   switch (object->kind) {
     case Object::Kind::kMacro: return CallMacro(*static_cast<MacroValue*>(object), arguments);
-    case Object::Kind::kFunction: return CallFunction(static_cast<Function*>(object)->name, arguments);
+    case Object::Kind::kFunction:
+      return CallFunction(static_cast<Function*>(object)->name, arguments);
     case Object::Kind::kMethod: {
       const auto& method = *static_cast<Method*>(object);
       return CallMethod(method.self, method.name, arguments);
@@ -314,9 +319,12 @@ Value Interpreter::CallDictMethod(const Dict& dict, std::string_view name,
   std::vector<Value> items;
   items.reserve(dict.entries.size());
   for (const auto& [key, value] : dict.entries) {
-    if (name == "keys") items.push_back(key);
-    else if (name == "values") items.push_back(value);
-    else items.push_back(MakeList(ListKind::kTuple, {key, value}));
+    if (name == "keys")
+      items.push_back(key);
+    else if (name == "values")
+      items.push_back(value);
+    else
+      items.push_back(MakeList(ListKind::kTuple, {key, value}));
   }
   return MakeList(name == "keys"     ? ListKind::kKeys
                   : name == "values" ? ListKind::kValues
@@ -354,7 +362,8 @@ Value Interpreter::MakeRange(const Arguments& arguments) {
   if (start < -kFar || start > kFar || stop < -kFar || stop > kFar || step < -kFar || step > kFar) {
     FailLimit("a range is too large");
   }
-  const Integer size = step > 0 ? (stop - start + step - 1) / step : (start - stop - step - 1) / -step;
+  const Integer size =
+      step > 0 ? (stop - start + step - 1) / step : (start - stop - step - 1) / -step;
   if (size > kMaxRange) FailLimit("a range is longer than 100,000");
   std::vector<Value> items;
   for (Integer i = 0; i < size; ++i) items.push_back(start + i * step);
@@ -376,8 +385,8 @@ Value Interpreter::CallFunction(std::string_view name, const Arguments& argument
     const auto bound = Bind(arguments, name, {"format"}, 1);
     if (bound[0]->AsStr() == nullptr) FailInvalid("strftime_now takes a string");
     if (!input_.now) FailInvalid("strftime_now: there is no clock");
-    return MakeStr(StrfTime(bound[0]->AsStr()->text.bytes(),
-                            input_.now().time_since_epoch().count()));
+    return MakeStr(
+        StrfTime(bound[0]->AsStr()->text.bytes(), input_.now().time_since_epoch().count()));
   }
   if (name == "joiner") {
     const auto bound = Bind(arguments, name, {"sep"}, 0);
@@ -386,7 +395,8 @@ Value Interpreter::CallFunction(std::string_view name, const Arguments& argument
     return Value(ObjectPtr(joiner));
   }
   if (name == "cycler") {
-    if (arguments.positional.empty() || !arguments.keyword.empty()) FailInvalid("no items to cycle");
+    if (arguments.positional.empty() || !arguments.keyword.empty())
+      FailInvalid("no items to cycle");
     auto cycler = MakeObject<Cycler>();
     cycler->items = arguments.positional;
     return Value(ObjectPtr(cycler));
@@ -396,7 +406,8 @@ Value Interpreter::CallFunction(std::string_view name, const Arguments& argument
   if (arguments.positional.size() > 1) FailInvalid(fmt::format("{} takes one argument", name));
   if (!arguments.positional.empty()) {
     const Value& from = arguments.positional[0];
-    if (const Dict* dict = from.AsDict()) entries = dict->entries;
+    if (const Dict* dict = from.AsDict())
+      entries = dict->entries;
     else {
       for (const Value& pair : Items(from)) {
         std::vector<Value> two = Items(pair);

@@ -74,7 +74,8 @@ Value OnDoubles(Op op, double a, double b) {
     case Op::kPow: {
       if (a == 0.0 && b < 0) FailInvalid("zero to a negative power");
       const double power = std::pow(a, b);
-      if (std::isinf(power) && std::isfinite(a) && std::isfinite(b)) FailInvalid("result too large");
+      if (std::isinf(power) && std::isfinite(a) && std::isfinite(b))
+        FailInvalid("result too large");
       if (std::isnan(power) && !std::isnan(a) && !std::isnan(b)) {
         FailInvalid("the power of a negative number is complex");
       }
@@ -115,7 +116,8 @@ Value Repeat(Interpreter& interpreter, const Value& sequence, Integer count) {
     FailLimit("a repeated list is too long");
   }
   std::vector<Value> items;
-  for (Integer i = 0; i < count; ++i) items.insert(items.end(), list.items.begin(), list.items.end());
+  for (Integer i = 0; i < count; ++i)
+    items.insert(items.end(), list.items.begin(), list.items.end());
   interpreter.budget().Spend(items.size());
   return interpreter.MakeList(list.kind, std::move(items));
 }
@@ -200,7 +202,7 @@ std::optional<Integer> ParseInteger(std::string_view digits, int base) {
       continue;
     }
     const char lower = static_cast<char>(c | 0x20);
-    const int digit = c >= '0' && c <= '9'          ? c - '0'
+    const int digit = c >= '0' && c <= '9'           ? c - '0'
                       : lower >= 'a' && lower <= 'z' ? lower - 'a' + 10
                                                      : 99;
     if (digit >= base) return std::nullopt;
@@ -248,7 +250,8 @@ std::optional<double> DoubleOf(std::string_view text) {
   text = StripSpace(text);
   std::string clean;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool between = i > 0 && i + 1 < text.size() && IsDigit(static_cast<unsigned char>(text[i - 1])) &&
+    const bool between = i > 0 && i + 1 < text.size() &&
+                         IsDigit(static_cast<unsigned char>(text[i - 1])) &&
                          IsDigit(static_cast<unsigned char>(text[i + 1]));
     if (text[i] == '_' && between) continue;
     clean.push_back(static_cast<char>(text[i] >= 'A' && text[i] <= 'Z' ? text[i] | 0x20 : text[i]));

@@ -108,9 +108,9 @@ ExprPtr Parser::Not() {
 }
 
 ExprPtr Parser::Comparison() {
-  static constexpr std::pair<std::string_view, Op> kOps[] = {
-      {"==", Op::kEq}, {"!=", Op::kNe}, {"<", Op::kLt},
-      {"<=", Op::kLe}, {">", Op::kGt},  {">=", Op::kGe}};
+  static constexpr std::pair<std::string_view, Op> kOps[] = {{"==", Op::kEq}, {"!=", Op::kNe},
+                                                             {"<", Op::kLt},  {"<=", Op::kLe},
+                                                             {">", Op::kGt},  {">=", Op::kGe}};
   std::vector<ExprPtr> operands;
   std::vector<Op> operators;
   operands.push_back(Sum());
@@ -157,11 +157,11 @@ ExprPtr Parser::Concat() {
 ExprPtr Parser::Product() {
   ExprPtr left = Power();
   while (IsOperator("*") || IsOperator("/") || IsOperator("//") || IsOperator("%")) {
-    const std::string text = Take().text;
-    const Op op = text == "*"    ? Op::kMul
-                  : text == "/"  ? Op::kDiv
-                  : text == "//" ? Op::kFloorDiv
-                                 : Op::kMod;
+    const Op op = IsOperator("*")    ? Op::kMul
+                  : IsOperator("/")  ? Op::kDiv
+                  : IsOperator("//") ? Op::kFloorDiv
+                                     : Op::kMod;
+    Take();
     left = Binary(Node(ExprKind::kBinary, std::move(left), Power()), op);
   }
   return left;
@@ -178,9 +178,12 @@ ExprPtr Parser::Power() {
 ExprPtr Parser::Unary(bool with_filter) {
   const Nesting nesting(*this);
   ExprPtr node;
-  if (SkipOperator("-")) node = Node(ExprKind::kNegative, Unary(false));
-  else if (SkipOperator("+")) node = Node(ExprKind::kPositive, Unary(false));
-  else node = Primary(false);
+  if (SkipOperator("-"))
+    node = Node(ExprKind::kNegative, Unary(false));
+  else if (SkipOperator("+"))
+    node = Node(ExprKind::kPositive, Unary(false));
+  else
+    node = Primary(false);
   node = Postfix(std::move(node));
   return with_filter ? FilterChain(std::move(node)) : std::move(node);
 }
@@ -190,9 +193,12 @@ ExprPtr Parser::Primary(bool with_namespace) {
   if (token.kind == TokenKind::kName) {
     const std::string name = ExpectName();
     ExprPtr node = Make(ExprKind::kConst);
-    if (name == "true" || name == "True") node->constant = true;
-    else if (name == "false" || name == "False") node->constant = false;
-    else if (name == "none" || name == "None") node->constant = None{};
+    if (name == "true" || name == "True")
+      node->constant = true;
+    else if (name == "false" || name == "False")
+      node->constant = false;
+    else if (name == "none" || name == "None")
+      node->constant = None{};
     else {
       node->kind = ExprKind::kName;
       node->name = name;
@@ -268,18 +274,25 @@ ExprPtr Parser::DictLiteral() {
 
 ExprPtr Parser::Postfix(ExprPtr node) {
   while (true) {
-    if (IsOperator(".") || IsOperator("[")) node = Subscript(std::move(node));
-    else if (IsOperator("(")) node = Call(std::move(node));
-    else return node;
+    if (IsOperator(".") || IsOperator("["))
+      node = Subscript(std::move(node));
+    else if (IsOperator("("))
+      node = Call(std::move(node));
+    else
+      return node;
   }
 }
 
 ExprPtr Parser::FilterChain(ExprPtr node) {
   while (true) {
-    if (IsOperator("|")) node = Filters(std::move(node), false);
-    else if (IsName("is")) node = TestOf(std::move(node));
-    else if (IsOperator("(")) node = Call(std::move(node));
-    else return node;
+    if (IsOperator("|"))
+      node = Filters(std::move(node), false);
+    else if (IsName("is"))
+      node = TestOf(std::move(node));
+    else if (IsOperator("("))
+      node = Call(std::move(node));
+    else
+      return node;
   }
 }
 
@@ -410,10 +423,10 @@ ExprPtr Parser::Tuple(InTuple mode, bool parentheses) {
   while (true) {
     if (!items.empty()) ExpectOperator(",");
     if (ends()) break;
-    items.push_back(mode == InTuple::kTargets                ? Primary(false)
-                    : mode == InTuple::kTargetsAndNamespaces ? Primary(true)
-                                                             : Expression(mode ==
-                                                                          InTuple::kExpressions));
+    items.push_back(mode == InTuple::kTargets ? Primary(false)
+                    : mode == InTuple::kTargetsAndNamespaces
+                        ? Primary(true)
+                        : Expression(mode == InTuple::kExpressions));
     if (!IsOperator(",")) break;
     is_tuple = true;
   }

@@ -99,8 +99,8 @@ class Parser {
   std::vector<Token> tokens_;
   std::size_t at_ = 0;
   int depth_ = 0;
-  int loops_ = 0;      // loops around here that a break may leave
-  int any_loops_ = 0;  // loops around here at all
+  int loops_ = 0;                               // loops around here that a break may leave
+  int any_loops_ = 0;                           // loops around here at all
   int kwargs_ = 0, varargs_ = 0, callers_ = 0;  // times the names were read so far
   // Filters and tests that do not exist: an error, unless they turn out to stand in a branch.
   std::vector<std::string> unknown_, unknown_for_sure_;

@@ -60,8 +60,10 @@ Interpreter::Flow Interpreter::ExecOne(const Stmt& stmt, const FramePtr& frame, 
     case StmtKind::kData: Emit(stmt.text, out); break;
     case StmtKind::kPrint: {
       const Value value = Eval(*stmt.expr, frame);
-      if (const Str* s = value.AsStr()) Emit(s->text, out);
-      else Emit(TextOf(value), out);
+      if (const Str* s = value.AsStr())
+        Emit(s->text, out);
+      else
+        Emit(TextOf(value), out);
       break;
     }
     case StmtKind::kFor: return ExecFor(stmt, frame, out);
@@ -108,8 +110,10 @@ Interpreter::Flow Interpreter::ExecBlock(const Stmt& stmt, const FramePtr& frame
   if (flow != Flow::kNext) return flow;
   Value value = MakeStr(std::move(text));
   if (stmt.expr != nullptr) value = EvalFilter(*stmt.expr, frame, &value);
-  if (stmt.kind == StmtKind::kSetBlock) Assign(*stmt.target, std::move(value), frame, frame);
-  else Emit(TextOf(value), out);
+  if (stmt.kind == StmtKind::kSetBlock)
+    Assign(*stmt.target, std::move(value), frame, frame);
+  else
+    Emit(TextOf(value), out);
   return Flow::kNext;
 }
 
@@ -120,13 +124,16 @@ void Interpreter::Assign(const Expr& target, Value value, const FramePtr& frame,
     const Value object = EvalName(target, frame);
     Object* o = object.AsObject();
     if (o == nullptr || o->kind != Object::Kind::kNamespace) {
-      FailInvalid(fmt::format("'{}' is not a namespace: its attributes cannot be set", target.name));
+      FailInvalid(
+          fmt::format("'{}' is not a namespace: its attributes cannot be set", target.name));
     }
     auto& attributes = static_cast<Namespace*>(o)->attributes;
     const auto found = std::find_if(attributes.begin(), attributes.end(),
                                     [&](const auto& a) { return a.first == target.attribute; });
-    if (found != attributes.end()) found->second = std::move(value);
-    else attributes.emplace_back(target.attribute, std::move(value));
+    if (found != attributes.end())
+      found->second = std::move(value);
+    else
+      attributes.emplace_back(target.attribute, std::move(value));
     return;
   }
   std::vector<Value> items = Items(value);
@@ -199,10 +206,14 @@ Value Interpreter::CallMacro(const MacroValue& value, const Arguments& arguments
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const Parameter& p = parameters[i];
     named_caller = named_caller || p.name == "caller";
-    if (i < arguments.positional.size()) frame->Set(p.name, arguments.positional[i]);
-    else if (const Value* v = keyword(p.name)) frame->Set(p.name, *v);
-    else if (p.fallback != nullptr) frame->Set(p.name, Eval(*p.fallback, frame));
-    else frame->Set(p.name, UndefinedNamed(p.name));
+    if (i < arguments.positional.size())
+      frame->Set(p.name, arguments.positional[i]);
+    else if (const Value* v = keyword(p.name))
+      frame->Set(p.name, *v);
+    else if (p.fallback != nullptr)
+      frame->Set(p.name, Eval(*p.fallback, frame));
+    else
+      frame->Set(p.name, UndefinedNamed(p.name));
   }
   if (macro.takes_caller && !named_caller) {
     const Value* caller = keyword("caller");

@@ -148,7 +148,8 @@ std::vector<Parameter> Parser::Signature() {
     if (!parameters.empty()) ExpectOperator(",");
     Parameter parameter;
     parameter.name = ExpectName();
-    if (SkipOperator("=")) parameter.fallback = Expression();
+    if (SkipOperator("="))
+      parameter.fallback = Expression();
     else if (!parameters.empty() && parameters.back().fallback != nullptr) {
       Bad("a parameter without a default follows one with a default");
     }

@@ -89,8 +89,10 @@ std::vector<Text> SplitSpace(const Text& text, Integer limit, bool from_right) {
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t begin = i;
     const bool space = IsSpace(NextCodePoint(text.bytes(), &i));
-    if (space) inside = false;
-    else if (inside) words.back().second = i;
+    if (space)
+      inside = false;
+    else if (inside)
+      words.back().second = i;
     else {
       inside = true;
       words.emplace_back(begin, i);
@@ -168,13 +170,15 @@ Value PartitionMethod(const Context& c) {
   const Text& separator = c.TextArgument(c.Bound({"sep"}, 1)[0]);
   if (separator.empty()) FailInvalid("partition by an empty string");
   const bool right = c.name == "rpartition";
-  const auto at = right ? c.self.bytes().rfind(separator.bytes()) : c.self.bytes().find(separator.bytes());
+  const auto at =
+      right ? c.self.bytes().rfind(separator.bytes()) : c.self.bytes().find(separator.bytes());
   if (at == std::string_view::npos) {
     if (right) return ListOf(c, {Text(), Text(), c.self}, ListKind::kTuple);
     return ListOf(c, {c.self, Text(), Text()}, ListKind::kTuple);
   }
-  return ListOf(c, {c.self.Slice(0, at), c.self.Slice(at, at + separator.size()),
-                    c.self.Slice(at + separator.size(), c.self.size())},
+  return ListOf(c,
+                {c.self.Slice(0, at), c.self.Slice(at, at + separator.size()),
+                 c.self.Slice(at + separator.size(), c.self.size())},
                 ListKind::kTuple);
 }
 
@@ -269,8 +273,10 @@ Value JustifyMethod(const Context& c) {
   const auto bound = c.Bound({"width", "fillchar"}, 1);
   const Integer width = c.IntegerArgument(bound[0]);
   Text fill(" ", Origin::kInput);
-  if (c.name == "zfill") fill = Text("0", Origin::kInput);
-  else if (bound[1] != nullptr) fill = c.TextArgument(bound[1]);
+  if (c.name == "zfill")
+    fill = Text("0", Origin::kInput);
+  else if (bound[1] != nullptr)
+    fill = c.TextArgument(bound[1]);
   if (CountCodePoints(fill.bytes()) != 1) FailInvalid("the fill is not one character");
   const auto size = static_cast<Integer>(CountCodePoints(c.self.bytes()));
   if (width > static_cast<Integer>(kMaxStringBytes / 4)) FailLimit("a padded string is too long");
@@ -295,8 +301,8 @@ Value ReplaceMethod(const Context& c) {
   if (!c.arguments.keyword.empty()) FailInvalid("str.replace takes no keywords");
   std::optional<Integer> count;
   if (bound[2] != nullptr) count = c.IntegerArgument(bound[2]);
-  return c.Str(Replace(c.interpreter, c.self, c.TextArgument(bound[0]), c.TextArgument(bound[1]),
-                       count));
+  return c.Str(
+      Replace(c.interpreter, c.self, c.TextArgument(bound[0]), c.TextArgument(bound[1]), count));
 }
 
 Value RemoveAffixMethod(const Context& c) {
@@ -352,7 +358,8 @@ Value TitleTestMethod(const Context& c) {
 
 Value ExpandTabsMethod(const Context& c) {
   const auto bound = c.Bound({"tabsize"}, 0);
-  const Integer size = bound[0] == nullptr ? 8 : std::clamp<Integer>(c.IntegerArgument(bound[0]), 0, 1000);
+  const Integer size =
+      bound[0] == nullptr ? 8 : std::clamp<Integer>(c.IntegerArgument(bound[0]), 0, 1000);
   Text out;
   Integer column = 0;
   for (std::size_t i = 0; i < c.self.size();) {
@@ -401,33 +408,54 @@ Value FormatMethod(const Context& c) {
 }
 
 constexpr auto kMethods = std::to_array<Entry>({
-    {"capitalize", Mapped<CapitaliseFirst>}, {"casefold", Mapped<Lower>},
-    {"center", JustifyMethod},               {"count", CountMethod},
-    {"endswith", AffixMethod},               {"expandtabs", ExpandTabsMethod},
-    {"find", FindMethod},                    {"format", FormatMethod},
-    {"index", FindMethod},                   {"isalnum", Tested<IsAlphaOrDigit>},
-    {"isalpha", Tested<IsAlpha>},            {"isascii", AsciiMethod},
-    {"isdecimal", Tested<IsDigit>},          {"isdigit", Tested<IsDigit>},
-    {"isidentifier", IdentifierMethod},      {"islower", CaseTestMethod},
-    {"isnumeric", Tested<IsDigit>},          {"isprintable", PrintableMethod},
-    {"isspace", Tested<IsSpace>},            {"istitle", TitleTestMethod},
-    {"isupper", CaseTestMethod},             {"join", JoinMethod},
-    {"ljust", JustifyMethod},                {"lower", Mapped<Lower>},
-    {"lstrip", StripMethod},                 {"partition", PartitionMethod},
-    {"removeprefix", RemoveAffixMethod},     {"removesuffix", RemoveAffixMethod},
-    {"replace", ReplaceMethod},              {"rfind", FindMethod},
-    {"rindex", FindMethod},                  {"rjust", JustifyMethod},
-    {"rpartition", PartitionMethod},         {"rsplit", SplitMethod},
-    {"rstrip", StripMethod},                 {"split", SplitMethod},
-    {"splitlines", SplitLinesMethod},        {"startswith", AffixMethod},
-    {"strip", StripMethod},                  {"swapcase", Mapped<SwapCase>},
-    {"title", Mapped<TitleCase>},            {"upper", Mapped<Upper>},
+    {"capitalize", Mapped<CapitaliseFirst>},
+    {"casefold", Mapped<Lower>},
+    {"center", JustifyMethod},
+    {"count", CountMethod},
+    {"endswith", AffixMethod},
+    {"expandtabs", ExpandTabsMethod},
+    {"find", FindMethod},
+    {"format", FormatMethod},
+    {"index", FindMethod},
+    {"isalnum", Tested<IsAlphaOrDigit>},
+    {"isalpha", Tested<IsAlpha>},
+    {"isascii", AsciiMethod},
+    {"isdecimal", Tested<IsDigit>},
+    {"isdigit", Tested<IsDigit>},
+    {"isidentifier", IdentifierMethod},
+    {"islower", CaseTestMethod},
+    {"isnumeric", Tested<IsDigit>},
+    {"isprintable", PrintableMethod},
+    {"isspace", Tested<IsSpace>},
+    {"istitle", TitleTestMethod},
+    {"isupper", CaseTestMethod},
+    {"join", JoinMethod},
+    {"ljust", JustifyMethod},
+    {"lower", Mapped<Lower>},
+    {"lstrip", StripMethod},
+    {"partition", PartitionMethod},
+    {"removeprefix", RemoveAffixMethod},
+    {"removesuffix", RemoveAffixMethod},
+    {"replace", ReplaceMethod},
+    {"rfind", FindMethod},
+    {"rindex", FindMethod},
+    {"rjust", JustifyMethod},
+    {"rpartition", PartitionMethod},
+    {"rsplit", SplitMethod},
+    {"rstrip", StripMethod},
+    {"split", SplitMethod},
+    {"splitlines", SplitLinesMethod},
+    {"startswith", AffixMethod},
+    {"strip", StripMethod},
+    {"swapcase", Mapped<SwapCase>},
+    {"title", Mapped<TitleCase>},
+    {"upper", Mapped<Upper>},
     {"zfill", JustifyMethod},
 });
 
 const Entry* FindMethodEntry(std::string_view name) {
-  const auto* found =
-      std::find_if(kMethods.begin(), kMethods.end(), [&](const Entry& e) { return e.name == name; });
+  const auto* found = std::find_if(kMethods.begin(), kMethods.end(),
+                                   [&](const Entry& e) { return e.name == name; });
   return found == kMethods.end() ? nullptr : found;
 }
 

@@ -35,8 +35,8 @@ bool IsSequence(const Value& v) {
 }
 bool IsIterable(const Value& v) {
   const Object* object = v.AsObject();
-  return v.IsUndefined() || v.AsStr() != nullptr || v.AsDict() != nullptr || v.AsList() != nullptr ||
-         (object != nullptr && object->kind == Object::Kind::kLoop);
+  return v.IsUndefined() || v.AsStr() != nullptr || v.AsDict() != nullptr ||
+         v.AsList() != nullptr || (object != nullptr && object->kind == Object::Kind::kLoop);
 }
 bool IsCallable(const Value& v) {
   return v.IsUndefined() || (v.AsObject() != nullptr && v.AsObject()->Callable());
@@ -101,25 +101,44 @@ bool Compared(Interpreter& interpreter, const Value& v, const Arguments& argumen
 }
 
 constexpr auto kTests = std::to_array<Test>({
-    {"!=", Compared<Op::kNe>},          {"<", Compared<Op::kLt>},
-    {"<=", Compared<Op::kLe>},          {"==", Compared<Op::kEq>},
-    {">", Compared<Op::kGt>},           {">=", Compared<Op::kGe>},
-    {"boolean", Plain<IsBoolean>},      {"callable", Plain<IsCallable>},
-    {"defined", Plain<IsDefined>},      {"divisibleby", IsDivisible},
-    {"eq", Compared<Op::kEq>},          {"equalto", Compared<Op::kEq>},
-    {"escaped", Plain<IsEscaped>},      {"even", IsEven},
-    {"false", Plain<IsFalse>},          {"filter", IsFilterName},
-    {"float", Plain<IsFloat>},          {"ge", Compared<Op::kGe>},
-    {"greaterthan", Compared<Op::kGt>}, {"gt", Compared<Op::kGt>},
-    {"in", IsIn},                       {"integer", Plain<IsInteger>},
-    {"iterable", Plain<IsIterable>},    {"le", Compared<Op::kLe>},
-    {"lessthan", Compared<Op::kLt>},    {"lower", IsCased<false>},
-    {"lt", Compared<Op::kLt>},          {"mapping", Plain<IsMapping>},
-    {"ne", Compared<Op::kNe>},          {"none", Plain<IsNone>},
-    {"number", Plain<IsNumber>},        {"odd", IsOdd},
-    {"sameas", IsSame},                 {"sequence", Plain<IsSequence>},
-    {"string", Plain<IsString>},        {"test", IsTestName},
-    {"true", Plain<IsTrue>},            {"undefined", Plain<IsUndefined>},
+    {"!=", Compared<Op::kNe>},
+    {"<", Compared<Op::kLt>},
+    {"<=", Compared<Op::kLe>},
+    {"==", Compared<Op::kEq>},
+    {">", Compared<Op::kGt>},
+    {">=", Compared<Op::kGe>},
+    {"boolean", Plain<IsBoolean>},
+    {"callable", Plain<IsCallable>},
+    {"defined", Plain<IsDefined>},
+    {"divisibleby", IsDivisible},
+    {"eq", Compared<Op::kEq>},
+    {"equalto", Compared<Op::kEq>},
+    {"escaped", Plain<IsEscaped>},
+    {"even", IsEven},
+    {"false", Plain<IsFalse>},
+    {"filter", IsFilterName},
+    {"float", Plain<IsFloat>},
+    {"ge", Compared<Op::kGe>},
+    {"greaterthan", Compared<Op::kGt>},
+    {"gt", Compared<Op::kGt>},
+    {"in", IsIn},
+    {"integer", Plain<IsInteger>},
+    {"iterable", Plain<IsIterable>},
+    {"le", Compared<Op::kLe>},
+    {"lessthan", Compared<Op::kLt>},
+    {"lower", IsCased<false>},
+    {"lt", Compared<Op::kLt>},
+    {"mapping", Plain<IsMapping>},
+    {"ne", Compared<Op::kNe>},
+    {"none", Plain<IsNone>},
+    {"number", Plain<IsNumber>},
+    {"odd", IsOdd},
+    {"sameas", IsSame},
+    {"sequence", Plain<IsSequence>},
+    {"string", Plain<IsString>},
+    {"test", IsTestName},
+    {"true", Plain<IsTrue>},
+    {"undefined", Plain<IsUndefined>},
     {"upper", IsCased<true>},
 });
 

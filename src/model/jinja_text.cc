@@ -8,9 +8,7 @@ namespace cairn::model::jinja {
 void FailInvalid(std::string message) {
   throw Failure{Error{ErrorCode::kInvalidArgument, std::move(message)}};
 }
-void FailLimit(std::string message) {
-  throw Failure{Error{ErrorCode::kLimit, std::move(message)}};
-}
+void FailLimit(std::string message) { throw Failure{Error{ErrorCode::kLimit, std::move(message)}}; }
 
 void Text::Append(std::string_view bytes, Origin origin) {
   if (bytes.size() > kMaxStringBytes - bytes_.size()) FailLimit("a string grew beyond 64 MB");
@@ -101,8 +99,7 @@ namespace {
 bool AlternatesEven(char32_t c) {
   return (c >= 0x100 && c <= 0x137 && c != 0x130 && c != 0x131) || (c >= 0x14a && c <= 0x177) ||
          (c >= 0x460 && c <= 0x481) || (c >= 0x48a && c <= 0x4bf) || (c >= 0x4d0 && c <= 0x52f) ||
-         (c >= 0x1e00 && c <= 0x1e95) || (c >= 0x1ea0 && c <= 0x1eff) ||
-         (c >= 0x218 && c <= 0x21f);
+         (c >= 0x1e00 && c <= 0x1e95) || (c >= 0x1ea0 && c <= 0x1eff) || (c >= 0x218 && c <= 0x21f);
 }
 bool AlternatesOdd(char32_t c) {
   return (c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e) || (c >= 0x1cd && c <= 0x1dc);

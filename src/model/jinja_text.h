@@ -2,11 +2,10 @@
 // Strings of the template interpreter: UTF-8 bytes that remember where they came from.
 //
 // Every byte is marked as the template's own (its literals, the bos and eos tokens) or as input
-// (messages, tools, further variables). Whatever the interpreter makes of strings keeps the marks of
-// the bytes it keeps; what it computes (numbers, casing that changes the length) counts as input.
-// Threads: plain values.
-// Cost: two bytes of memory for a byte of text. Lengths and positions of the Python semantics are
-// code points: counting them is linear in the text.
+// (messages, tools, further variables). Whatever the interpreter makes of strings keeps the marks
+// of the bytes it keeps; what it computes (numbers, casing that changes the length) counts as
+// input. Threads: plain values. Cost: two bytes of memory for a byte of text. Lengths and positions
+// of the Python semantics are code points: counting them is linear in the text.
 #pragma once
 
 #include <cstddef>

@@ -86,7 +86,8 @@ Value IndentFilter(In& in, const Value& v, const Args& arguments) {
   if (v.AsStr() == nullptr) FailInvalid(fmt::format("indent does not take a {}", TypeName(v)));
   Text indention(std::string(4, ' '), Origin::kInput);
   if (bound[0] != nullptr) {
-    if (const Str* s = bound[0]->AsStr()) indention = s->text;
+    if (const Str* s = bound[0]->AsStr())
+      indention = s->text;
     else {
       const auto width = bound[0]->AsInteger();
       if (!width) FailInvalid("indent takes a width");
@@ -155,8 +156,10 @@ Text Escaped(const Text& text) {
                                     : c == '"'  ? "&#34;"
                                     : c == '\'' ? "&#39;"
                                                 : "";
-    if (entity.empty()) out.AppendSlice(text, i, i + 1);
-    else out.Append(entity, text.OriginAt(i));
+    if (entity.empty())
+      out.AppendSlice(text, i, i + 1);
+    else
+      out.Append(entity, text.OriginAt(i));
   }
   return out;
 }
@@ -211,9 +214,12 @@ std::string Quoted(std::string_view text, bool form) {
     const auto byte = static_cast<unsigned char>(c);
     const bool plain = (byte < 0x80 && (IsAlpha(byte) || IsDigit(byte))) || c == '_' || c == '.' ||
                        c == '-' || c == '~' || (c == '/' && !form);
-    if (plain) out.push_back(c);
-    else if (form && c == ' ') out.push_back('+');
-    else out += fmt::format("%{:02X}", static_cast<unsigned>(byte));
+    if (plain)
+      out.push_back(c);
+    else if (form && c == ' ')
+      out.push_back('+');
+    else
+      out += fmt::format("%{:02X}", static_cast<unsigned>(byte));
   }
   return out;
 }
@@ -225,7 +231,8 @@ Value UrlEncodeFilter(In& in, const Value& v, const Args& arguments) {
     return in.MakeStr(Quoted(in.TextOf(v).bytes(), false));
   }
   std::vector<std::pair<Value, Value>> pairs;
-  if (dict != nullptr) pairs = dict->entries;
+  if (dict != nullptr)
+    pairs = dict->entries;
   else {
     for (const Value& item : in.Items(v)) {
       const auto two = in.Items(item);
@@ -249,7 +256,8 @@ Value FormatFilter(In& in, const Value& v, const Args& arguments) {
   }
   const Text format = in.TextOf(v);
   if (arguments.keyword.empty()) {
-    return in.MakeStr(FormatPercent(in, format, in.MakeList(ListKind::kTuple, arguments.positional)));
+    return in.MakeStr(
+        FormatPercent(in, format, in.MakeList(ListKind::kTuple, arguments.positional)));
   }
   std::vector<std::pair<Value, Value>> entries;
   for (const auto& [key, value] : arguments.keyword) entries.emplace_back(in.MakeStr(key), value);
@@ -339,7 +347,8 @@ Value RoundFilter(In& in, const Value& v, const Args& arguments) {
   std::string method = "common";
   if (bound[1] != nullptr) method = in.TextOf(*bound[1]).bytes();
   const auto precision = bound[0] != nullptr ? bound[0]->AsInteger() : Integer{0};
-  if (!precision || !v.AsDouble()) FailInvalid(fmt::format("round does not take a {}", TypeName(v)));
+  if (!precision || !v.AsDouble())
+    FailInvalid(fmt::format("round does not take a {}", TypeName(v)));
   if (method == "common") return RoundCommon(v, *precision);
   if (method != "ceil" && method != "floor") FailInvalid("round is common, ceil or floor");
   const double unit = std::pow(10.0, static_cast<double>(*precision));
@@ -400,8 +409,8 @@ constexpr auto kFilters = std::to_array<Filter>({
 }  // namespace
 
 const Filter* FindTextFilter(std::string_view name) {
-  const auto* found =
-      std::find_if(kFilters.begin(), kFilters.end(), [&](const Filter& f) { return f.name == name; });
+  const auto* found = std::find_if(kFilters.begin(), kFilters.end(),
+                                   [&](const Filter& f) { return f.name == name; });
   return found == kFilters.end() ? nullptr : found;
 }
 

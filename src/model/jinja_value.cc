@@ -52,8 +52,10 @@ Dict::Dict(std::vector<std::pair<Value, Value>> e, Budget* budget)
       *const_cast<Value*>(found) = std::move(value);
       continue;
     }
-    if (const Str* s = key.AsStr()) index.emplace(s->text.bytes(), entries.size());
-    else if (budget != nullptr) spend.Spend(entries.size());
+    if (const Str* s = key.AsStr())
+      index.emplace(s->text.bytes(), entries.size());
+    else if (budget != nullptr)
+      spend.Spend(entries.size());
     entries.emplace_back(std::move(key), std::move(value));
   }
   for (const auto& [key, value] : entries) depth = std::max(depth, DepthOf(value) + 1);
@@ -75,7 +77,7 @@ const Value* Dict::Find(const Value& key) const {
 }
 
 std::string_view TypeName(const Value& value) {
-  static constexpr std::string_view kNames[] = {"Undefined", "NoneType", "bool", "int", "float",
+  static constexpr std::string_view kNames[] = {"Undefined", "NoneType", "bool", "int",   "float",
                                                 "str",       "list",     "dict", "object"};
   const List* list = value.AsList();
   if (list != nullptr && list->kind == ListKind::kTuple) return "tuple";
@@ -186,7 +188,8 @@ std::string FormatInteger(Integer i) {
   __extension__ using Unsigned = unsigned __int128;
   Unsigned rest = i < 0 ? Unsigned{0} - static_cast<Unsigned>(i) : static_cast<Unsigned>(i);
   std::string digits;
-  for (; rest != 0; rest /= 10) digits.push_back(static_cast<char>('0' + static_cast<int>(rest % 10)));
+  for (; rest != 0; rest /= 10)
+    digits.push_back(static_cast<char>('0' + static_cast<int>(rest % 10)));
   if (i < 0) digits.push_back('-');
   std::reverse(digits.begin(), digits.end());
   return digits;
@@ -231,8 +234,10 @@ void AppendStringRepr(const Text& text, Text& out) {
                (c >= 0xe000 && c <= 0xf8ff)) {
       escaped = fmt::format("\\u{:04x}", static_cast<unsigned>(c));
     }
-    if (escaped.empty()) out.AppendSlice(text, begin, i);
-    else out.Append(escaped, Origin::kInput);
+    if (escaped.empty())
+      out.AppendSlice(text, begin, i);
+    else
+      out.Append(escaped, Origin::kInput);
   }
   out.Append(quote_text, Origin::kInput);
 }
@@ -253,8 +258,8 @@ void AppendListRepr(const List& list, Text& out, Budget& budget) {
                     list.step == 1 ? "" : ", " + FormatInteger(list.step)));
     return;
   }
-  static constexpr std::string_view kOpen[] = {"[",          "(",            "", "<iterator ",
-                                               "dict_keys([", "dict_values([", "dict_items(["};
+  static constexpr std::string_view kOpen[] = {
+      "[", "(", "", "<iterator ", "dict_keys([", "dict_values([", "dict_items(["};
   static constexpr std::string_view kClose[] = {"]", ")", "", ">", "])", "])", "])"};
   const auto kind = static_cast<std::size_t>(list.kind);
   put(kOpen[kind]);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values of the template interpreter, with Python's meaning of equality, order, truth and printing.
 //
-// Strings, lists and dictionaries never change after they are made (the sandbox forbids it), so they
-// are shared and have no cycles; what can change (namespaces, loops, macros) is an Object whose
-// contents the interpreter clears at the end of a rendering.
-// Threads: values belong to one rendering; those inside a parsed template are only read.
-// Limits: nesting of lists and dictionaries, so that no recursion over a value goes deep.
+// Strings, lists and dictionaries never change after they are made (the sandbox forbids it), so
+// they are shared and have no cycles; what can change (namespaces, loops, macros) is an Object
+// whose contents the interpreter clears at the end of a rendering. Threads: values belong to one
+// rendering; those inside a parsed template are only read. Limits: nesting of lists and
+// dictionaries, so that no recursion over a value goes deep.
 #pragma once
 
 #include <cstdint>
@@ -89,19 +89,21 @@ class Value {
       std::variant<Undefined, None, bool, Integer, double, StrPtr, ListPtr, DictPtr, ObjectPtr>;
   Value() : v_(Undefined{}) {}
   // Implicit on purpose: each of these is a value.
-  Value(Variant v) : v_(std::move(v)) {}          // NOLINT(google-explicit-constructor)
-  Value(bool b) : v_(b) {}                        // NOLINT(google-explicit-constructor)
-  Value(Integer i) : v_(i) {}                     // NOLINT(google-explicit-constructor)
-  Value(double d) : v_(d) {}                      // NOLINT(google-explicit-constructor)
-  Value(None n) : v_(n) {}                        // NOLINT(google-explicit-constructor)
-  Value(Undefined u) : v_(std::move(u)) {}        // NOLINT(google-explicit-constructor)
-  Value(StrPtr s) : v_(std::move(s)) {}           // NOLINT(google-explicit-constructor)
-  Value(ListPtr l) : v_(std::move(l)) {}          // NOLINT(google-explicit-constructor)
-  Value(DictPtr d) : v_(std::move(d)) {}          // NOLINT(google-explicit-constructor)
-  Value(ObjectPtr o) : v_(std::move(o)) {}        // NOLINT(google-explicit-constructor)
+  Value(Variant v) : v_(std::move(v)) {}    // NOLINT(google-explicit-constructor)
+  Value(bool b) : v_(b) {}                  // NOLINT(google-explicit-constructor)
+  Value(Integer i) : v_(i) {}               // NOLINT(google-explicit-constructor)
+  Value(double d) : v_(d) {}                // NOLINT(google-explicit-constructor)
+  Value(None n) : v_(n) {}                  // NOLINT(google-explicit-constructor)
+  Value(Undefined u) : v_(std::move(u)) {}  // NOLINT(google-explicit-constructor)
+  Value(StrPtr s) : v_(std::move(s)) {}     // NOLINT(google-explicit-constructor)
+  Value(ListPtr l) : v_(std::move(l)) {}    // NOLINT(google-explicit-constructor)
+  Value(DictPtr d) : v_(std::move(d)) {}    // NOLINT(google-explicit-constructor)
+  Value(ObjectPtr o) : v_(std::move(o)) {}  // NOLINT(google-explicit-constructor)
 
   template <typename T>
-  const T* If() const { return std::get_if<T>(&v_); }
+  const T* If() const {
+    return std::get_if<T>(&v_);
+  }
   bool IsUndefined() const { return If<Undefined>() != nullptr; }
   bool IsNone() const { return If<None>() != nullptr; }
   const Str* AsStr() const { return If<StrPtr>() != nullptr ? If<StrPtr>()->get() : nullptr; }
@@ -118,7 +120,8 @@ class Value {
   Variant v_;
 };
 
-// Everything with items in order. Iterators (what map, select, ... give) are used up by walking them.
+// Everything with items in order. Iterators (what map, select, ... give) are used up by walking
+// them.
 enum class ListKind { kList, kTuple, kRange, kIterator, kKeys, kValues, kItems };
 
 struct List {

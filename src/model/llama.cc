@@ -27,7 +27,8 @@ Result<Llama> ReadLlama(const Gguf& gguf) {
   m.kv_heads = OR_RETURN(h.IntOr("attention.head_count_kv", m.heads, 1, kMostHeads));
   m.head_dim = OR_RETURN(h.IntOr("attention.key_length", m.width / m.heads, 1, kMostWidth));
   m.epsilon = static_cast<float>(OR_RETURN(h.Positive("attention.layer_norm_rms_epsilon")));
-  m.rope = {.pairs = kernels::RotaryPairs::kNeighbours, .head_dim = m.head_dim,
+  m.rope = {.pairs = kernels::RotaryPairs::kNeighbours,
+            .head_dim = m.head_dim,
             .n_rot = OR_RETURN(h.IntOr("rope.dimension_count", m.head_dim, 2, m.head_dim)),
             .base = OR_RETURN(h.PositiveOr("rope.freq_base", 10000)),
             .position_scale = OR_RETURN(PositionScale(gguf, h))};
@@ -53,8 +54,8 @@ Result<program::Program> BuildLlama(const Gguf& gguf) {
                              1 / std::sqrt(static_cast<float>(m.head_dim)));
     x = b.Add(x, b.Matmul(a, w("attn_output")));
     const Value f = b.RmsNorm(x, w("ffn_norm"), m.epsilon);
-    const Value gated = b.Gate(kernels::Activation::kSilu, b.Matmul(f, w("ffn_gate")),
-                               b.Matmul(f, w("ffn_up")));
+    const Value gated =
+        b.Gate(kernels::Activation::kSilu, b.Matmul(f, w("ffn_gate")), b.Matmul(f, w("ffn_up")));
     x = b.Add(x, b.Matmul(gated, w("ffn_down")));
   }
   b.SetLayer(-1);

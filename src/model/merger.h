@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The merging of byte-pair encoding: of all adjacent pairs that may merge, the best is merged first,
-// the leftmost on ties, until none is left.
+// The merging of byte-pair encoding: of all adjacent pairs that may merge, the best is merged
+// first, the leftmost on ties, until none is left.
 //
 // Short words are scanned; long ones keep their pairs in buckets by priority. A bucket is a queue
 // while positions arrive in order (a run of one letter: linear), a heap from the first that does

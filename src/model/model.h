@@ -33,7 +33,7 @@ class Model {
 
   const std::string& path() const;
   const std::string& architecture() const;
-  std::int64_t context_length() const;   // tokens the model was trained for
+  std::int64_t context_length() const;  // tokens the model was trained for
   std::int64_t parameters() const;
   std::size_t file_bytes() const;
   const Gguf& gguf() const;

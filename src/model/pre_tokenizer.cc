@@ -9,12 +9,31 @@
 #include <string>
 
 #include "base/check.h"
+#include "model/unicode_additions.h"
 
 namespace cairn::model {
 namespace {
 
+// Unicode's White_Space. PCRE2's own \s also has U+180E, which left that class in Unicode 6.3.
+#define CAIRN_SPACE R"(\t-\r\x{85}\p{Z})"
+
+#define CAIRN_LETTER R"(\p{L})" CAIRN_NEW_LETTERS
+#define CAIRN_NUMBER R"(\p{N})" CAIRN_NEW_NUMBERS
+
+// GPT-2: contractions, then words, numbers and other characters, each with a space before it; then
+// white space, which leaves its last character to the word after it.
 constexpr const char* kGpt2 =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+    "'s|'t|'re|'ve|'m|'ll|'d"
+    "| ?[" CAIRN_LETTER
+    "]+"
+    "| ?[" CAIRN_NUMBER
+    "]+"
+    "| ?[^" CAIRN_SPACE CAIRN_LETTER CAIRN_NUMBER
+    "]+"
+    "|[" CAIRN_SPACE "]+(?![^" CAIRN_SPACE
+    "])"
+    "|[" CAIRN_SPACE "]+";
+constexpr const char* kOneDigit = "[" CAIRN_NUMBER CAIRN_NEWEST_NUMBERS "]";
 
 // Each pattern is applied to the pieces that the one before left: its matches and what lies between
 // them are the next pieces. A new pre-tokenizer is a row.
@@ -25,7 +44,7 @@ struct Rule {
 const std::vector<Rule>& Rules() {
   static const std::vector<Rule> kRules = {
       {"gpt-2", {kGpt2}},
-      {"smollm", {R"(\p{N})", kGpt2}},
+      {"smollm", {kOneDigit, kGpt2}},
   };
   return kRules;
 }
@@ -41,33 +60,41 @@ struct FreeMatch {
 
 struct PreTokenizer::State {
   std::vector<std::unique_ptr<pcre2_code, FreeCode>> patterns;
-
-  void Split(std::string_view text, std::size_t level,
-             const std::function<void(std::string_view)>& word) const {
-    if (text.empty()) return;
-    if (level == patterns.size()) return word(text);
-    const pcre2_code* code = patterns[level].get();
-    const std::unique_ptr<pcre2_match_data, FreeMatch> match(
-        pcre2_match_data_create_from_pattern(code, nullptr));
-    CAIRN_CHECK(match != nullptr);
-    const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-    std::size_t at = 0;
-    while (at < text.size()) {
-      // The text is well-formed. Any error (none is known: the patterns do not backtrack) leaves
-      // the rest as one piece.
-      if (pcre2_match(code, subject, text.size(), at, PCRE2_NO_UTF_CHECK, match.get(), nullptr) <
-          1) {
-        break;
-      }
-      const PCRE2_SIZE* range = pcre2_get_ovector_pointer(match.get());
-      if (range[1] <= range[0]) break;  // patterns never match nothing
-      Split(text.substr(at, range[0] - at), level + 1, word);
-      Split(text.substr(range[0], range[1] - range[0]), level + 1, word);
-      at = range[1];
-    }
-    Split(text.substr(at), level + 1, word);
-  }
 };
+
+namespace {
+
+using Patterns = std::vector<std::unique_ptr<pcre2_code, FreeCode>>;
+using Matches = std::vector<std::unique_ptr<pcre2_match_data, FreeMatch>>;
+using Word = std::function<void(std::string_view)>;
+
+// Applies the patterns from `level` on. False: a pattern gave up.
+bool SplitFrom(const Patterns& patterns, const Matches& matches, std::string_view text,
+               std::size_t level, const Word& word) {
+  if (text.empty()) return true;
+  if (level == patterns.size()) {
+    word(text);
+    return true;
+  }
+  const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const int found = pcre2_match(patterns[level].get(), subject, text.size(), at,
+                                  PCRE2_NO_UTF_CHECK, matches[level].get(), nullptr);
+    if (found == PCRE2_ERROR_NOMATCH) break;
+    if (found < 1) return false;
+    const PCRE2_SIZE* range = pcre2_get_ovector_pointer(matches[level].get());
+    const PCRE2_SIZE begin = range[0], end = range[1];
+    CAIRN_CHECK(end > begin);  // patterns never match nothing
+    if (!SplitFrom(patterns, matches, text.substr(at, begin - at), level + 1, word)) return false;
+    if (!SplitFrom(patterns, matches, text.substr(begin, end - begin), level + 1, word))
+      return false;
+    at = end;
+  }
+  return SplitFrom(patterns, matches, text.substr(at), level + 1, word);
+}
+
+}  // namespace
 
 PreTokenizer::PreTokenizer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 PreTokenizer::PreTokenizer(PreTokenizer&&) noexcept = default;
@@ -85,22 +112,27 @@ Result<PreTokenizer> PreTokenizer::Create(std::string_view name) {
     for (const char* pattern : rule.patterns) {
       int error = 0;
       PCRE2_SIZE offset = 0;
-      pcre2_code* code =
-          pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern), PCRE2_ZERO_TERMINATED,
-                        PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
+      pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern), PCRE2_ZERO_TERMINATED,
+                                       PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
       CAIRN_CHECK(code != nullptr);
       pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where refused, matching interprets
       state->patterns.emplace_back(code);
     }
     return PreTokenizer(std::move(state));
   }
-  return Fail(ErrorCode::kUnsupported,
-              fmt::format("pre-tokenizer '{}' is not known; known are {}", name.substr(0, 80), known));
+  return Fail(ErrorCode::kUnsupported, fmt::format("pre-tokenizer '{}' is not known; known are {}",
+                                                   name.substr(0, 80), known));
 }
 
-void PreTokenizer::Split(std::string_view text,
-                         const std::function<void(std::string_view)>& word) const {
-  state_->Split(text, 0, word);
+Result<void> PreTokenizer::Split(std::string_view text, const Word& word) const {
+  Matches matches;
+  for (const auto& pattern : state_->patterns) {
+    matches.emplace_back(pcre2_match_data_create_from_pattern(pattern.get(), nullptr));
+    CAIRN_CHECK(matches.back() != nullptr);
+  }
+  if (SplitFrom(state_->patterns, matches, text, 0, word)) return {};
+  return Fail(ErrorCode::kLimit,
+              "the text needs more backtracking in the tokenizer's patterns than is allowed");
 }
 
 }  // namespace cairn::model

@@ -22,7 +22,9 @@ class PreTokenizer {
   ~PreTokenizer();
 
   // Calls word(text) for the words of a well-formed text, in order; together they are the text.
-  void Split(std::string_view text, const std::function<void(std::string_view)>& word) const;
+  // Errors: kLimit where a pattern gives up, which the known patterns never do.
+  [[nodiscard]] Result<void> Split(std::string_view text,
+                                   const std::function<void(std::string_view)>& word) const;
 
  private:
   struct State;

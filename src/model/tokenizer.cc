@@ -3,12 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
-#include <bit>
 #include <limits>
 #include <optional>
-#include <unordered_map>
 
+#include "model/merge_rules.h"
 #include "model/merger.h"
 #include "model/pre_tokenizer.h"
 #include "model/token_table.h"
@@ -21,8 +21,19 @@ constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
 
 // Control tokens that end an answer in the models that have them.
 constexpr std::string_view kEndNames[] = {
-    "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>",
-    "<|end_of_text|>", "</s>", "<eos>", "<|return|>", "<|call|>", "<EOT>", "<|END_OF_TURN_TOKEN|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<end_of_turn>",
+    "<|end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "</s>",
+    "<eos>",
+    "<|return|>",
+    "<|call|>",
+    "<EOT>",
+    "<|END_OF_TURN_TOKEN|>",
 };
 
 // Byte-level vocabularies spell byte b as a printable character: itself where it is one, else
@@ -42,176 +53,200 @@ std::string Utf8Of(std::uint16_t character) {  // below U+0800
   return {static_cast<char>(0xc0 | character >> 6), static_cast<char>(0x80 | (character & 0x3f))};
 }
 
-// Ranked merges: the pair of ids decides.
-class RankedRules : public MergeRules {
- public:
-  RankedRules(const Vocabulary& v, const TokenTable& table) {
-    rules_.reserve(v.merges.size());
-    std::string joined;
-    for (std::size_t rank = 0; rank < v.merges.size(); ++rank) {
-      const std::string_view merge = v.merges[rank];
-      const std::size_t space = merge.find(' ', 1);
-      if (space == std::string_view::npos) continue;
-      const std::int32_t left = table.Find(merge.substr(0, space));
-      const std::int32_t right = table.Find(merge.substr(space + 1));
-      joined.assign(merge.substr(0, space)).append(merge.substr(space + 1));
-      const std::int32_t token = table.Find(joined);
-      // A merge of what the vocabulary lacks can never apply.
-      if (left < 0 || right < 0 || token < 0) continue;
-      rules_.try_emplace(Key(left, right), Merge{static_cast<std::int64_t>(rank), token});
-    }
-  }
-  Merge Find(std::int32_t left, std::int32_t right) const override {
-    const auto it = rules_.find(Key(left, right));
-    return it == rules_.end() ? Merge{} : it->second;
-  }
-
- private:
-  static std::uint64_t Key(std::int32_t left, std::int32_t right) {
-    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
-           static_cast<std::uint32_t>(right);
-  }
-  struct Hash {
-    std::size_t operator()(std::uint64_t key) const {
-      key *= 0x9e3779b97f4a7c15u;
-      return key ^ key >> 32;
-    }
+// "<0x41>" is byte 0x41; -1 for what is not of this form.
+int ByteOfPiece(std::string_view text) {
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
   };
-  std::unordered_map<std::uint64_t, Merge, Hash> rules_;
-};
+  if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') return -1;
+  const int high = digit(text[3]), low = digit(text[4]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
 
-// Scored merges: a pair merges where the vocabulary has its text; higher scores first. Characters
-// that the vocabulary lacks get ids past its end for the time of one text.
-class ScoredRules : public MergeRules {
- public:
-  ScoredRules(const Vocabulary& v, const TokenTable& table) : v_(v), table_(table) {}
-
-  std::int32_t Symbol(std::string_view character) {
-    const std::int32_t id = table_.Find(character);
-    if (id >= 0) return id;
-    unknown_.push_back(character);
-    return static_cast<std::int32_t>(v_.tokens.size() + unknown_.size() - 1);
-  }
-  std::string_view TextOf(std::int32_t id) const {
-    const auto index = static_cast<std::size_t>(id);
-    return index < v_.tokens.size() ? v_.tokens[index] : unknown_[index - v_.tokens.size()];
-  }
-  Merge Find(std::int32_t left, std::int32_t right) const override {
-    joined_.assign(TextOf(left)).append(TextOf(right));
-    const std::int32_t token = table_.Find(joined_);
-    if (token < 0 || v_.types[static_cast<std::size_t>(token)] == TokenType::kUnused) return {};
-    // The order of floats as integers, reversed.
-    const auto bits = std::bit_cast<std::int32_t>(v_.scores[static_cast<std::size_t>(token)]);
-    const std::int64_t order = bits >= 0 ? bits : std::numeric_limits<std::int32_t>::min() -
-                                                      static_cast<std::int64_t>(bits);
-    return {-order, token};
-  }
-
- private:
-  const Vocabulary& v_;
-  const TokenTable& table_;
-  std::vector<std::string_view> unknown_;
-  mutable std::string joined_;
-};
-
-// True where no token has a space mark after another character: then no merge crosses the border
-// before a space mark, and words can be merged one by one.
-bool WordsAreSeparate(const Vocabulary& v) {
-  for (const std::string_view token : v.tokens) {
-    const std::size_t last = token.rfind(kSpaceMark);
-    if (last == std::string_view::npos) continue;
-    for (std::size_t at = 0; at < last; at += kSpaceMark.size()) {
-      if (token.substr(at, kSpaceMark.size()) != kSpaceMark) return false;
+// The text with spaces as marks, the way SentencePiece vocabularies spell them.
+void AppendMarked(std::string_view text, std::string& out) {
+  for (const char c : text) {
+    if (c == ' ') {
+      out += kSpaceMark;
+    } else {
+      out += c;
     }
   }
-  return true;
+}
+
+void AppendUnmarked(std::string_view text, std::string& out) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t mark = std::min(text.find(kSpaceMark, at), text.size());
+    out.append(text, at, mark - at);
+    if (mark < text.size()) out += ' ';
+    at = mark + kSpaceMark.size();
+  }
+}
+
+// The characters that stand before a space mark inside some token. Before any other character's
+// mark no merge can cross, so that words can be merged one by one.
+std::vector<std::string_view> CharactersBeforeMarks(const Vocabulary& v,
+                                                    const std::vector<bool>& mergeable) {
+  std::vector<std::string_view> found;
+  for (std::size_t id = 0; id < v.tokens.size(); ++id) {
+    if (!mergeable[id]) continue;
+    const std::string_view token = v.tokens[id];
+    for (std::size_t at = token.find(kSpaceMark, 1); at != std::string_view::npos;
+         at = token.find(kSpaceMark, at + 1)) {
+      std::size_t start = at - 1;
+      while (start > 0 && (static_cast<unsigned char>(token[start]) & 0xc0) == 0x80) --start;
+      const std::string_view before = token.substr(start, at - start);
+      if (std::ranges::find(found, before) == found.end()) found.push_back(before);
+    }
+  }
+  return found;
 }
 
 }  // namespace
 
 struct Tokenizer::State {
-  explicit State(Vocabulary vocabulary) : v(std::move(vocabulary)), table(v.tokens) {}
+  State(Vocabulary vocabulary, const std::vector<bool>& mergeable)
+      : v(std::move(vocabulary)), table(v.tokens, mergeable) {}
 
   Vocabulary v;
-  TokenTable table;
-  SpecialMatcher always;    // user-defined tokens
-  SpecialMatcher special;   // those and control tokens
-  std::vector<bool> ends;   // by id
+  TokenTable table;  // what merging may find
+  SpecialMatcher user_defined;
+  SpecialMatcher control;
+  std::vector<std::string> marked_texts;        // of special tokens with spaces; kSentencePiece
+  std::vector<bool> ends;                       // by id
   std::array<std::int32_t, 256> byte_tokens{};  // -1: none
   std::optional<PreTokenizer> pre;              // kByteBpe
   std::optional<RankedRules> ranked;            // kByteBpe
   std::array<std::int16_t, 512> byte_of_character{};  // kByteBpe; -1: none
-  bool separate_words = false;                  // kSentencePiece
+  bool byte_fallback = false;                         // kSentencePiece: every byte has a token
+  std::vector<std::string_view> before_marks;         // kSentencePiece
+  std::size_t longest = 0;                            // bytes of a token
 
-  void PutByte(unsigned char byte, std::vector<std::int32_t>& out) const {
-    const std::int32_t id = byte_tokens[byte];
-    if (id >= 0) {
-      out.push_back(id);
-    } else if (v.unknown) {
-      out.push_back(*v.unknown);
-    }
-  }
-  void EncodeBytes(std::string_view text, std::vector<std::int32_t>& out) const;
-  void EncodePieces(std::string_view text, bool prefix, std::vector<std::int32_t>& out) const;
-  void EncodeStretch(std::string_view text, bool prefix, std::vector<std::int32_t>& out) const {
-    if (text.empty()) return;
-    if (v.kind == TokenizerKind::kByteBpe) {
-      EncodeBytes(text, out);
-    } else {
-      EncodePieces(text, prefix, out);
-    }
-  }
+  Result<void> AddSpecials();
+  Result<void> AddBytes();
   void AppendText(std::int32_t id, bool with_special, std::string& out) const;
 };
 
-void Tokenizer::State::EncodeBytes(std::string_view text, std::vector<std::int32_t>& out) const {
-  Merger merger(*ranked);
-  std::vector<std::int32_t> symbols;
-  pre->Split(text, [&](std::string_view word) {
-    symbols.clear();
-    for (const char c : word) PutByte(static_cast<unsigned char>(c), symbols);
-    merger.Run(symbols, out);
+// One call of Encode: what it needs while it goes over the text.
+class Tokenizer::Encoding {
+ public:
+  Encoding(const State& state, std::vector<std::int32_t>& out) : s_(state), out_(out) {
+    if (s_.v.kind == TokenizerKind::kSentencePiece) {
+      scored_.emplace(s_.v, s_.table, s_.longest);
+      merger_.emplace(*scored_);
+    } else {
+      merger_.emplace(*s_.ranked);
+    }
+    Begin();
+  }
+
+  void Append(std::string_view text) {
+    if (s_.v.kind == TokenizerKind::kSentencePiece) {
+      AppendMarked(text, stretch_);
+    } else {
+      stretch_ += text;
+    }
+  }
+  // Ends the stretch of text: the next one begins after a control token.
+  Result<void> Flush();
+
+ private:
+  void Begin() {
+    stretch_.clear();
+    if (s_.v.kind == TokenizerKind::kSentencePiece && s_.v.add_space_prefix) stretch_ = kSpaceMark;
+    empty_ = stretch_.size();
+  }
+  Result<void> EncodeText(std::string_view text) {
+    if (text.empty()) return {};
+    if (s_.v.kind == TokenizerKind::kByteBpe) return EncodeBytes(text);
+    EncodePieces(text);
+    return {};
+  }
+  Result<void> EncodeBytes(std::string_view text);
+  void EncodePieces(std::string_view text);
+  void MergePieces();
+  void PutPiece(std::int32_t id);
+
+  const State& s_;
+  std::vector<std::int32_t>& out_;
+  std::string stretch_;
+  std::size_t empty_ = 0;  // bytes of a stretch without text
+  std::optional<ScoredRules> scored_;
+  std::optional<Merger> merger_;
+  std::vector<std::int32_t> symbols_, pieces_;
+  bool after_unknown_ = false;
+};
+
+Result<void> Tokenizer::Encoding::Flush() {
+  const std::string_view text = stretch_;
+  if (text.size() > empty_) {
+    SpecialMatcher::Match match;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t place = s_.user_defined.Find(text, at, match);
+      OR_RETURN(EncodeText(text.substr(at, place - at)));
+      if (place == text.size()) break;
+      out_.push_back(match.id);
+      at = place + match.bytes;
+    }
+  }
+  Begin();
+  return {};
+}
+
+Result<void> Tokenizer::Encoding::EncodeBytes(std::string_view text) {
+  return s_.pre->Split(text, [&](std::string_view word) {
+    symbols_.clear();
+    for (const char c : word) {
+      // Bytes that the vocabulary lacks leave no trace, as in its makers' tokenizer.
+      const std::int32_t id = s_.byte_tokens[static_cast<unsigned char>(c)];
+      if (id >= 0) symbols_.push_back(id);
+    }
+    merger_->Run(symbols_, out_);
   });
 }
 
-void Tokenizer::State::EncodePieces(std::string_view text, bool prefix,
-                                    std::vector<std::int32_t>& out) const {
-  std::string marked;
-  marked.reserve(text.size() + text.size() / 2);
-  if (prefix) marked += kSpaceMark;
-  for (const char c : text) {
-    if (c == ' ') {
-      marked += kSpaceMark;
-    } else {
-      marked += c;
+void Tokenizer::Encoding::EncodePieces(std::string_view text) {
+  symbols_.clear();
+  after_unknown_ = false;
+  std::string_view before = kSpaceMark;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::string_view character =
+        text.substr(at, Utf8Bytes(static_cast<unsigned char>(text[at])));
+    if (character == kSpaceMark && before != kSpaceMark &&
+        std::ranges::find(s_.before_marks, before) == s_.before_marks.end()) {
+      MergePieces();
     }
+    symbols_.push_back(scored_->Symbol(character));
+    before = character;
+    at += character.size();
   }
-  ScoredRules rules(v, table);
-  Merger merger(rules);
-  std::vector<std::int32_t> symbols, pieces;
-  const auto flush = [&] {
-    pieces.clear();
-    merger.Run(symbols, pieces);
-    symbols.clear();
-    for (const std::int32_t id : pieces) {
-      if (static_cast<std::size_t>(id) < v.tokens.size()) {
-        out.push_back(id);
-      } else {
-        for (const char c : rules.TextOf(id)) PutByte(static_cast<unsigned char>(c), out);
-      }
+  MergePieces();
+}
+
+void Tokenizer::Encoding::MergePieces() {
+  pieces_.clear();
+  merger_->Run(symbols_, pieces_);
+  symbols_.clear();
+  for (const std::int32_t id : pieces_) {
+    scored_->Resolve(id, [this](std::int32_t part) { PutPiece(part); });
+  }
+  scored_->Forget();
+}
+
+// Characters that the vocabulary lacks become their bytes, or one unknown token for all in a row.
+void Tokenizer::Encoding::PutPiece(std::int32_t id) {
+  if (static_cast<std::size_t>(id) < s_.v.tokens.size()) {
+    out_.push_back(id);
+    after_unknown_ = false;
+  } else if (s_.byte_fallback) {
+    for (const char c : scored_->TextOf(id)) {
+      out_.push_back(s_.byte_tokens[static_cast<unsigned char>(c)]);
     }
-  };
-  bool after_mark = true;
-  for (std::size_t at = 0; at < marked.size();) {
-    const std::size_t bytes = Utf8Bytes(static_cast<unsigned char>(marked[at]));
-    const std::string_view character = std::string_view(marked).substr(at, bytes);
-    const bool mark = character == kSpaceMark;
-    if (mark && !after_mark && separate_words) flush();
-    after_mark = mark;
-    symbols.push_back(rules.Symbol(character));
-    at += bytes;
+  } else if (!after_unknown_) {
+    out_.push_back(*s_.v.unknown);
+    after_unknown_ = true;
   }
-  flush();
 }
 
 void Tokenizer::State::AppendText(std::int32_t id, bool with_special, std::string& out) const {
@@ -222,36 +257,28 @@ void Tokenizer::State::AppendText(std::int32_t id, bool with_special, std::strin
     if (with_special) out += text;
     return;
   }
-  if (type == TokenType::kUserDefined) {
-    out += text;
+  if (v.kind == TokenizerKind::kSentencePiece) {
+    const int byte = type == TokenType::kByte ? ByteOfPiece(text) : -1;
+    if (byte >= 0) {
+      out += static_cast<char>(byte);
+    } else {
+      AppendUnmarked(text, out);
+    }
     return;
   }
-  if (v.kind == TokenizerKind::kSentencePiece) {
-    unsigned byte = 0;
-    if (type == TokenType::kByte && text.size() == 6 &&
-        std::sscanf(std::string(text).c_str(), "<0x%2X>", &byte) == 1) {
-      out += static_cast<char>(byte);
-      return;
-    }
-    for (std::size_t at = 0; at < text.size();) {
-      if (text.substr(at, kSpaceMark.size()) == kSpaceMark) {
-        out += ' ';
-        at += kSpaceMark.size();
-      } else {
-        out += text[at++];
-      }
-    }
+  if (type == TokenType::kUserDefined) {
+    out += text;
     return;
   }
   for (std::size_t at = 0; at < text.size();) {
     const auto first = static_cast<unsigned char>(text[at]);
     std::size_t bytes = 1;
-    int character = first;
+    std::size_t character = first;
     if (first >= 0xc2 && first < 0xe0 && at + 1 < text.size()) {
-      character = (first & 0x1f) << 6 | (static_cast<unsigned char>(text[at + 1]) & 0x3f);
+      character = (first & 0x1fu) << 6 | (static_cast<unsigned char>(text[at + 1]) & 0x3fu);
       bytes = 2;
     }
-    const int byte = character < 512 ? byte_of_character[static_cast<std::size_t>(character)] : -1;
+    const int byte = character < byte_of_character.size() ? byte_of_character[character] : -1;
     if (byte >= 0) {
       out += static_cast<char>(byte);
     } else {
@@ -267,44 +294,101 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 const Vocabulary& Tokenizer::vocabulary() const { return state_->v; }
 
-Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
-  auto state = std::make_unique<State>(std::move(vocabulary));
-  State& s = *state;
-  s.ends.resize(s.v.tokens.size());
-  for (std::size_t i = 0; i < s.v.tokens.size(); ++i) {
-    const auto id = static_cast<std::int32_t>(i);
-    const std::string_view text = s.v.tokens[i];
-    if (text.empty()) continue;
-    if (s.v.types[i] == TokenType::kUserDefined) {
-      s.always.Add(text, id);
-      s.special.Add(text, id);
-    } else if (s.v.types[i] == TokenType::kControl) {
-      s.special.Add(text, id);
-      for (const std::string_view name : kEndNames) {
-        if (text == name) s.ends[i] = true;
-      }
+Result<void> Tokenizer::State::AddSpecials() {
+  ends.resize(v.tokens.size());
+  std::size_t with_spaces = 0;
+  const auto special = [&](std::size_t id) {
+    return v.types[id] == TokenType::kUserDefined || v.types[id] == TokenType::kControl;
+  };
+  const auto marked = [&](std::size_t id) {
+    return v.kind == TokenizerKind::kSentencePiece &&
+           v.tokens[id].find(' ') != std::string_view::npos;
+  };
+  for (std::size_t id = 0; id < v.tokens.size(); ++id) with_spaces += special(id) && marked(id);
+  marked_texts.reserve(with_spaces);  // views into them follow: they must not move
+  for (std::size_t id = 0; id < v.tokens.size(); ++id) {
+    std::string_view text = v.tokens[id];
+    if (!special(id) || text.empty()) continue;
+    if (text.size() > kMostSpecialBytes) {
+      return Fail(ErrorCode::kLimit,
+                  fmt::format("'tokenizer.ggml.tokens' entry {} is a special token of {} bytes, at "
+                              "most {} are allowed",
+                              id, text.size(), kMostSpecialBytes));
     }
-  }
-  for (const auto& id : {s.v.eos, s.v.eot}) {
-    if (id) s.ends[static_cast<std::size_t>(*id)] = true;
-  }
-  s.byte_of_character.fill(-1);
-  const std::array<std::uint16_t, 256> characters = ByteCharacters();
-  for (std::size_t b = 0; b < 256; ++b) {
-    const std::string text = s.v.kind == TokenizerKind::kByteBpe ? Utf8Of(characters[b])
-                                                                 : fmt::format("<0x{:02X}>", b);
-    s.byte_tokens[b] = s.table.Find(text);
-    s.byte_of_character[characters[b]] = static_cast<std::int16_t>(b);
-    if (s.byte_tokens[b] < 0 && !s.v.unknown) {
-      return Fail(ErrorCode::kCorrupt,
-                  fmt::format("the vocabulary cannot spell byte {} and has no unknown token", b));
+    if (v.types[id] == TokenType::kControl) {
+      ends[id] = std::ranges::find(kEndNames, text) != std::end(kEndNames);
+      control.Add(text, static_cast<std::int32_t>(id));
+      continue;
     }
+    // User-defined tokens are looked for in text whose spaces are marks already.
+    if (marked(id)) {
+      AppendMarked(text, marked_texts.emplace_back());
+      text = marked_texts.back();
+    }
+    user_defined.Add(text, static_cast<std::int32_t>(id));
   }
-  if (s.v.kind == TokenizerKind::kByteBpe) {
-    s.pre = OR_RETURN(PreTokenizer::Create(s.v.pre));
-    s.ranked.emplace(s.v, s.table);
+  user_defined.Sort();
+  control.Sort();
+  for (const auto& id : {v.eos, v.eot}) {
+    if (id) ends[static_cast<std::size_t>(*id)] = true;
+  }
+  return {};
+}
+
+Result<void> Tokenizer::State::AddBytes() {
+  byte_tokens.fill(-1);
+  byte_of_character.fill(-1);
+  if (v.kind == TokenizerKind::kByteBpe) {
+    const std::array<std::uint16_t, 256> characters = ByteCharacters();
+    for (std::size_t b = 0; b < 256; ++b) {
+      byte_tokens[b] = table.Find(Utf8Of(characters[b]));
+      byte_of_character[characters[b]] = static_cast<std::int16_t>(b);
+    }
   } else {
-    s.separate_words = WordsAreSeparate(s.v);
+    for (std::size_t id = 0; id < v.tokens.size(); ++id) {
+      const int byte = v.types[id] == TokenType::kByte ? ByteOfPiece(v.tokens[id]) : -1;
+      if (byte < 0) continue;
+      std::int32_t& token = byte_tokens[static_cast<std::size_t>(byte)];
+      if (token < 0) token = static_cast<std::int32_t>(id);
+    }
+  }
+  const auto lacking = std::ranges::count(byte_tokens, -1);
+  byte_fallback = lacking == 0;
+  if (v.kind == TokenizerKind::kByteBpe && lacking == 256) {
+    return Fail(ErrorCode::kCorrupt,
+                "'tokenizer.ggml.tokens' has no token for any single byte, as kind 'gpt2' needs");
+  }
+  if (v.kind == TokenizerKind::kSentencePiece && !byte_fallback && !v.unknown) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("'tokenizer.ggml.tokens' lacks {} of the 256 byte tokens and "
+                            "'tokenizer.ggml.unknown_token_id' is missing; one of them is needed",
+                            lacking));
+  }
+  return {};
+}
+
+Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
+  // SentencePiece merges only into tokens that are text; the ids of control tokens in particular
+  // must not come from what somebody writes.
+  std::vector<bool> mergeable(vocabulary.tokens.size(), true);
+  std::size_t longest = 0;
+  for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
+    const TokenType type = vocabulary.types[id];
+    if (vocabulary.kind == TokenizerKind::kSentencePiece) {
+      mergeable[id] = type == TokenType::kNormal || type == TokenType::kUserDefined ||
+                      type == TokenType::kUnused;
+    }
+    longest = std::max(longest, vocabulary.tokens[id].size());
+  }
+  auto state = std::make_unique<State>(std::move(vocabulary), mergeable);
+  state->longest = longest;
+  OR_RETURN(state->AddSpecials());
+  OR_RETURN(state->AddBytes());
+  if (state->v.kind == TokenizerKind::kByteBpe) {
+    state->pre = OR_RETURN(PreTokenizer::Create(state->v.pre));
+    state->ranked = OR_RETURN(RankedRules::Create(state->v, state->table));
+  } else {
+    state->before_marks = CharactersBeforeMarks(state->v, mergeable);
   }
   return Tokenizer(std::move(state));
 }
@@ -320,45 +404,33 @@ Result<std::vector<std::int32_t>> Tokenizer::Encode(std::span<const TextPart> pa
   const State& s = *state_;
   std::size_t total = 0;
   for (const TextPart& part : parts) total += part.text.size();
-  // Ill-formed bytes may grow threefold.
-  if (total > std::numeric_limits<std::int32_t>::max() / 4) {
-    return Fail(ErrorCode::kLimit, "the text is too long to be tokenized at once");
+  if (total > kMostTextBytes) {
+    return Fail(ErrorCode::kLimit,
+                fmt::format("the text has {} bytes, at most {} can be tokenized at "
+                            "once",
+                            total, kMostTextBytes));
   }
   std::vector<std::int32_t> ids;
   if (add_special && s.v.add_bos && s.v.bos) ids.push_back(*s.v.bos);
-  std::string stretch, text;
-  bool prefix = s.v.add_space_prefix;  // before the first stretch, and after special tokens
-  const auto flush = [&] {
-    if (stretch.empty()) return;
-    s.EncodeStretch(stretch, prefix, ids);
-    prefix = false;
-    stretch.clear();
-  };
+  Encoding encoding(s, ids);
+  std::string well_formed;
   for (const TextPart& part : parts) {
-    text.clear();
-    AppendWellFormed(part.text, text);
-    const SpecialMatcher& matcher = part.parse_special ? s.special : s.always;
-    std::size_t start = 0;
-    for (std::size_t at = 0; at < text.size();) {
-      if (matcher.Excludes(static_cast<unsigned char>(text[at]))) {
-        ++at;
-        continue;
-      }
-      const SpecialMatcher::Match match = matcher.At(std::string_view(text).substr(at));
-      if (match.id < 0) {
-        ++at;
-        continue;
-      }
-      stretch.append(text, start, at - start);
-      flush();
+    well_formed.clear();
+    AppendWellFormed(part.text, well_formed);
+    const std::string_view text = well_formed;
+    std::size_t at = 0;
+    while (part.parse_special) {
+      SpecialMatcher::Match match;
+      const std::size_t place = s.control.Find(text, at, match);
+      if (place == text.size()) break;
+      encoding.Append(text.substr(at, place - at));
+      OR_RETURN(encoding.Flush());
       ids.push_back(match.id);
-      prefix = s.v.add_space_prefix && IsControl(match.id);
-      at += match.bytes;
-      start = at;
+      at = place + match.bytes;
     }
-    stretch.append(text, start, text.size() - start);
+    encoding.Append(text.substr(at));
   }
-  flush();
+  OR_RETURN(encoding.Flush());
   if (add_special && s.v.add_eos && s.v.eos) ids.push_back(*s.v.eos);
   return ids;
 }

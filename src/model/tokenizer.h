@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text to token ids and back.
 //
-// Special tokens (control tokens such as <|im_start|>) are recognised only inside parts that ask for
-// it, and never across the border of two parts; user-defined tokens are recognised everywhere, as
-// their tokenizers do. The text between special tokens is tokenized over the borders of parts, so a
-// chat template's text and a user's message are one text, but a special token that is written in a
-// message stays text. Ill-formed UTF-8 reads as U+FFFD (one per maximal ill-formed piece).
+// Special tokens (control tokens such as <|im_start|>) are recognised only inside parts that ask
+// for it, and never across the border of two parts; user-defined tokens are recognised everywhere,
+// as their tokenizers do. The text between special tokens is tokenized over the borders of parts,
+// so a chat template's text and a user's message are one text, but a special token that is written
+// in a message stays text. Ill-formed UTF-8 reads as U+FFFD (one per maximal ill-formed piece).
 //
 // Threads: immutable after Create; const members from any thread.
 // Owns: its tables. Texts of tokens are views into the file, which must outlive the tokenizer.
@@ -24,6 +24,9 @@
 
 namespace cairn::model {
 
+inline constexpr std::size_t kMostTextBytes = 1 << 29;  // ill-formed bytes may grow threefold
+inline constexpr std::size_t kMostSpecialBytes = 256;   // of a special token; real ones have 50
+
 struct TextPart {
   std::string_view text;
   bool parse_special = false;
@@ -31,15 +34,18 @@ struct TextPart {
 
 class Tokenizer {
  public:
-  // Errors: kUnsupported for a pre-tokenizer that is not known (naming those that are), kCorrupt for
-  // a vocabulary that cannot spell every byte and has no unknown token.
+  // Errors: kUnsupported for a pre-tokenizer that is not known (naming those that are); kCorrupt
+  // for a vocabulary that cannot spell unknown characters at all, and for merges of what is no
+  // token; kLimit for special tokens above kMostSpecialBytes. Needs `vocabulary` as ReadVocabulary
+  // gives it: one type per token, and one score where the kind has scores.
   [[nodiscard]] static Result<Tokenizer> Create(Vocabulary vocabulary);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
   // The ids of the parts, one after the other. `add_special`: begin and end tokens as the model
-  // wants them. Errors: kLimit for more than 2^31 - 1 bytes.
+  // wants them. Errors: kLimit for more than kMostTextBytes, or where a pattern of
+  // the pre-tokenizer gives up (which no known pattern does).
   [[nodiscard]] Result<std::vector<std::int32_t>> Encode(std::span<const TextPart> parts,
                                                          bool add_special) const;
   [[nodiscard]] Result<std::vector<std::int32_t>> Encode(std::string_view text, bool add_special,
@@ -61,6 +67,7 @@ class Tokenizer {
 
  private:
   struct State;
+  class Encoding;
   explicit Tokenizer(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -13,9 +13,9 @@ inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 // What stands at the beginning of a non-empty text.
 struct Utf8Piece {
-  std::size_t bytes = 0;      // of the character, or of the maximal ill-formed piece
+  std::size_t bytes = 0;  // of the character, or of the maximal ill-formed piece
   bool well_formed = false;
-  bool unfinished = false;    // ill-formed only because the text ends here
+  bool unfinished = false;  // ill-formed only because the text ends here
 };
 Utf8Piece NextUtf8(std::string_view text);
 

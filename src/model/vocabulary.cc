@@ -13,8 +13,8 @@ Result<std::optional<std::int32_t>> ReadId(const Gguf& gguf, std::string_view ke
   if (gguf.Find(key) == nullptr) return std::nullopt;
   const std::int64_t id = OR_RETURN(gguf.GetInt(key));
   if (id < 0 || static_cast<std::size_t>(id) >= tokens) {
-    return Fail(ErrorCode::kCorrupt, fmt::format("metadata '{}' is {}, but there are {} tokens", key,
-                                                 id, tokens));
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("metadata '{}' is {}, but there are {} tokens", key, id, tokens));
   }
   return static_cast<std::int32_t>(id);
 }
@@ -42,8 +42,9 @@ Result<void> ReadTypes(const Gguf& gguf, Vocabulary& v) {
 Result<void> ReadScores(const Gguf& gguf, Vocabulary& v) {
   v.scores = OR_RETURN(gguf.GetFloats("tokenizer.ggml.scores"));
   if (v.scores.size() != v.tokens.size()) {
-    return Fail(ErrorCode::kCorrupt, fmt::format("'tokenizer.ggml.scores' has {} entries for {} tokens",
-                                                 v.scores.size(), v.tokens.size()));
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("'tokenizer.ggml.scores' has {} entries for {} tokens", v.scores.size(),
+                            v.tokens.size()));
   }
   for (const float score : v.scores) {
     if (std::isnan(score)) return Fail(ErrorCode::kCorrupt, "'tokenizer.ggml.scores' holds a NaN");

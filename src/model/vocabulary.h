@@ -21,7 +21,12 @@ enum class TokenizerKind {
 
 // Numbers of the file format; never renumbered.
 enum class TokenType : std::uint8_t {
-  kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6,
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6,
 };
 
 inline constexpr std::size_t kMostTokens = 1 << 24;
@@ -29,15 +34,15 @@ inline constexpr std::size_t kMostTokenBytes = 1 << 16;
 
 struct Vocabulary {
   TokenizerKind kind{};
-  std::string pre;                        // name of the pre-tokenizer; kByteBpe only
-  std::vector<std::string_view> tokens;   // by id
-  std::vector<float> scores;              // kSentencePiece only
+  std::string pre;                       // name of the pre-tokenizer; kByteBpe only
+  std::vector<std::string_view> tokens;  // by id
+  std::vector<float> scores;             // kSentencePiece only
   std::vector<TokenType> types;
-  std::vector<std::string_view> merges;   // "left right", most important first; kByteBpe only
+  std::vector<std::string_view> merges;  // "left right", most important first; kByteBpe only
   std::optional<std::int32_t> bos, eos, eot, unknown;
-  bool add_bos = false;                   // before a prompt
-  bool add_eos = false;                   // after a prompt
-  bool add_space_prefix = false;          // kSentencePiece: a space before the text
+  bool add_bos = false;           // before a prompt
+  bool add_eos = false;           // after a prompt
+  bool add_space_prefix = false;  // kSentencePiece: a space before the text
 };
 
 // Errors: kCorrupt, naming the field; kUnsupported for another kind of tokenizer.

@@ -35,14 +35,13 @@ Result<void> PackSlice(const Slice& slice, std::byte* packed) {
   const kernels::PackedMatrix& m = *slice.matrix;
   const std::size_t row_bytes = tensor::RowBytes(m.format, static_cast<std::size_t>(m.cols));
   const auto begin = static_cast<std::size_t>(slice.group_begin) * kernels::kGroupRows;
-  const auto end = std::min<std::size_t>(
-      static_cast<std::size_t>(slice.group_end) * kernels::kGroupRows,
-      static_cast<std::size_t>(m.rows));
+  const auto end =
+      std::min<std::size_t>(static_cast<std::size_t>(slice.group_end) * kernels::kGroupRows,
+                            static_cast<std::size_t>(m.rows));
   const int groups = slice.group_end - slice.group_begin;
-  return kernels::PackGroups(m.format, m.cols,
-                             slice.tensor->bytes.subspan(begin * row_bytes, (end - begin) * row_bytes),
-                             groups,
-                             {packed, static_cast<std::size_t>(groups) * m.group_bytes});
+  return kernels::PackGroups(
+      m.format, m.cols, slice.tensor->bytes.subspan(begin * row_bytes, (end - begin) * row_bytes),
+      groups, {packed, static_cast<std::size_t>(groups) * m.group_bytes});
 }
 
 }  // namespace
@@ -66,7 +65,8 @@ Result<Weights> Weights::Load(const program::Program& program, const Gguf& gguf,
       std::vector<float>& values = weights.vectors_[w];
       values.resize(static_cast<std::size_t>(info.cols));
       auto read = tensor::Dequantise(info.format, gguf.FindTensor(info.name)->bytes, values);
-      if (!read) return std::unexpected(std::move(read).error().Within("tensor '" + info.name + "'"));
+      if (!read)
+        return std::unexpected(std::move(read).error().Within("tensor '" + info.name + "'"));
       continue;
     }
     if (!tensor::Traits(info.format).has_matmul) {
@@ -74,7 +74,9 @@ Result<Weights> Weights::Load(const program::Program& program, const Gguf& gguf,
                   fmt::format("tensor '{}' is {}, which cannot be multiplied", info.name,
                               tensor::Traits(info.format).name));
     }
-    weights.matrices_[w] = {.format = info.format, .rows = info.rows, .cols = info.cols,
+    weights.matrices_[w] = {.format = info.format,
+                            .rows = info.rows,
+                            .cols = info.cols,
                             .groups = DivideUp(info.rows, kernels::kGroupRows),
                             .group_bytes = kernels::PackedGroupBytes(info.format, info.cols)};
   }
@@ -99,8 +101,8 @@ Result<void> Weights::PackMatrices(const program::Program& program, const Gguf& 
     at += static_cast<std::size_t>(m.groups) * m.group_bytes;
     const int step = static_cast<int>(std::max<std::size_t>(1, kSliceBytes / m.group_bytes));
     for (int g = 0; g < m.groups; g += step) {
-      slices.push_back({gguf.FindTensor(program.weights[w].name), &m, g,
-                        std::min(m.groups, g + step)});
+      slices.push_back(
+          {gguf.FindTensor(program.weights[w].name), &m, g, std::min(m.groups, g + step)});
     }
   }
   std::mutex mutex;
@@ -113,8 +115,8 @@ Result<void> Weights::PackMatrices(const program::Program& program, const Gguf& 
     const std::size_t row_bytes =
         tensor::RowBytes(slice.matrix->format, static_cast<std::size_t>(slice.matrix->cols));
     const auto first = static_cast<std::size_t>(slice.group_begin) * kernels::kGroupRows;
-    const auto rows = static_cast<std::size_t>(slice.group_end - slice.group_begin) *
-                      kernels::kGroupRows;
+    const auto rows =
+        static_cast<std::size_t>(slice.group_end - slice.group_begin) * kernels::kGroupRows;
     file.Release(slice.tensor->offset + first * row_bytes, rows * row_bytes);
     if (!done) {
       const std::lock_guard lock(mutex);

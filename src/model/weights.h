@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The weights of a program, repacked for the kernels.
 //
-// Matrices go into the layout of kernels/packed.h slice by slice (about 4 MB of file each, slices in
-// parallel), and the file's pages are given back at once, so that loading never holds the weights
-// twice. Vectors (norms) become f32.
-// Threads: immutable after Load.
-// Owns: the packed bytes.
+// Matrices go into the layout of kernels/packed.h slice by slice (about 4 MB of file each, slices
+// in parallel), and the file's pages are given back at once, so that loading never holds the
+// weights twice. Vectors (norms) become f32. Threads: immutable after Load. Owns: the packed bytes.
 #pragma once
 
 #include <vector>
@@ -42,7 +40,9 @@ class Weights {
   const kernels::PackedMatrix& matrix(int weight) const {
     return matrices_[static_cast<std::size_t>(weight)];
   }
-  const float* vector(int weight) const { return vectors_[static_cast<std::size_t>(weight)].data(); }
+  const float* vector(int weight) const {
+    return vectors_[static_cast<std::size_t>(weight)].data();
+  }
 
   std::size_t bytes() const { return memory_.size(); }
 

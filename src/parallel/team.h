@@ -18,7 +18,8 @@ namespace cairn::parallel {
 
 inline constexpr int kMostWorkers = 256;
 
-// Cores that this process may use: its affinity mask, limited by the cgroup's CPU quota. At least 1.
+// Cores that this process may use: its affinity mask, limited by the cgroup's CPU quota. At
+// least 1.
 int UsableCores();
 
 // Meets `workers` threads again and again.

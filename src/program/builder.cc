@@ -35,11 +35,11 @@ int Builder::Use(std::string_view name, int rows, int cols) {
   }
   const bool fits = (rows == kAnySize || found->rows == rows) && found->cols == cols;
   if (!fits) {
-    error_ = Error{ErrorCode::kCorrupt,
-                   fmt::format("tensor '{}' has {} rows of {} values where {} rows of {} were expected",
-                               name, found->rows, found->cols,
-                               rows == kAnySize ? std::string("any number of") : std::to_string(rows),
-                               cols)};
+    error_ = Error{
+        ErrorCode::kCorrupt,
+        fmt::format("tensor '{}' has {} rows of {} values where {} rows of {} were expected", name,
+                    found->rows, found->cols,
+                    rows == kAnySize ? std::string("any number of") : std::to_string(rows), cols)};
     return -1;
   }
   if (known != program_.weights.end()) {
@@ -74,7 +74,8 @@ Value Builder::HeadNorm(Value x, std::string_view weight, float epsilon) {
   const std::optional<Weight> found = catalog_.Find(weight);
   const int size = found ? found->cols : 0;
   const int index = Use(weight, 1, size);
-  if (!Require(size > 0 && Width(x) % size == 0, "a head norm does not divide its input")) return {};
+  if (!Require(size > 0 && Width(x) % size == 0, "a head norm does not divide its input"))
+    return {};
   return Emit(OpKind::kRmsNorm, {x}, {RowsOf(x), Width(x)}, index, NormAttributes{epsilon, size});
 }
 
@@ -88,9 +89,9 @@ Value Builder::Matmul(Value x, std::string_view weight) {
 Value Builder::Rotate(Value x, const RotateAttributes& attributes) {
   Require(attributes.head_dim > 0 && Width(x) % attributes.head_dim == 0,
           "the heads of a rotary embedding do not divide its input");
-  Require(attributes.n_rot > 0 && attributes.n_rot % 2 == 0 &&
-              attributes.n_rot <= attributes.head_dim,
-          "the rotary dimension must be even and no larger than a head");
+  Require(
+      attributes.n_rot > 0 && attributes.n_rot % 2 == 0 && attributes.n_rot <= attributes.head_dim,
+      "the rotary dimension must be even and no larger than a head");
   return Emit(OpKind::kRotate, {x}, {RowsOf(x), Width(x)}, -1, attributes);
 }
 
@@ -100,9 +101,9 @@ Value Builder::Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, f
           "query heads must be a multiple of the KV heads");
   Require(kv.head_dim > 0 && kv.head_dim % 16 == 0 && kv.head_dim <= 512,
           "the head dimension must be a multiple of 16 up to 512");
-  Require(Width(q) == heads * kv.head_dim && Width(k) == kv.heads * kv.head_dim &&
-              Width(v) == Width(k),
-          "queries, keys and values do not have the widths that the heads ask for");
+  Require(
+      Width(q) == heads * kv.head_dim && Width(k) == kv.heads * kv.head_dim && Width(v) == Width(k),
+      "queries, keys and values do not have the widths that the heads ask for");
   if (error_) return {};
   const int layer = static_cast<int>(program_.kv_layers.size());
   program_.kv_layers.push_back(kv);
@@ -136,9 +137,8 @@ Result<Program> Builder::Finish(Value logits) {
   if (error_) return std::unexpected(*error_);
   program_.logits = logits;
   if (program_.info(logits).width != program_.vocabulary) {
-    return Fail(ErrorCode::kCorrupt,
-                fmt::format("the output matrix has {} rows, the embedding {}",
-                            program_.info(logits).width, program_.vocabulary));
+    return Fail(ErrorCode::kCorrupt, fmt::format("the output matrix has {} rows, the embedding {}",
+                                                 program_.info(logits).width, program_.vocabulary));
   }
   return std::move(program_);
 }

@@ -34,9 +34,9 @@ class Builder {
   std::string LayerWeight(std::string_view name) const;
   bool Has(std::string_view weight) const { return catalog_.Find(weight).has_value(); }
 
-  Value Embed(std::string_view weight, float scale = 1);                  // [T, model]
-  Value RmsNorm(Value x, std::string_view weight, float epsilon);         // over the whole row
-  Value HeadNorm(Value x, std::string_view weight, float epsilon);        // over each head
+  Value Embed(std::string_view weight, float scale = 1);            // [T, model]
+  Value RmsNorm(Value x, std::string_view weight, float epsilon);   // over the whole row
+  Value HeadNorm(Value x, std::string_view weight, float epsilon);  // over each head
   Value Matmul(Value x, std::string_view weight);
   Value Rotate(Value x, const RotateAttributes& attributes);
   // q: [.., heads * d]; k, v: [T, kv.heads * d].
@@ -46,7 +46,7 @@ class Builder {
   Value Add(Value a, Value b);
   Value Scale(Value x, float factor);
   Value Softcap(Value x, float cap);
-  Value SampledRows(Value x);                                             // [S, w]
+  Value SampledRows(Value x);  // [S, w]
 
   // The program that yields `logits`. Errors: kCorrupt, naming the weight and what was expected.
   [[nodiscard]] Result<Program> Finish(Value logits);

@@ -13,7 +13,8 @@ double RowsOf(const Program& program, Value value, const StepSize& size) {
 }
 
 double WeightBytes(const Weight& weight) {
-  return static_cast<double>(tensor::RowBytes(weight.format, static_cast<std::size_t>(weight.cols))) *
+  return static_cast<double>(
+             tensor::RowBytes(weight.format, static_cast<std::size_t>(weight.cols))) *
          weight.rows;
 }
 

@@ -17,9 +17,9 @@ struct StepSize {
 };
 
 struct Cost {
-  double operations = 0;      // multiplications and additions
-  double weight_bytes = 0;    // stored bytes of weights that are read, each once
-  double kv_bytes = 0;        // f16 keys and values that are read or written
+  double operations = 0;        // multiplications and additions
+  double weight_bytes = 0;      // stored bytes of weights that are read, each once
+  double kv_bytes = 0;          // f16 keys and values that are read or written
   double activation_bytes = 0;  // f32 inputs read and outputs written
 };
 

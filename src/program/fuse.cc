@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations become stages by a walk in program order:
 //   - row operations collect in a pending prelude until a matmul reads their result;
-//   - matmuls of the same input share a stage; a sum or a gate that only reads their product becomes
+//   - matmuls of the same input share a stage; a sum or a gate that only reads their product
+//   becomes
 //     the epilogue;
 //   - norms and rotations of heads that lead only into an attend run inside its stage.
 // Test: fuse_test.cc.
@@ -42,7 +43,8 @@ class Fuser {
     fused_.logits = BufferOf(program_.logits);
     MarkLifetimes();
     fused_.tail = static_cast<int>(fused_.stages.size()) - 1;
-    while (fused_.tail > 0 && fused_.stages[static_cast<std::size_t>(fused_.tail)].matmul() == nullptr) {
+    while (fused_.tail > 0 &&
+           fused_.stages[static_cast<std::size_t>(fused_.tail)].matmul() == nullptr) {
       --fused_.tail;
     }
     Stage& head = fused_.stages[static_cast<std::size_t>(fused_.tail)];
@@ -82,9 +84,10 @@ class Fuser {
         done_.insert(i);
       }
       if (const int i = ProducerIf(v, OpKind::kRmsNorm, reader);
-          i >= 0 && op(i).as<NormAttributes>().size ==
-                        program_.kv_layers[static_cast<std::size_t>(
-                                               attend.as<AttendAttributes>().layer)].head_dim) {
+          i >= 0 &&
+          op(i).as<NormAttributes>().size ==
+              program_.kv_layers[static_cast<std::size_t>(attend.as<AttendAttributes>().layer)]
+                  .head_dim) {
         ops.weight = op(i).weight;
         ops.epsilon = op(i).as<NormAttributes>().epsilon;
         v = op(i).inputs[0];
@@ -113,8 +116,11 @@ class Fuser {
     body.out = BufferOf(attend.output);
     body.q_ops = q_ops;
     body.k_ops = k_ops;
-    fused_.stages.push_back({.rows = program_.info(attend.output).rows, .prelude = {}, .pack = {},
-                             .body = body, .layer = attend.layer});
+    fused_.stages.push_back({.rows = program_.info(attend.output).rows,
+                             .prelude = {},
+                             .pack = {},
+                             .body = body,
+                             .layer = attend.layer});
   }
   void AssignRotary(HeadOps& ops) {
     if (!ops.rotate) return;
@@ -127,8 +133,11 @@ class Fuser {
   void EmitMatmuls(int first) {
     const Value input = op(first).inputs[0];
     FlushPreludeUnless(program_.info(input).rows);
-    Stage stage{.rows = program_.info(input).rows, .prelude = std::move(prelude_), .pack = Pack{},
-                .body = {}, .layer = op(first).layer};
+    Stage stage{.rows = program_.info(input).rows,
+                .prelude = std::move(prelude_),
+                .pack = Pack{},
+                .body = {},
+                .layer = op(first).layer};
     prelude_.clear();
     stage.pack->input = BufferOf(input);
     std::vector<int> members;
@@ -172,8 +181,11 @@ class Fuser {
             program_.weights[static_cast<std::size_t>(op(u).weight)].rows) {
       return false;
     }
-    part = {.weight = op(g).weight, .out = BufferOf(op(gate).output), .epilogue = Epilogue::kGate,
-            .other = -1, .gate_input = op(u).weight,
+    part = {.weight = op(g).weight,
+            .out = BufferOf(op(gate).output),
+            .epilogue = Epilogue::kGate,
+            .other = -1,
+            .gate_input = op(u).weight,
             .activation = op(gate).as<GateAttributes>().activation};
     done_.insert({g, u, gate});
     return true;
@@ -198,8 +210,8 @@ class Fuser {
   // --- row operations ---
   void EmitRowOp(const Operation& operation) {
     FlushPreludeUnless(program_.info(operation.output).rows);
-    RowOp row{.kind = operation.kind, .weight = operation.weight,
-              .attributes = operation.attributes};
+    RowOp row{
+        .kind = operation.kind, .weight = operation.weight, .attributes = operation.attributes};
     if (!operation.inputs.empty()) row.a = BufferOf(operation.inputs[0]);
     if (operation.inputs.size() > 1) row.b = BufferOf(operation.inputs[1]);
     row.out = BufferOf(operation.output);
@@ -212,8 +224,11 @@ class Fuser {
   }
   void FlushPrelude() {
     if (prelude_.empty()) return;
-    fused_.stages.push_back({.rows = prelude_rows_, .prelude = std::move(prelude_), .pack = {},
-                             .body = {}, .layer = prelude_layer_});
+    fused_.stages.push_back({.rows = prelude_rows_,
+                             .prelude = std::move(prelude_),
+                             .pack = {},
+                             .body = {},
+                             .layer = prelude_layer_});
     prelude_.clear();
   }
 
@@ -243,9 +258,9 @@ class Fuser {
 
   const Program& program_;
   FusedProgram fused_;
-  std::map<int, std::vector<int>> readers_;   // value -> operations
-  std::map<int, int> producer_;               // value -> operation
-  std::map<int, int> buffer_of_;              // value -> buffer
+  std::map<int, std::vector<int>> readers_;                            // value -> operations
+  std::map<int, int> producer_;                                        // value -> operation
+  std::map<int, int> buffer_of_;                                       // value -> buffer
   std::map<std::pair<int, int>, std::pair<Value, HeadOps>> head_ops_;  // (attend, q or k)
   std::set<int> done_;
   std::vector<RowOp> prelude_;

@@ -71,21 +71,21 @@ Result<void> PlanBuffers(const Program& program, const StepShape& shape, FusedPr
     const bool in_tail = WrittenInTail(fused, static_cast<int>(i));
     const std::size_t rows =
         in_tail ? static_cast<std::size_t>(shape.logit_rows) : rows_of(buffer.rows);
-    const auto bytes = CheckedMul(
-        rows, static_cast<std::size_t>(BufferStride(buffer.width)) * sizeof(float));
+    const auto bytes =
+        CheckedMul(rows, static_cast<std::size_t>(BufferStride(buffer.width)) * sizeof(float));
     if (!bytes || *bytes > kMostBytes) {
-      return Fail(ErrorCode::kLimit, "the step buffers do not fit any memory; lower the rows of a step");
+      return Fail(ErrorCode::kLimit,
+                  "the step buffers do not fit any memory; lower the rows of a step");
     }
     if (buffer.first_stage < 0) continue;
-    areas.push_back({RoundUp(*bytes, kAlign), buffer.first_stage, buffer.last_stage,
-                     &buffer.offset});
+    areas.push_back(
+        {RoundUp(*bytes, kAlign), buffer.first_stage, buffer.last_stage, &buffer.offset});
   }
   for (int s = 0; s < static_cast<int>(fused.stages.size()); ++s) {
     Stage& stage = fused.stages[static_cast<std::size_t>(s)];
     if (!stage.pack) continue;
     const int cols = fused.buffers[static_cast<std::size_t>(stage.pack->input)].width;
-    const int rows =
-        static_cast<int>(rows_of(stage.rows)) * (stage.pack->remainder ? 2 : 1);
+    const int rows = static_cast<int>(rows_of(stage.rows)) * (stage.pack->remainder ? 2 : 1);
     using kernels::ActivationKind;
     if (stage.pack->int8) {
       areas.push_back({RoundUp(kernels::PackedRowsBytes(ActivationKind::kInt8, rows, cols), kAlign),

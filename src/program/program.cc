@@ -120,8 +120,8 @@ class RowMover {
   int LastAttend() const {
     int last = -1;
     for (const auto& [id, op] : producer_) {
-      if (op->kind == OpKind::kAttend && op->as<AttendAttributes>().layer + 1 ==
-                                             static_cast<int>(program_.kv_layers.size())) {
+      if (op->kind == OpKind::kAttend &&
+          op->as<AttendAttributes>().layer + 1 == static_cast<int>(program_.kv_layers.size())) {
         last = id;
       }
     }

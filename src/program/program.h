@@ -61,14 +61,14 @@ struct NormAttributes {
 struct RotateAttributes {
   kernels::RotaryPairs pairs{};
   int head_dim = 0;
-  int n_rot = 0;            // the first n_rot values of a head rotate
+  int n_rot = 0;  // the first n_rot values of a head rotate
   double base = 10000;
   double position_scale = 1;  // positions are multiplied by it (linear scaling: 1 / factor)
   bool operator==(const RotateAttributes&) const = default;
 };
 struct AttendAttributes {
-  int layer = 0;      // index into Program::kv_layers
-  int heads = 0;      // query heads
+  int layer = 0;  // index into Program::kv_layers
+  int heads = 0;  // query heads
   float scale = 1;
   float softcap = 0;  // 0: none
   bool operator==(const AttendAttributes&) const = default;
@@ -90,10 +90,12 @@ struct Operation {
   Value output;
   int weight = -1;  // index into Program::weights
   Attributes attributes;
-  int layer = -1;   // for people: which layer of the model; -1 outside the layers
+  int layer = -1;  // for people: which layer of the model; -1 outside the layers
 
   template <typename T>
-  const T& as() const { return std::get<T>(attributes); }
+  const T& as() const {
+    return std::get<T>(attributes);
+  }
 };
 
 // What one layer keeps of each token.
@@ -108,7 +110,7 @@ struct Program {
   std::vector<ValueInfo> values;
   std::vector<Weight> weights;
   std::vector<KvLayer> kv_layers;
-  Value logits;                       // [S, vocabulary]
+  Value logits;  // [S, vocabulary]
   int vocabulary = 0;
 
   const ValueInfo& info(Value v) const { return values[static_cast<std::size_t>(v.id)]; }

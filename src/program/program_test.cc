@@ -67,8 +67,8 @@ Result<Program> BuildSmall(const Catalog& catalog, int layers) {
                           b.LayerWeight("ffn_down")));
   }
   b.SetLayer(-1);
-  return b.Finish(b.Matmul(b.RmsNorm(b.SampledRows(x), "output_norm.weight", 1e-5f),
-                           "token_embd.weight"));
+  return b.Finish(
+      b.Matmul(b.RmsNorm(b.SampledRows(x), "output_norm.weight", 1e-5f), "token_embd.weight"));
 }
 
 Program Small(int layers = 2) { return *BuildSmall(SmallCatalog(layers), layers); }

@@ -45,10 +45,10 @@ struct RowOp {
 // Packs buffer `input` for the matmuls of the body.
 struct Pack {
   int input = -1;
-  bool int8 = false;               // some weight of the body reads int8 blocks
-  bool floats = false;             // some weight reads f32
-  bool remainder = false;          // each row is followed by its remainder (canonical.md, section 2)
-  std::size_t int8_offset = 0;     // where in the arena, bytes
+  bool int8 = false;            // some weight of the body reads int8 blocks
+  bool floats = false;          // some weight reads f32
+  bool remainder = false;       // each row is followed by its remainder (canonical.md, section 2)
+  std::size_t int8_offset = 0;  // where in the arena, bytes
   std::size_t floats_offset = 0;
 };
 
@@ -70,24 +70,24 @@ struct MatmulBody {
 
 // Norms and rotations of single heads that run before the attention, in place.
 struct HeadOps {
-  int weight = -1;                          // of the head norm; -1: none
+  int weight = -1;  // of the head norm; -1: none
   float epsilon = 0;
   std::optional<RotateAttributes> rotate;
-  int rotary = -1;                          // index into FusedProgram::rotaries
+  int rotary = -1;  // index into FusedProgram::rotaries
 };
 struct AttendBody {
-  int q = -1, k = -1, v = -1, out = -1;     // buffers
+  int q = -1, k = -1, v = -1, out = -1;  // buffers
   AttendAttributes attributes;
   KvLayer kv;
   HeadOps q_ops, k_ops;
 };
 
 struct Stage {
-  Rows rows = Rows::kTokens;                // of the prelude's outputs and of the body
+  Rows rows = Rows::kTokens;  // of the prelude's outputs and of the body
   std::vector<RowOp> prelude;
   std::optional<Pack> pack;
   std::variant<std::monostate, MatmulBody, AttendBody> body;
-  int layer = -1;                           // for reports and error messages; -1: none
+  int layer = -1;  // for reports and error messages; -1: none
 
   const MatmulBody* matmul() const { return std::get_if<MatmulBody>(&body); }
   const AttendBody* attend() const { return std::get_if<AttendBody>(&body); }
@@ -96,18 +96,18 @@ struct Stage {
 struct FusedProgram {
   std::vector<Stage> stages;
   std::vector<Buffer> buffers;
-  std::vector<RotateAttributes> rotaries;   // distinct rotary tables
-  int logits = -1;                          // buffer that the last stage writes
-  int tail = 0;                             // the stages from here on make the logits; they run in
-                                            // slices of StepShape::logit_rows
-  std::size_t arena_bytes = 0;              // set by PlanBuffers
+  std::vector<RotateAttributes> rotaries;  // distinct rotary tables
+  int logits = -1;                         // buffer that the last stage writes
+  int tail = 0;                            // the stages from here on make the logits; they run in
+                                           // slices of StepShape::logit_rows
+  std::size_t arena_bytes = 0;             // set by PlanBuffers
 };
 
 // Row counts that the arena is planned for.
 struct StepShape {
-  int tokens = 0;       // most T
-  int sampled = 0;      // most S
-  int logit_rows = 0;   // rows of logits made at once
+  int tokens = 0;      // most T
+  int sampled = 0;     // most S
+  int logit_rows = 0;  // rows of logits made at once
 };
 
 // Fuses a program whose sampled rows have been moved up. Every program that Builder accepts can be

@@ -98,8 +98,8 @@ inline void IntegersOf(const BlockQ4_1& b, std::uint8_t* q) {
 }
 template <typename Block>
 void FiveBitIntegers(const Block& b, std::uint8_t* q) {
-  const std::uint32_t high = b.qh[0] | b.qh[1] << 8 | b.qh[2] << 16 |
-                             static_cast<std::uint32_t>(b.qh[3]) << 24;
+  const std::uint32_t high =
+      b.qh[0] | b.qh[1] << 8 | b.qh[2] << 16 | static_cast<std::uint32_t>(b.qh[3]) << 24;
   for (int i = 0; i < 16; ++i) {
     q[i] = static_cast<std::uint8_t>((b.qs[i] & 15) | ((high >> i) & 1) << 4);
     q[i + 16] = static_cast<std::uint8_t>((b.qs[i] >> 4) | ((high >> (i + 16)) & 1) << 4);

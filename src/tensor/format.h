@@ -15,20 +15,32 @@
 namespace cairn::tensor {
 
 enum class Format : std::uint8_t {
-  kF32, kF16, kBF16,
-  kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ8_0,
-  kQ4_K, kQ5_K, kQ6_K,
-  kI8, kI16, kI32, kI64, kF64,
+  kF32,
+  kF16,
+  kBF16,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ8_0,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+  kI8,
+  kI16,
+  kI32,
+  kI64,
+  kF64,
 };
 
 struct FormatTraits {
   Format format;
-  std::string_view name;      // as users know it
-  std::uint32_t gguf_type;    // number in GGUF files; never renumbered
-  int block_values;           // values per block; rows are whole blocks
+  std::string_view name;    // as users know it
+  std::uint32_t gguf_type;  // number in GGUF files; never renumbered
+  int block_values;         // values per block; rows are whole blocks
   int block_bytes;
-  bool has_matmul;            // a weight of this format can be multiplied
-  bool has_minima;            // its blocks have a minimum beside the scale
+  bool has_matmul;  // a weight of this format can be multiplied
+  bool has_minima;  // its blocks have a minimum beside the scale
 };
 
 inline constexpr std::array kFormats{

@@ -16,8 +16,8 @@ constexpr float FloatOfHalf(std::uint16_t half) {
                                 (rest > 0x7c00u ? 0x400000u : 0u));
   }
   if (rest < 0x400u) {  // subnormal: an integer times 2^-24
-    return std::bit_cast<float>(
-        sign | std::bit_cast<std::uint32_t>(static_cast<float>(rest) * 0x1p-24f));
+    return std::bit_cast<float>(sign |
+                                std::bit_cast<std::uint32_t>(static_cast<float>(rest) * 0x1p-24f));
   }
   return std::bit_cast<float>(sign | (rest + 0x1c000u) << 13);
 }

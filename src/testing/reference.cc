@@ -17,8 +17,8 @@
 namespace cairn::testing {
 namespace {
 
-using program::OpKind;
 using program::Operation;
+using program::OpKind;
 using program::Program;
 using program::Value;
 
@@ -42,7 +42,11 @@ class Walk {
  public:
   Walk(const Program& program, const model::Gguf& gguf, std::span<const std::int32_t> tokens,
        int sampled, const ReferenceOptions& options)
-      : program_(program), gguf_(gguf), tokens_(tokens), sampled_(sampled), options_(options),
+      : program_(program),
+        gguf_(gguf),
+        tokens_(tokens),
+        sampled_(sampled),
+        options_(options),
         team_(options.threads > 0 ? options.threads : parallel::UsableCores()),
         values_(program.values.size()) {}
 
@@ -180,8 +184,8 @@ Rows Walk::Rotate(const Operation& op) {
   for (int i = 0; i < pairs; ++i) {
     const int a = neighbours ? 2 * i : i;
     const int b = neighbours ? 2 * i + 1 : i + pairs;
-    const long double frequency = rope.position_scale *
-                                  std::pow(static_cast<long double>(rope.base), -2.0L * i / rope.n_rot);
+    const long double frequency =
+        rope.position_scale * std::pow(static_cast<long double>(rope.base), -2.0L * i / rope.n_rot);
     for (int r = 0; r < out.count; ++r) {
       const long double angle = frequency * (FirstPosition(out) + r);
       const auto c = static_cast<double>(std::cos(angle)), s = static_cast<double>(std::sin(angle));
@@ -225,7 +229,7 @@ void Walk::AttendHead(const Operation& op, int head, Rows& out) {
     }
     const double most = *std::max_element(begin, end);
     double sum = 0;
-    for (auto s = begin; s < end; ++s) sum += *s = std::exp(*s - most);
+    for (auto s = begin; s < end; ++s) sum += * s = std::exp(*s - most);
     for (int j = first; j <= position; ++j) {
       AddScaled(p[static_cast<std::size_t>(j)] / sum, v.row(j) + kv_offset,
                 static_cast<std::size_t>(d), out.row(r) + head * d);
@@ -295,10 +299,11 @@ Result<Rows> Walk::Evaluate(const Operation& op) {
 // Drops values that no operation after `done` reads.
 void Walk::Release(std::size_t done) {
   for (const Value input : program_.operations[done].inputs) {
-    const bool read_again = std::any_of(
-        program_.operations.begin() + static_cast<std::ptrdiff_t>(done) + 1,
-        program_.operations.end(),
-        [&](const Operation& op) { return std::ranges::find(op.inputs, input) != op.inputs.end(); });
+    const bool read_again =
+        std::any_of(program_.operations.begin() + static_cast<std::ptrdiff_t>(done) + 1,
+                    program_.operations.end(), [&](const Operation& op) {
+                      return std::ranges::find(op.inputs, input) != op.inputs.end();
+                    });
     if (!read_again) values_[static_cast<std::size_t>(input.id)] = {};
   }
 }
@@ -326,7 +331,8 @@ Result<void> Walk::RunLogits(std::size_t tail, const ReferenceSink& sink) {
 Result<ReferenceReport> Walk::Run(const ReferenceSink& sink) {
   for (const std::int32_t token : tokens_) {
     if (token < 0 || token >= program_.vocabulary) {
-      return Fail(ErrorCode::kInvalidArgument, fmt::format("token {} is not in the vocabulary", token));
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("token {} is not in the vocabulary", token));
     }
   }
   if (sampled_ < 0 || static_cast<std::size_t>(sampled_) > tokens_.size()) {

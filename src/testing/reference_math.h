@@ -9,15 +9,16 @@ namespace cairn::testing {
 
 inline constexpr int kPanelOutputs = 16;
 
-// out[r * out_stride + n] = sum over k, ascending, of x[r * cols + k] * panel[k * kPanelOutputs + n]
-// for r < rows and n < kPanelOutputs.
+// out[r * out_stride + n] = sum over k, ascending, of x[r * cols + k] * panel[k * kPanelOutputs +
+// n] for r < rows and n < kPanelOutputs.
 void PanelProduct(const double* x, int rows, int cols, const double* panel, double* out,
                   std::ptrdiff_t out_stride);
 
 // y[i] += a * x[i].
 void AddScaled(double a, const double* x, std::size_t n, double* y);
 
-// Rounds a row as docs/canonical.md, section 1, does, in place; `terms` 2 adds the rounded remainder.
+// Rounds a row as docs/canonical.md, section 1, does, in place; `terms` 2 adds the rounded
+// remainder.
 void RoundToInt8(double* x, int n, int terms);
 
 // Variance of the rounding errors of RoundToInt8 with one term, summed over the row.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// reference_logits MODEL.gguf TOKENS.txt LAST OUT.npy: the reference executor's logits of the last
-// LAST positions, as a NumPy file of f32. TOKENS.txt holds ids, separated by commas or white space;
-// LAST 0 means all. A tool of the proofs (docs/correctness.md), no part of cairn.
+// reference_logits MODEL.gguf TOKENS.txt LAST OUT.npy [--losses]: the reference executor's logits
+// of the last LAST positions, as a NumPy file of f32; with --losses those of the canonical formats
+// (ReferenceOptions). TOKENS.txt holds ids, separated by commas or white space; LAST 0 means all. A
+// tool of the proofs (docs/correctness.md), no part of cairn.
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -37,14 +38,14 @@ std::vector<std::int32_t> ReadTokens(const char* path) {
 }
 
 void WriteHeader(std::ofstream& out, int rows, int columns) {
-  std::string header = fmt::format(
-      "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows, columns);
+  std::string header =
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows, columns);
   header.append(63 - (10 + header.size()) % 64, ' ').push_back('\n');
   out << "\x93NUMPY" << '\x01' << '\0' << static_cast<char>(header.size() & 255)
       << static_cast<char>(header.size() >> 8) << header;
 }
 
-Result<void> Run(char** arguments) {
+Result<void> Run(char** arguments, bool losses) {
   const cairn::MappedFile file = OR_RETURN(cairn::MappedFile::Open(arguments[1]));
   const cairn::model::Gguf gguf = OR_RETURN(cairn::model::Gguf::Parse(file.bytes()));
   const cairn::program::Program program = OR_RETURN(cairn::model::BuildProgram(gguf));
@@ -55,7 +56,8 @@ Result<void> Run(char** arguments) {
   WriteHeader(out, sampled, program.vocabulary);
   std::vector<float> row;
   OR_RETURN(cairn::testing::RunReference(
-      program, gguf, tokens, sampled, {}, [&](int, std::span<const double> logits) {
+      program, gguf, tokens, sampled, {.canonical_losses = losses},
+      [&](int, std::span<const double> logits) {
         row.assign(logits.begin(), logits.end());
         out.write(reinterpret_cast<const char*>(row.data()),
                   static_cast<std::streamsize>(row.size() * sizeof(float)));
@@ -67,11 +69,12 @@ Result<void> Run(char** arguments) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 5) {
-    fmt::print(stderr, "usage: reference_logits MODEL.gguf TOKENS.txt LAST OUT.npy\n");
+  const bool losses = count == 6 && std::string_view(arguments[5]) == "--losses";
+  if (count != 5 && !losses) {
+    fmt::print(stderr, "usage: reference_logits MODEL.gguf TOKENS.txt LAST OUT.npy [--losses]\n");
     return 2;
   }
-  const Result<void> done = Run(arguments);
+  const Result<void> done = Run(arguments, losses);
   if (!done) fmt::print(stderr, "reference_logits: {}\n", done.error().message);
   return done ? 0 : 1;
 }

@@ -38,8 +38,7 @@ int Argmax(const float* x, int n);
 void StoreKv(const KvView& kv, int head, ConstRowsView k, ConstRowsView v, std::int64_t first,
              int rows);
 void Attend(const AttendView& view, int head, int row_begin, int row_end, float* scratch);
-void AttendPart(const AttendView& view, int head, int row, int part, float* states,
-                float* scratch);
+void AttendPart(const AttendView& view, int head, int row, int part, float* states, float* scratch);
 void MergeParts(const float* states, int parts, std::ptrdiff_t stride, int head_dim, float* out);
 
 double Int8Peak(std::int64_t iterations);

@@ -38,9 +38,13 @@ CAIRN_INLINE VI AddI(VI a, VI b) { return _mm256_add_epi32(a, b); }
 CAIRN_INLINE VI AndI(VI a, VI b) { return _mm256_and_si256(a, b); }
 CAIRN_INLINE VI OrI(VI a, VI b) { return _mm256_or_si256(a, b); }
 template <int kBits>
-CAIRN_INLINE VI ShiftLeft(VI a) { return _mm256_slli_epi32(a, kBits); }
+CAIRN_INLINE VI ShiftLeft(VI a) {
+  return _mm256_slli_epi32(a, kBits);
+}
 template <int kBits>
-CAIRN_INLINE VI ShiftRight(VI a) { return _mm256_srli_epi32(a, kBits); }
+CAIRN_INLINE VI ShiftRight(VI a) {
+  return _mm256_srli_epi32(a, kBits);
+}
 CAIRN_INLINE VI BitsOf(VF a) { return _mm256_castps_si256(a); }
 CAIRN_INLINE VF FloatOfBits(VI a) { return _mm256_castsi256_ps(a); }
 CAIRN_INLINE VI MaxI(VI a, VI b) { return _mm256_max_epi32(a, b); }

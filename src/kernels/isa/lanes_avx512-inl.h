@@ -35,9 +35,13 @@ CAIRN_INLINE VI AddI(VI a, VI b) { return _mm512_add_epi32(a, b); }
 CAIRN_INLINE VI AndI(VI a, VI b) { return _mm512_and_si512(a, b); }
 CAIRN_INLINE VI OrI(VI a, VI b) { return _mm512_or_si512(a, b); }
 template <int kBits>
-CAIRN_INLINE VI ShiftLeft(VI a) { return _mm512_slli_epi32(a, kBits); }
+CAIRN_INLINE VI ShiftLeft(VI a) {
+  return _mm512_slli_epi32(a, kBits);
+}
 template <int kBits>
-CAIRN_INLINE VI ShiftRight(VI a) { return _mm512_srli_epi32(a, kBits); }
+CAIRN_INLINE VI ShiftRight(VI a) {
+  return _mm512_srli_epi32(a, kBits);
+}
 CAIRN_INLINE VI BitsOf(VF a) { return _mm512_castps_si512(a); }
 CAIRN_INLINE VF FloatOfBits(VI a) { return _mm512_castsi512_ps(a); }
 CAIRN_INLINE VI MaxI(VI a, VI b) { return _mm512_max_epi32(a, b); }
@@ -71,12 +75,10 @@ CAIRN_INLINE VF LoadBf16(const uint16_t* p) {
       _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16));
 }
 CAIRN_INLINE VF LoadU8(const uint8_t* p) {
-  return ToFloat(
-      _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  return ToFloat(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 }
 CAIRN_INLINE VF LoadS8(const int8_t* p) {
-  return ToFloat(
-      _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  return ToFloat(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 }
 
 CAIRN_INLINE VB LoadB(const uint8_t* p) { return _mm512_loadu_si512(p); }

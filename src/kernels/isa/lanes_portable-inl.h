@@ -3,6 +3,8 @@
 // once everywhere. See lanes-inl.h.
 #pragma once
 
+#pragma GCC diagnostic ignored "-Wpsabi"  // every function below is inlined: no vector is passed
+
 namespace cairn::kernels::CAIRN_ISA {
 
 inline constexpr int kLanes = 16;
@@ -10,7 +12,9 @@ typedef float VF __attribute__((vector_size(64)));
 typedef int32_t VI __attribute__((vector_size(64)));
 typedef uint8_t VB __attribute__((vector_size(64)));
 
-CAIRN_INLINE VF Set1(float x) { return VF{} + x; }
+CAIRN_INLINE VF Set1(float x) {  // not VF{} + x, which would lose the sign of -0
+  return VF{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
 CAIRN_INLINE VF Zero() { return VF{}; }
 CAIRN_INLINE VF Load(const float* p) {
   VF v;
@@ -22,17 +26,14 @@ CAIRN_INLINE VF Add(VF a, VF b) { return a + b; }
 CAIRN_INLINE VF Sub(VF a, VF b) { return a - b; }
 CAIRN_INLINE VF Mul(VF a, VF b) { return a * b; }
 CAIRN_INLINE VF Div(VF a, VF b) { return a / b; }
-// A function of its own, as DotLanes below.
-__attribute__((noinline)) static void FmaLanes(const float* a, const float* b, float* c) {
+// Out of line: sixteen calls of fmaf for every Fma of an unrolled tile take minutes to compile.
+__attribute__((noinline, unused)) static void FmaLanes(const float* a, const float* b, float* c) {
   for (int i = 0; i < kLanes; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
 }
 CAIRN_INLINE VF Fma(VF a, VF b, VF c) {
-  alignas(64) float u[kLanes], v[kLanes], w[kLanes];
-  Store(u, a);
-  Store(v, b);
-  Store(w, c);
-  FmaLanes(u, v, w);
-  return Load(w);
+  FmaLanes(reinterpret_cast<const float*>(&a), reinterpret_cast<const float*>(&b),
+           reinterpret_cast<float*>(&c));
+  return c;
 }
 CAIRN_INLINE VF Max(VF a, VF b) { return a > b ? a : b; }
 CAIRN_INLINE VF Min(VF a, VF b) { return a < b ? a : b; }
@@ -53,13 +54,21 @@ CAIRN_INLINE VI OrI(VI a, VI b) { return a | b; }
 CAIRN_INLINE VB OrI(VB a, VB b) { return a | b; }
 typedef uint32_t VU __attribute__((vector_size(64)));
 template <int kBits>
-CAIRN_INLINE VI ShiftLeft(VI a) { return (VI)((VU)a << kBits); }
+CAIRN_INLINE VI ShiftLeft(VI a) {
+  return (VI)((VU)a << kBits);
+}
 template <int kBits>
-CAIRN_INLINE VI ShiftRight(VI a) { return (VI)((VU)a >> kBits); }
+CAIRN_INLINE VI ShiftRight(VI a) {
+  return (VI)((VU)a >> kBits);
+}
 template <int kBits>
-CAIRN_INLINE VB ShiftLeft(VB a) { return (VB)((VU)a << kBits); }
+CAIRN_INLINE VB ShiftLeft(VB a) {
+  return (VB)((VU)a << kBits);
+}
 template <int kBits>
-CAIRN_INLINE VB ShiftRight(VB a) { return (VB)((VU)a >> kBits); }
+CAIRN_INLINE VB ShiftRight(VB a) {
+  return (VB)((VU)a >> kBits);
+}
 CAIRN_INLINE VI BitsOf(VF a) { return (VI)a; }
 CAIRN_INLINE VF FloatOfBits(VI a) { return (VF)a; }
 CAIRN_INLINE VI MaxI(VI a, VI b) { return a > b ? a : b; }
@@ -163,10 +172,9 @@ CAIRN_INLINE VB LoadB(const uint8_t* p) {
 CAIRN_INLINE VB Set1B(uint8_t x) { return VB{} + x; }
 
 inline constexpr bool kBiasWide = true;
-// A function of its own: inlined into every tile it would take minutes to compile.
-__attribute__((noinline)) static void DotLanes(int32_t* acc, const uint8_t* w,
-                                               const uint8_t* quad) {
-  // In 16 bits, so that the compiler multiplies and adds pairs.
+// In 16 bits, so that the compiler multiplies and adds pairs. Out of line as FmaLanes.
+__attribute__((noinline, unused)) static void DotLanes(const uint8_t* w, const uint8_t* quad,
+                                                       int32_t* acc) {
   int16_t a[4];
   for (int i = 0; i < 4; ++i) a[i] = static_cast<int8_t>(quad[i]);
   for (int lane = 0; lane < kLanes; ++lane) {
@@ -177,12 +185,8 @@ __attribute__((noinline)) static void DotLanes(int32_t* acc, const uint8_t* w,
 }
 template <bool kWide>
 CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
-  alignas(64) uint8_t w[64];
-  alignas(64) int32_t sums[kLanes];
-  __builtin_memcpy(w, &weights, sizeof(w));
-  StoreI(sums, acc);
-  DotLanes(sums, w, quad);
-  return LoadI(sums);
+  DotLanes(reinterpret_cast<const uint8_t*>(&weights), quad, reinterpret_cast<int32_t*>(&acc));
+  return acc;
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

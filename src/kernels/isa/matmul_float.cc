@@ -49,8 +49,8 @@ CAIRN_INLINE void Tile(const uint8_t* weights, int cols, const float* activation
 }
 
 template <typename Format, int kWidth, int kColumn = 0>
-CAIRN_INLINE void TileColumns(const uint8_t* weights, int cols, const float* activations,
-                              int part, int rows, float* out, ptrdiff_t stride) {
+CAIRN_INLINE void TileColumns(const uint8_t* weights, int cols, const float* activations, int part,
+                              int rows, float* out, ptrdiff_t stride) {
   constexpr int kCols = kWidth - kColumn < kMostColumns ? kWidth - kColumn : kMostColumns;
   Tile<Format, kWidth, kCols>(weights, cols, activations + kColumn, part, rows - kColumn,
                               out + kColumn * stride, stride);

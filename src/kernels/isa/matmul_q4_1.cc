@@ -15,15 +15,13 @@ struct Q4_1 {
     return NibbleQuad<j>(block, part);
   }
   CAIRN_INLINE VF Scale(const uint8_t* unit, int, int, int part) { return HalfScale(unit, part); }
-  CAIRN_INLINE VF Minimum(const uint8_t* unit, int, int part) {
-    return HalfScale(unit + 32, part);
-  }
+  CAIRN_INLINE VF Minimum(const uint8_t* unit, int, int part) { return HalfScale(unit + 32, part); }
 };
 
 }  // namespace
 
-void MatmulQ4_1(const PackedMatrix& weights, int group_begin, int group_end,
-            const std::byte* tiles, int rows, RowsView out) {
+void MatmulQ4_1(const PackedMatrix& weights, int group_begin, int group_end, const std::byte* tiles,
+                int rows, RowsView out) {
   MatmulBlocks<Q4_1>(weights, group_begin, group_end, tiles, rows, out);
 }
 

@@ -15,15 +15,13 @@ struct Q5_1 {
     return FiveBitQuad<j>(block, part);
   }
   CAIRN_INLINE VF Scale(const uint8_t* unit, int, int, int part) { return HalfScale(unit, part); }
-  CAIRN_INLINE VF Minimum(const uint8_t* unit, int, int part) {
-    return HalfScale(unit + 32, part);
-  }
+  CAIRN_INLINE VF Minimum(const uint8_t* unit, int, int part) { return HalfScale(unit + 32, part); }
 };
 
 }  // namespace
 
-void MatmulQ5_1(const PackedMatrix& weights, int group_begin, int group_end,
-            const std::byte* tiles, int rows, RowsView out) {
+void MatmulQ5_1(const PackedMatrix& weights, int group_begin, int group_end, const std::byte* tiles,
+                int rows, RowsView out) {
   MatmulBlocks<Q5_1>(weights, group_begin, group_end, tiles, rows, out);
 }
 

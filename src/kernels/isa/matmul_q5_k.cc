@@ -25,8 +25,8 @@ struct Q5_K {
 
 }  // namespace
 
-void MatmulQ5_K(const PackedMatrix& weights, int group_begin, int group_end,
-            const std::byte* tiles, int rows, RowsView out) {
+void MatmulQ5_K(const PackedMatrix& weights, int group_begin, int group_end, const std::byte* tiles,
+                int rows, RowsView out) {
   MatmulBlocks<Q5_K>(weights, group_begin, group_end, tiles, rows, out);
 }
 

@@ -23,8 +23,8 @@ struct Q6_K {
 
 }  // namespace
 
-void MatmulQ6_K(const PackedMatrix& weights, int group_begin, int group_end,
-            const std::byte* tiles, int rows, RowsView out) {
+void MatmulQ6_K(const PackedMatrix& weights, int group_begin, int group_end, const std::byte* tiles,
+                int rows, RowsView out) {
   MatmulBlocks<Q6_K>(weights, group_begin, group_end, tiles, rows, out);
 }
 

@@ -19,8 +19,8 @@ struct Q8_0 {
 
 }  // namespace
 
-void MatmulQ8_0(const PackedMatrix& weights, int group_begin, int group_end,
-            const std::byte* tiles, int rows, RowsView out) {
+void MatmulQ8_0(const PackedMatrix& weights, int group_begin, int group_end, const std::byte* tiles,
+                int rows, RowsView out) {
   MatmulBlocks<Q8_0>(weights, group_begin, group_end, tiles, rows, out);
 }
 

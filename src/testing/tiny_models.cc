@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "testing/tiny_models.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+#include "base/check.h"
+#include "base/random.h"
+#include "testing/gguf_writer.h"
+#include "testing/tiny_vocabulary.h"
+
+namespace cairn::testing {
+namespace {
+
+using tensor::Format;
+
+// Sizes by the block of the formats: rows of a matrix are whole blocks.
+struct Shape {
+  std::int64_t width, head_dim, forward;
+};
+Shape ShapeOf(const TinySpec& spec) {
+  const auto block = [](Format format) { return tensor::Traits(format).block_values; };
+  const bool wide = block(spec.format) == 256 || block(spec.embedding.value_or(spec.format)) == 256;
+  return wide ? Shape{256, 64, 512} : Shape{64, 16, 160};
+}
+
+// The spread that keeps the mean square of a product at `gain` squared for inputs around 1.
+double Spread(std::int64_t inputs, double gain) {
+  return gain / std::sqrt(static_cast<double>(inputs));
+}
+
+class Maker {
+ public:
+  explicit Maker(const TinySpec& spec) : spec_(spec), shape_(ShapeOf(spec)) {}
+
+  std::vector<std::byte> Make() {
+    WriteHyperParameters();
+    const int tokens = spec_.sentence_piece ? WriteSentencePiece(writer_, spec_.chat_template)
+                                            : WriteByteBpe(writer_, spec_.chat_template);
+    WriteEnds(tokens + kTinySpareRows);
+    for (int layer = 0; layer < spec_.layers; ++layer) WriteLayer(layer);
+    return writer_.Build();
+  }
+
+ private:
+  bool gemma() const { return spec_.architecture == "gemma3"; }
+  std::int64_t attention() const { return spec_.heads * shape_.head_dim; }
+
+  void WriteHyperParameters() {
+    const auto key = [&](const char* name) { return spec_.architecture + "." + name; };
+    const auto number = [&](const char* name, std::int64_t value) {
+      writer_.Set(key(name), static_cast<std::uint32_t>(value));
+    };
+    writer_.Set("general.architecture", spec_.architecture);
+    writer_.Set("general.name", NameOf(spec_));
+    number("block_count", spec_.layers);
+    number("context_length", spec_.context);
+    number("embedding_length", shape_.width);
+    number("feed_forward_length", shape_.forward);
+    number("attention.head_count", spec_.heads);
+    number("attention.head_count_kv", spec_.kv_heads);
+    number("attention.key_length", shape_.head_dim);
+    number("attention.value_length", shape_.head_dim);
+    writer_.Set(key("attention.layer_norm_rms_epsilon"), 1e-5f);
+    writer_.Set(key("rope.freq_base"), gemma() ? 1000000.0f : 10000.0f);
+    if (!gemma()) {
+      number("rope.dimension_count", shape_.head_dim);
+      return;
+    }
+    number("attention.sliding_window", spec_.window);
+    if (spec_.softcap > 0) writer_.Set(key("final_logit_softcapping"), spec_.softcap);
+  }
+
+  void WriteEnds(int rows) {
+    const Format format = spec_.embedding.value_or(spec_.format);
+    // The last norm hands over values around 1: logits with a standard deviation of 2.
+    const double spread = Spread(shape_.width, 2);
+    CAIRN_CHECK(!spec_.nan_token || !spec_.tied);
+    if (spec_.nan_token) {
+      WriteWithNan(rows);
+    } else {
+      writer_.AddRandomTensor("token_embd.weight", format, {shape_.width, rows}, spec_.seed,
+                              spread);
+    }
+    if (!spec_.tied) {
+      writer_.AddRandomTensor("output.weight", format, {shape_.width, rows}, spec_.seed, spread);
+    }
+    Norm("output_norm.weight", shape_.width);
+  }
+
+  void WriteWithNan(int rows) {
+    std::vector<float> values(static_cast<std::size_t>(shape_.width * rows));
+    const CounterRandom random(spec_.seed);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<float>(random.Uniform(i, 1) - 0.5);
+    }
+    // One value of the row is enough.
+    values[static_cast<std::size_t>(*spec_.nan_token * shape_.width + shape_.width / 3)] =
+        std::numeric_limits<float>::quiet_NaN();
+    writer_.AddFloats("token_embd.weight", {shape_.width, rows}, values);
+  }
+
+  void WriteLayer(int layer) {
+    const auto name = [&](const char* part) {
+      return fmt::format("blk.{}.{}.weight", layer, part);
+    };
+    const auto matrix = [&](const char* part, std::int64_t inputs, std::int64_t outputs,
+                            double gain) {
+      writer_.AddRandomTensor(name(part), spec_.format, {inputs, outputs}, spec_.seed,
+                              Spread(inputs, gain));
+    };
+    const std::int64_t kv = spec_.kv_heads * shape_.head_dim;
+    Norm(name("attn_norm"), shape_.width);
+    matrix("attn_q", shape_.width, attention(), 1);
+    matrix("attn_k", shape_.width, kv, 1);
+    matrix("attn_v", shape_.width, kv, 1);
+    matrix("attn_output", attention(), shape_.width, 0.7);
+    Norm(name("ffn_norm"), shape_.width);
+    matrix("ffn_gate", shape_.width, shape_.forward, 1);
+    matrix("ffn_up", shape_.width, shape_.forward, 1);
+    matrix("ffn_down", shape_.forward, shape_.width, 0.7);
+    if (!gemma()) return;
+    Norm(name("attn_q_norm"), shape_.head_dim);
+    Norm(name("attn_k_norm"), shape_.head_dim);
+    Norm(name("post_attention_norm"), shape_.width);
+    Norm(name("post_ffw_norm"), shape_.width);
+  }
+
+  // Weights between 0.6 and 1.4.
+  void Norm(const std::string& name, std::int64_t size) {
+    std::vector<float> values(static_cast<std::size_t>(size));
+    const CounterRandom random(spec_.seed);
+    ++norms_;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<float>(0.6 + 0.8 * random.Uniform(i, norms_));
+    }
+    writer_.AddFloats(name, {size}, values);
+  }
+
+  const TinySpec& spec_;
+  Shape shape_;
+  GgufWriter writer_;
+  std::uint64_t norms_ = 100;  // their random numbers begin past those of the embedding
+};
+
+}  // namespace
+
+std::string NameOf(const TinySpec& spec) {
+  return fmt::format("{} {} {}", spec.architecture, tensor::Traits(spec.format).name,
+                     spec.tied ? "tied" : "untied");
+}
+
+std::vector<std::byte> MakeTinyModel(const TinySpec& spec) { return Maker(spec).Make(); }
+
+TinyModel::TinyModel(const TinySpec& spec) {
+  const std::vector<std::byte> bytes = MakeTinyModel(spec);
+  {
+    std::ofstream file(path(), std::ios::binary);
+    file.write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+    CAIRN_CHECK(file.good());
+  }
+  auto loaded = model::Model::Load(path(), {.threads = 1});
+  if (!loaded) fmt::print(stderr, "{}\n", loaded.error().message);
+  CAIRN_CHECK(loaded.has_value());
+  model_ = *std::move(loaded);
+}
+
+std::vector<TinySpec> AllTinySpecs() {
+  std::vector<TinySpec> specs;
+  bool tied = true;
+  for (const tensor::FormatTraits& traits : tensor::kFormats) {
+    if (!traits.has_matmul) continue;
+    specs.push_back({.architecture = "llama", .format = traits.format, .tied = tied});
+    specs.push_back({.architecture = "gemma3",
+                     .format = traits.format,
+                     .tied = !tied,
+                     .sentence_piece = true,
+                     .layers = 6,
+                     .kv_heads = 1});
+    tied = !tied;
+  }
+  return specs;
+}
+
+std::vector<std::int32_t> RandomTokens(const model::Model& model, int count, std::uint64_t seed) {
+  std::vector<std::int32_t> tokens(static_cast<std::size_t>(count));
+  const CounterRandom random(seed);
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    tokens[i] = static_cast<std::int32_t>(random.Uniform(i, 2) * model.tokenizer().size());
+  }
+  return tokens;
+}
+
+}  // namespace cairn::testing

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokenizes many texts with the vocabulary of one GGUF file (scripts/compare_tokenizers.py).
+// Standard input: for each text its bytes' number as u32, then the bytes. Standard output: for each
+// text the number of ids as u32, then the ids; little-endian. An argument "--special" parses
+// special tokens; "--time" prints processor seconds to standard error.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <string>
+
+#include "base/mapped_file.h"
+#include "model/gguf.h"
+#include "model/tokenizer.h"
+
+namespace {
+
+// Of this process's processor: other programs may run beside it.
+double Seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+cairn::Result<void> Run(const std::string& path, bool special, bool time) {
+  const auto file = OR_RETURN(cairn::MappedFile::Open(path));
+  const auto gguf = OR_RETURN(cairn::model::Gguf::Parse(file.bytes()));
+  double start = Seconds();
+  auto vocabulary = OR_RETURN(cairn::model::ReadVocabulary(gguf));
+  const double read = Seconds() - start;
+  const auto tokenizer = OR_RETURN(cairn::model::Tokenizer::Create(std::move(vocabulary)));
+  if (time)
+    fmt::print(stderr, "vocabulary {:.4f} s, create {:.4f} s\n", read, Seconds() - start - read);
+  std::uint32_t size = 0;
+  std::string text;
+  while (std::fread(&size, sizeof(size), 1, stdin) == 1) {
+    text.resize(size);
+    if (std::fread(text.data(), 1, size, stdin) != size) break;
+    start = Seconds();
+    const auto ids = OR_RETURN(tokenizer.Encode(text, false, special));
+    if (time) {
+      const double seconds = Seconds() - start;
+      fmt::print(stderr, "{} bytes {} ids {:.4f} s {:.1f} MB/s\n", size, ids.size(), seconds,
+                 size / seconds / 1e6);
+    }
+    const auto count = static_cast<std::uint32_t>(ids.size());
+    std::fwrite(&count, sizeof(count), 1, stdout);
+    std::fwrite(ids.data(), sizeof(ids[0]), ids.size(), stdout);
+  }
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bool special = false, time = false;
+  for (int i = 2; i < argc; ++i) {
+    special |= std::strcmp(argv[i], "--special") == 0;
+    time |= std::strcmp(argv[i], "--time") == 0;
+  }
+  if (argc < 2) {
+    fmt::print(stderr, "usage: cairn_encode_many MODEL.gguf [--special] [--time]\n");
+    return 2;
+  }
+  const auto result = Run(argv[1], special, time);
+  if (!result) {
+    fmt::print(stderr, "{}\n", result.error().message);
+    return 1;
+  }
+  return 0;
+}
