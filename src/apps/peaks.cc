@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kRounds = 5;
 constexpr std::size_t kBytes = std::size_t{1} << 30;
-constexpr std::int64_t kIterations = 2'000'000;  // some tens of milliseconds
+constexpr std::int64_t kIterations = 5'000'000;  // some tens of milliseconds
 
 double Seconds(parallel::WorkerTeam& team, const std::function<void(int)>& job) {
   const auto start = std::chrono::steady_clock::now();
