@@ -147,7 +147,7 @@ OpRow MakeOpRow(const program::Program& program, const program::Operation& op) {
 }
 
 void PrintProgram(const program::Program& program, Console& console) {
-  console.Write(fmt::format("{:>4} {:>5}  {:10} {:16} {:>12}  {:26} {:6} {:>9} {:>10}\n", "no",
+  console.Write(fmt::format("{:>4} {:>5}  {:10} {:27} {:>10}  {:26} {:6} {:>9} {:>10}\n", "no",
                             "layer", "operation", "einsum", "shape", "weight", "format", "bytes",
                             "operations"));
   std::size_t number = 0;
@@ -155,7 +155,7 @@ void PrintProgram(const program::Program& program, Console& console) {
     const OpRow row = MakeOpRow(program, op);
     const std::string weight =
         op.weight < 0 ? "" : program.weights[static_cast<std::size_t>(op.weight)].name;
-    if (!console.Write(fmt::format("{:4} {:>5}  {:10} {:16} {:>12}  {:26} {:6} {:>9} {:>10}\n",
+    if (!console.Write(fmt::format("{:4} {:>5}  {:10} {:27} {:>10}  {:26} {:6} {:>9} {:>10}\n",
                                    number++, op.layer < 0 ? "" : fmt::format("{}", op.layer),
                                    program::OpName(op.kind), program::EinsumOf(op), row.shape,
                                    weight, row.format, row.bytes == 0 ? "" : HumanBytes(row.bytes),
