@@ -16,7 +16,8 @@ function(cairn_room name)
     add_library(cairn_${name} STATIC ${sources})
     set(scope PUBLIC)
     # GCC 12 warns about the insides of std::string when it inlines its copies (bug 105651).
-    target_compile_options(cairn_${name} PRIVATE -Wno-restrict -Wno-maybe-uninitialized)
+    target_compile_options(cairn_${name} PRIVATE
+      "$<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-maybe-uninitialized>")
   endif()
   target_include_directories(cairn_${name} ${scope} ${PROJECT_SOURCE_DIR}/src)
   list(TRANSFORM ARG_ROOMS PREPEND cairn_)
