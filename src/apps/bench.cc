@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "apps/command.h"
+#include "apps/load_cost.h"
 #include "apps/open.h"
 #include "apps/options.h"
 #include "apps/peaks.h"
@@ -178,11 +179,12 @@ std::string ShareOf(const Case& c, double rate, const Peaks& peaks, const engine
   return fmt::format("{:3.0f} % of the bandwidth", 100 * read / peaks.bandwidth_gb_s);
 }
 
-void Print(const std::vector<Case>& cases, const Peaks& peaks, const engine::Engine& engine,
-           Console& console) {
+void Print(const std::vector<Case>& cases, const Peaks& peaks, const LoadCost& load,
+           const engine::Engine& engine, Console& console) {
   console.Write(fmt::format("{} | {} | {} threads | reads {:.1f} GB/s | int8 {:.2f} TOPS\n",
                             engine.model().path(), kernels::IsaName(engine.isa()), engine.threads(),
                             peaks.bandwidth_gb_s, peaks.int8_tops));
+  console.Write(Line(load) + "\n");
   for (const Case& c : cases) {
     const Spread spread = SpreadOf(c.rates);
     const std::string what = c.name == "prefill" ? fmt::format("prefill {:6} tokens", c.tokens)
@@ -193,7 +195,7 @@ void Print(const std::vector<Case>& cases, const Peaks& peaks, const engine::Eng
   }
 }
 
-boost::json::value ToValue(const std::vector<Case>& cases, const Peaks& peaks,
+boost::json::value ToValue(const std::vector<Case>& cases, const Peaks& peaks, const LoadCost& load,
                            const engine::Engine& engine) {
   boost::json::array results;
   for (const Case& c : cases) {
@@ -210,7 +212,8 @@ boost::json::value ToValue(const std::vector<Case>& cases, const Peaks& peaks,
   return boost::json::object{
       {"bandwidth_gb_s", peaks.bandwidth_gb_s}, {"int8_tops", peaks.int8_tops},
       {"isa", kernels::IsaName(engine.isa())},  {"threads", engine.threads()},
-      {"model", engine.model().path()},         {"results", std::move(results)}};
+      {"model", engine.model().path()},         {"load", ToObject(load)},
+      {"results", std::move(results)}};
 }
 
 Result<void> Run(const BenchOptions& o, Console& console) {
@@ -222,10 +225,12 @@ Result<void> Run(const BenchOptions& o, Console& console) {
     batch = std::max(batch, c.batch);
   }
   const kernels::Kernels& kernels = kernels::KernelsFor(OR_RETURN(ChosenIsa()));
+  const auto started = std::chrono::steady_clock::now();
   const auto engine = OR_RETURN(OpenEngine(
       o.model,
       {.threads = o.threads, .context = context, .step_sequences = static_cast<int>(batch)},
       console));
+  const LoadCost load = OR_RETURN(LoadCostOf(*engine, started));  // before anything else is held
   Peaks peaks;
   {
     parallel::WorkerTeam team(engine->threads());
@@ -233,9 +238,9 @@ Result<void> Run(const BenchOptions& o, Console& console) {
   }
   OR_RETURN(Measure(cases, o, *engine, console));
   if (o.json) {
-    console.WriteJson(ToValue(cases, peaks, *engine));
+    console.WriteJson(ToValue(cases, peaks, load, *engine));
   } else {
-    Print(cases, peaks, *engine, console);
+    Print(cases, peaks, load, *engine, console);
   }
   return {};
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this machine has left for us.
+// What this machine has left for us, and what we hold of it.
 // Threads: free functions.
 #pragma once
 
@@ -10,5 +10,13 @@ namespace cairn::engine {
 // Memory that can be had without swapping: the system's estimate, limited by the cgroup. 0 where
 // neither can be read.
 std::size_t AvailableMemoryBytes();
+
+// Memory of this process: pages in RAM now and at most since it began, mapped files included. 0
+// where the system does not say.
+struct ProcessMemory {
+  std::size_t resident_bytes = 0;
+  std::size_t peak_bytes = 0;
+};
+ProcessMemory MemoryOfProcess();
 
 }  // namespace cairn::engine

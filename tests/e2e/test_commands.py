@@ -6,10 +6,11 @@ import subprocess
 
 import numpy as np
 import pytest
-from conftest import ROOT, one_sentence
+from conftest import PROGRAM, ROOT, one_sentence
 
 COMMANDS = ("run", "chat", "pull", "list", "show", "rm", "tokenize", "detokenize", "logits",
             "perplexity", "template", "bench", "doctor")
+MEGABYTE = 1 << 20
 CAPITAL = [504, 3575, 282, 4649, 314]  # "The capital of France is" in smollm2
 
 
@@ -192,6 +193,25 @@ def test_bench_as_json(smollm2):
     for result in report["results"]:
         speed = result["tokens_per_s"]
         assert 0 < speed["min"] <= speed["median"] <= speed["max"]
+
+
+@pytest.mark.parametrize("name", ["smollm2", "gemma3"])
+def test_memory_after_load_is_the_file_and_what_is_planned(name, request):
+    """Weights are held once, repacked; the mapped file's pages are given back on the way."""
+    cairn = request.getfixturevalue(name)
+    load = json.loads(ok(cairn("bench", name, "-p", "1", "-n", "1", "-b", "1", "--rounds", "1",
+                               "--json")))["load"]
+    assert load["seconds"] > 0
+    assert load["resident_bytes"] > load["file_bytes"] / 2, "not a figure of this process"
+    assert load["resident_bytes"] <= (1.1 * load["file_bytes"] + load["step_buffer_bytes"] +
+                                      16 * MEGABYTE)
+    assert load["peak_bytes"] <= 1.3 * load["file_bytes"]
+
+
+def test_stripped_program_is_small(tmp_path):
+    stripped = tmp_path / "cairn"
+    subprocess.run(["strip", "-o", stripped, PROGRAM], check=True)
+    assert stripped.stat().st_size <= 15 * MEGABYTE
 
 
 def test_file_in_the_model_folder_by_its_name(smollm2):
