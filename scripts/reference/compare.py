@@ -9,6 +9,8 @@ Usage (in .venv-reference, scripts/setup reference makes it):
   cairn logits MODEL --tokens "$(cat ids.txt)" --out OUT.npy      ours
   build/release/reference_logits MODEL.gguf ids.txt 0 OUT.npy     the reference executor's
   compare.py report REFERENCE.npy OTHER.npy...        KL(REFERENCE || OTHER) in nats, top-1
+  compare.py perplexity MODEL.gguf                    llama.cpp's perplexity of the whole text
+  cairn perplexity MODEL tests/data/persuasion.txt                ours
 Text: the first 2,000 tokens of tests/data/persuasion.txt as one context. Files are [positions, vocabulary];
 `outside` works by blocks, so that not all positions are in memory in double precision at once.
 """
@@ -21,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = ROOT / "tests/data/persuasion.txt"
 POSITIONS = 2000
 BLOCK = 256  # positions whose logits are held in double precision at once
+WINDOW = 512  # tokens of a window of perplexity; the second half is scored
 
 
 def tokens(path: str) -> list[int]:
@@ -58,6 +61,27 @@ def write_llama(path: str, out: str) -> None:
     logits = create(out, len(ids), program.n_vocab())
     logits[:] = program.scores[:len(ids)]
     logits.flush()
+
+
+def llama_perplexity(path: str) -> None:
+    """The protocol of llama.cpp's tool: whole windows, a BOS in the place of the first token."""
+    import outside
+    from llama_cpp import Llama
+
+    ids = outside.tokenize(path, TEXT.read_bytes())
+    program = Llama(model_path=path, n_ctx=WINDOW, n_batch=WINDOW, logits_all=True, verbose=False)
+    begins = program.metadata.get("tokenizer.ggml.add_bos_token", "false") == "true"
+    total, count = 0.0, 0
+    for begin in range(0, len(ids) // WINDOW * WINDOW, WINDOW):
+        window = ids[begin:begin + WINDOW]
+        if begins:
+            window[0] = program.token_bos()
+        program.reset()
+        program.eval(window)
+        half = log_softmax(program.scores[WINDOW // 2:WINDOW - 1])
+        total -= half[np.arange(len(half)), window[WINDOW // 2 + 1:]].sum()
+        count += len(half)
+    print(f"llama.cpp: perplexity {np.exp(total / count):.4f} ({count} tokens scored)")
 
 
 def log_softmax(rows: np.ndarray) -> np.ndarray:
@@ -98,6 +122,8 @@ def main() -> int:
             write_outside(path, out)
         case ["llama", path, out]:
             write_llama(path, out)
+        case ["perplexity", path]:
+            llama_perplexity(path)
         case ["report", reference, *others] if others:
             report([reference, *others])
         case _:
