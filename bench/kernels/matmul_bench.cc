@@ -92,7 +92,7 @@ void Prefill(benchmark::State& state, Isa isa, tensor::Format format, int output
   const Kernels& kernels = KernelsFor(isa);
   const Scene scene(kernels, format, outputs, cols, rows);
   for (auto _ : state) {
-    kernels.matmul(scene.matrix, 0, scene.matrix.groups, scene.tiles.data(), rows, scene.Out());
+    kernels.matmul({&scene.matrix, scene.tiles.data()}, 0, scene.matrix.groups, rows, scene.Out());
     benchmark::ClobberMemory();
   }
   const double operations = 2.0 * outputs * cols * rows * static_cast<double>(state.iterations());
@@ -105,7 +105,7 @@ void Decode(benchmark::State& state, Isa isa, tensor::Format format, int outputs
   const Kernels& kernels = KernelsFor(isa);
   const Scene scene(kernels, format, outputs, cols, rows);
   for (auto _ : state) {
-    kernels.matmul(scene.matrix, 0, scene.matrix.groups, scene.tiles.data(), rows, scene.Out());
+    kernels.matmul({&scene.matrix, scene.tiles.data()}, 0, scene.matrix.groups, rows, scene.Out());
     benchmark::ClobberMemory();
   }
   const double bytes =

@@ -13,9 +13,10 @@
 namespace cairn::engine {
 namespace {
 
-// Floats that one worker needs: products of a unit before their epilogue, or the attention's.
+// Floats that one worker needs: rows with their remainders before they are packed, or the
+// attention's.
 std::size_t ScratchFloats(const program::Program& program) {
-  std::size_t floats = std::size_t{2} * kMostUnitRows * kPrefillGroups * kernels::kGroupRows;
+  std::size_t floats = 0;
   for (const program::Operation& op : program.operations) {
     if (op.kind == program::OpKind::kMatmul) {
       // A tile of rows and remainders.

@@ -21,8 +21,9 @@ struct RowBlock {
 
 // Steps of at most so many query rows split the attention of a row over its parts.
 inline constexpr int kMostSplitRows = 8;
-// Weight groups of a unit of prefill; the scratch below is sized by it.
+// Weight groups of a unit of prefill, and most of its rows.
 inline constexpr int kPrefillGroups = 4;
+inline constexpr int kMostUnitGroups = 160;  // of a unit with few rows
 inline constexpr int kMostUnitRows = 480;
 inline constexpr std::size_t kActivationBytes = std::size_t{384} << 10;  // of a unit: half an L2
 

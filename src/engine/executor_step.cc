@@ -231,8 +231,7 @@ bool Executor::Step::RunMatmul(Walk& walk, const program::Stage& stage, RowRange
   int most_rows = kernels::kTileRows;
   if (rows.count <= RowsOfTile(stage)) {
     const int units = 8 * s_.team.size();
-    step = std::clamp(RoundUp(groups / units, kPrefillGroups), kPrefillGroups,
-                      kMostUnitRows / kernels::kTileRows * kPrefillGroups);
+    step = std::clamp(RoundUp(groups / units, kPrefillGroups), kPrefillGroups, kMostUnitGroups);
   } else {
     const auto fitting = kActivationBytes / (static_cast<std::size_t>(cols) * 2);
     most_rows = std::clamp(static_cast<int>(fitting) / kernels::kTileRows * kernels::kTileRows,
@@ -262,54 +261,44 @@ bool Executor::Step::RunMatmul(Walk& walk, const program::Stage& stage, RowRange
       }
       left -= units;
     }
-    MatmulUnitRows(stage, unit, walk.scratch);
+    MatmulUnitRows(stage, unit);
   });
 }
 
-void Executor::Step::MatmulUnitRows(const program::Stage& stage, const MatmulUnit& unit,
-                                    float* scratch) const {
+void Executor::Step::MatmulUnitRows(const program::Stage& stage, const MatmulUnit& unit) const {
   const program::Pack& pack = *stage.pack;
-  const int cols = s_.fused.buffers[static_cast<std::size_t>(pack.input)].width;
-  const int first_output = unit.group_begin * kernels::kGroupRows;
-  const auto product = [&](int weight, kernels::RowsView out) {
+  const program::MatmulPart& part = *unit.part;
+  const kernels::Kernels& k = s_.kernels;
+  const auto factors = [&](int weight) -> kernels::Factors {
     const kernels::PackedMatrix& matrix = s_.weights.matrix(weight);
     const ActivationKind kind = kernels::ActivationOf(matrix.format);
-    const std::byte* tiles =
-        s_.arena.data() + (kind == ActivationKind::kInt8 ? pack.int8_offset : pack.floats_offset) +
-        static_cast<std::size_t>(unit.row / RowsOfTile(stage)) *
-            kernels::PackedTileBytes(kind, cols);
-    s_.kernels.matmul(matrix, unit.group_begin, unit.group_end, tiles,
-                      pack.remainder ? 2 * unit.rows : unit.rows, out);
+    const std::size_t tile_bytes = kernels::PackedTileBytes(kind, matrix.cols);
+    const std::size_t area = kind == ActivationKind::kInt8 ? pack.int8_offset : pack.floats_offset;
+    const auto tile = static_cast<std::size_t>(unit.row / RowsOfTile(stage));
+    return {&matrix, s_.arena.data() + area + tile * tile_bytes};
   };
-  kernels::RowsView out = s_.rows(unit.part->out, unit.out_row);
-  out.data += first_output;
-  if (unit.part->epilogue == Epilogue::kStore && !pack.remainder) {
-    product(unit.part->weight, out);
-    return;
-  }
-  const std::ptrdiff_t width =
-      static_cast<std::ptrdiff_t>(unit.group_end - unit.group_begin) * kernels::kGroupRows;
-  const int outputs =
-      std::min(static_cast<int>(width), s_.weights.matrix(unit.part->weight).rows - first_output);
-  const kernels::RowsView products{scratch, width};
-  product(unit.part->weight, products);
+  const auto columns = [&](int buffer) {
+    kernels::RowsView view = s_.rows(buffer, unit.out_row);
+    view.data += static_cast<std::ptrdiff_t>(unit.group_begin) * kernels::kGroupRows;
+    return view;
+  };
+  const kernels::Factors product = factors(part.weight);
+  const kernels::RowsView out = columns(part.out);
   if (pack.remainder) {
-    for (int r = 0; r < unit.rows; ++r) {
-      s_.kernels.add(products.row(2 * r), products.row(2 * r + 1), outputs, out.row(r));
-    }
+    k.matmul_pairs(product, unit.group_begin, unit.group_end, unit.rows, out);
     return;
   }
-  if (unit.part->epilogue == Epilogue::kAdd) {
-    const kernels::RowsView other = s_.rows(unit.part->other, unit.out_row);
-    for (int r = 0; r < unit.rows; ++r) {
-      s_.kernels.add(other.row(r) + first_output, products.row(r), outputs, out.row(r));
-    }
-    return;
-  }
-  const kernels::RowsView inputs{scratch + unit.rows * width, width};
-  product(unit.part->gate_input, inputs);
-  for (int r = 0; r < unit.rows; ++r) {
-    s_.kernels.gate(unit.part->activation, products.row(r), inputs.row(r), outputs, out.row(r));
+  switch (part.epilogue) {
+    case Epilogue::kStore:
+      k.matmul(product, unit.group_begin, unit.group_end, unit.rows, out);
+      return;
+    case Epilogue::kAdd:
+      k.matmul_add(product, unit.group_begin, unit.group_end, unit.rows, columns(part.other), out);
+      return;
+    case Epilogue::kGate:
+      k.matmul_gate(part.activation, product, factors(part.gate_input), unit.group_begin,
+                    unit.group_end, unit.rows, out);
+      return;
   }
 }
 

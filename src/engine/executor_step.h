@@ -53,7 +53,7 @@ class Executor::Step {
   void PackTile(const program::Stage& stage, RowRange rows, int tile, float* scratch);
   void NoteFailed(const program::Stage& stage, RowRange rows, int first, std::uint32_t mask);
   struct MatmulUnit;
-  void MatmulUnitRows(const program::Stage& stage, const MatmulUnit& unit, float* scratch) const;
+  void MatmulUnitRows(const program::Stage& stage, const MatmulUnit& unit) const;
   void HeadUnit(const program::AttendBody& body, const RowBlock& block, int head, bool queries,
                 bool sampled) const;
   kernels::AttendView ViewOf(const program::AttendBody& body, const RowBlock& block) const;

@@ -72,6 +72,13 @@ struct AttendView {
 // Stride in floats: PartStride(head_dim), a multiple of 16 with m at 0, l at 1, o at 16.
 constexpr int PartStride(int head_dim) { return 16 + head_dim; }
 
+// A weight matrix and the packed rows that it meets: `tiles` is the first tile, the others follow
+// at PackedTileBytes(ActivationOf(weights->format), weights->cols); the last may have fewer rows.
+struct Factors {
+  const PackedMatrix* weights = nullptr;
+  const std::byte* tiles = nullptr;
+};
+
 enum class Activation { kSilu, kGelu };
 enum class RotaryPairs { kNeighbours, kHalves };
 
@@ -90,12 +97,23 @@ struct Kernels {
   void (*remainder)(const float* x, int n, float* y);
 
   // --- matmul ------------------------------------------------------------------------------
-  // out[r][n - 16 * group_begin] = row r of the packed tiles times weight row n, for the weight
-  // rows of groups [group_begin, group_end) and the activation rows [0, rows). `tiles` is the
-  // first tile, the others follow at PackedTileBytes(kind, cols); the last may have fewer rows.
-  // Writes 16 floats per group and row, also for padded weight rows.
-  void (*matmul)(const PackedMatrix& weights, int group_begin, int group_end,
-                 const std::byte* tiles, int rows, RowsView out);
+  // product(r, n) is packed row r times weight row n. The functions below work on the weight rows
+  // of groups [group_begin, group_end); output n goes to column n - 16 * group_begin of `out`.
+  // They write 16 floats per group and row, also for padded weight rows.
+  //
+  // out[r] = product(r), for rows [0, rows).
+  void (*matmul)(const Factors& factors, int group_begin, int group_end, int rows, RowsView out);
+  // out[r] = product(2r) + product(2r + 1): rows that were packed with their remainders behind
+  // them, for outputs [0, rows).
+  void (*matmul_pairs)(const Factors& factors, int group_begin, int group_end, int rows,
+                       RowsView out);
+  // out[r] = other[r] + product(r). `other` has the columns of `out` and may be the same memory.
+  void (*matmul_add)(const Factors& factors, int group_begin, int group_end, int rows,
+                     ConstRowsView other, RowsView out);
+  // out[r] = act(product of gate) * (product of up). Both have the same outputs; their formats may
+  // differ.
+  void (*matmul_gate)(Activation act, const Factors& gate, const Factors& up, int group_begin,
+                      int group_end, int rows, RowsView out);
 
   // --- rows --------------------------------------------------------------------------------
   // y = rms_norm(x) * w over n values. x may equal y.

@@ -16,6 +16,7 @@
 #include "base/aligned_buffer.h"
 #include "kernels/kernels.h"
 #include "kernels/matmul_ref.h"
+#include "kernels/rows_ref.h"
 #include "tensor/dequantise.h"
 #include "testing/random_blocks.h"
 
@@ -130,7 +131,7 @@ class MatmulTest : public ::testing::TestWithParam<std::pair<Isa, Format>> {
     AlignedBuffer out = Aligned((rows + 1) * stride * sizeof(float));
     auto* data = reinterpret_cast<float*>(out.data());
     std::fill_n(data, (rows + 1) * stride, kGuard);
-    kernels.matmul(matrix, begin, end, tiles.data(), rows, {data, stride});
+    kernels.matmul({&matrix, tiles.data()}, begin, end, rows, {data, stride});
     for (std::ptrdiff_t i = 0; i < (rows + 1) * stride; ++i) {
       if (i >= rows * stride || i % stride >= stride - 16) {
         EXPECT_EQ(data[i], kGuard) << "written past the outputs at " << i;
@@ -206,6 +207,75 @@ TEST_P(MatmulTest, RowsThatAreNotFiniteFailAloneAndGiveZeros) {
             ? std::vector<float>(shape.outputs, 0.0f)
             : weights.Products(std::span(x).subspan(std::size_t(r) * shape.cols, shape.cols));
     ExpectRow(got, 48, r, 0, 2, want);
+  }
+}
+
+// Epilogues against the products of the reference. Values in `other` that are not read as such must
+// not matter: it is a part of a wider row.
+TEST_P(MatmulTest, EpiloguesApplyToTheProductsOfTheReference) {
+  const Shape shape{37, std::max(64, tensor::Traits(format).block_values)};
+  const Weights gate(format, shape, 21), up(format, shape, 22);
+  constexpr int kRows = 26;
+  const std::ptrdiff_t stride = 48 + 16;
+  const std::vector<float> x = Activations(kRows, shape.cols, 23);
+  std::vector<float> other(kRows * stride);
+  for (std::size_t i = 0; i < other.size(); ++i) other[i] = static_cast<float>(i % 97) - 48;
+  const auto products = [&](const Weights& weights, int row) {
+    return weights.Products(std::span(x).subspan(std::size_t(row) * shape.cols, shape.cols));
+  };
+  const auto check = [&](const char* what, int rows, const auto& run, const auto& want_at) {
+    SCOPED_TRACE(what);
+    std::vector<float> out(kRows * stride, kGuard);
+    run(RowsView{out.data(), stride});
+    for (int r = 0; r < kRows; ++r) {
+      if (r >= rows) {
+        EXPECT_EQ(out[r * stride], kGuard) << "a row that was not asked for was written";
+        continue;
+      }
+      std::vector<float> want;
+      for (int n = 0; n < shape.outputs; ++n) want.push_back(want_at(r, n));
+      for (int n = 0; n < shape.outputs; ++n) {
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(out[r * stride + n]),
+                  std::bit_cast<std::uint32_t>(want[n]))
+            << "row " << r << " output " << n;
+      }
+      EXPECT_EQ(out[r * stride + 48], kGuard) << "written past the outputs";
+    }
+  };
+  std::vector<std::vector<float>> g, u;
+  for (int r = 0; r < kRows; ++r) g.push_back(products(gate, r)), u.push_back(products(up, r));
+  for (const int rows : {1, 2, 7, 12, 13, 26}) {
+    SCOPED_TRACE(rows);
+    std::vector<bool> failed;
+    const AlignedBuffer tiles = Pack(x, rows, shape.cols, &failed);
+    const Factors gates{&gate.matrix, tiles.data()}, ups{&up.matrix, tiles.data()};
+    check(
+        "add", rows,
+        [&](RowsView out) {
+          kernels.matmul_add(gates, 0, 3, rows, {other.data(), stride}, out);
+        },
+        [&](int r, int n) { return other[r * stride + n] + g[r][n]; });
+    check(
+        "silu", rows,
+        [&](RowsView out) { kernels.matmul_gate(Activation::kSilu, gates, ups, 0, 3, rows, out); },
+        [&](int r, int n) { return ref::Silu(g[r][n]) * u[r][n]; });
+    check(
+        "gelu", rows,
+        [&](RowsView out) { kernels.matmul_gate(Activation::kGelu, gates, ups, 0, 3, rows, out); },
+        [&](int r, int n) { return ref::Gelu(g[r][n]) * u[r][n]; });
+    if (rows % 2 != 0) continue;
+    check(
+        "pairs", rows / 2, [&](RowsView out) { kernels.matmul_pairs(gates, 0, 3, rows / 2, out); },
+        [&](int r, int n) { return g[2 * r][n] + g[2 * r + 1][n]; });
+  }
+  // In place, and from the second group on.
+  std::vector<bool> failed;
+  const AlignedBuffer tiles = Pack(x, 12, shape.cols, &failed);
+  const Factors gates{&gate.matrix, tiles.data()};
+  std::vector<float> in_place = other;
+  kernels.matmul_add(gates, 1, 3, 12, {in_place.data(), stride}, {in_place.data(), stride});
+  for (int n = 16; n < shape.outputs; ++n) {
+    EXPECT_EQ(in_place[stride + n - 16], other[stride + n - 16] + g[1][n]);
   }
 }
 

@@ -11,20 +11,19 @@ namespace cairn::kernels::CAIRN_ISA {
 std::uint32_t PackRows(ActivationKind kind, ConstRowsView x, int rows, int cols, std::byte* tile);
 void Remainder(const float* x, int n, float* y);
 
-// One per format, in matmul_<format>.cc.
-using MatmulFunction = void (*)(const PackedMatrix& weights, int group_begin, int group_end,
-                                const std::byte* tiles, int rows, RowsView out);
-void MatmulF32(const PackedMatrix&, int, int, const std::byte*, int, RowsView);
-void MatmulF16(const PackedMatrix&, int, int, const std::byte*, int, RowsView);
-void MatmulBF16(const PackedMatrix&, int, int, const std::byte*, int, RowsView);
-void MatmulQ4_0(const PackedMatrix&, int, int, const std::byte*, int, RowsView);
-void MatmulQ4_1(const PackedMatrix&, int, int, const std::byte*, int, RowsView);
-void MatmulQ5_0(const PackedMatrix&, int, int, const std::byte*, int, RowsView);
-void MatmulQ5_1(const PackedMatrix&, int, int, const std::byte*, int, RowsView);
-void MatmulQ8_0(const PackedMatrix&, int, int, const std::byte*, int, RowsView);
-void MatmulQ4_K(const PackedMatrix&, int, int, const std::byte*, int, RowsView);
-void MatmulQ5_K(const PackedMatrix&, int, int, const std::byte*, int, RowsView);
-void MatmulQ6_K(const PackedMatrix&, int, int, const std::byte*, int, RowsView);
+// The tile of a format, in matmul_<format>.cc: products of the 16 outputs of one group with the
+// `rows` rows (at most kTileRows) of a packed tile, row r at out + r * stride.
+using TileFunction = void(const PackedMatrix& weights, int group, const std::byte* tile, int rows,
+                          float* out, std::ptrdiff_t stride);
+TileFunction TileF32, TileF16, TileBF16, TileQ4_0, TileQ4_1, TileQ5_0, TileQ5_1, TileQ8_0, TileQ4_K,
+    TileQ5_K, TileQ6_K;
+
+void Matmul(const Factors& factors, int group_begin, int group_end, int rows, RowsView out);
+void MatmulPairs(const Factors& factors, int group_begin, int group_end, int rows, RowsView out);
+void MatmulAdd(const Factors& factors, int group_begin, int group_end, int rows,
+               ConstRowsView other, RowsView out);
+void MatmulGate(Activation act, const Factors& gate, const Factors& up, int group_begin,
+                int group_end, int rows, RowsView out);
 
 void RmsNorm(const float* x, const float* w, int n, float eps, float* y);
 void AddRows(const float* a, const float* b, int n, float* y);

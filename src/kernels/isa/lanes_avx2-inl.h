@@ -70,6 +70,8 @@ CAIRN_INLINE void StoreBytes(uint8_t* p, VI v) {
   const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
 }
+// The sum of lanes that fit int8.
+CAIRN_INLINE int32_t SumOfBytes(VI v) { return ReduceAddI(v); }
 CAIRN_INLINE VI RoundToInt(VF a) { return _mm256_cvtps_epi32(a); }
 CAIRN_INLINE VF ToFloat(VI a) { return _mm256_cvtepi32_ps(a); }
 

@@ -52,6 +52,12 @@ CAIRN_INLINE float ReduceMax(VF a) { return _mm512_reduce_max_ps(a); }
 CAIRN_INLINE void StoreBytes(uint8_t* p, VI v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
 }
+// The sum of lanes that fit int8.
+CAIRN_INLINE int32_t SumOfBytes(VI v) {
+  const __m128i biased = _mm_xor_si128(_mm512_cvtepi32_epi8(v), _mm_set1_epi8('\x80'));
+  const __m128i sums = _mm_sad_epu8(biased, _mm_setzero_si128());
+  return _mm_cvtsi128_si32(sums) + _mm_extract_epi32(sums, 2) - kLanes * 128;
+}
 // To nearest even; |a| < 2^22.
 CAIRN_INLINE VI RoundToInt(VF a) { return _mm512_cvtps_epi32(a); }
 CAIRN_INLINE VF ToFloat(VI a) { return _mm512_cvtepi32_ps(a); }

@@ -90,6 +90,8 @@ CAIRN_INLINE float ReduceMax(VF a) {
 CAIRN_INLINE void StoreBytes(uint8_t* p, VI v) {
   for (int i = 0; i < kLanes; ++i) p[i] = static_cast<uint8_t>(v[i]);
 }
+// The sum of lanes that fit int8.
+CAIRN_INLINE int32_t SumOfBytes(VI v) { return ReduceAddI(v); }
 // Adding 1.5 * 2^23 leaves the nearest integer, ties to even, in the low bits.
 CAIRN_INLINE VI RoundToInt(VF a) {
   const VF magic = Set1(12582912.0f);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Quantised matmul, written once for all formats and instruction sets (canonical.md, section 2).
+// The tile of a quantised matmul, written once for all formats and instruction sets (canonical.md,
+// section 2). The loops over groups and rows are in matmul.cc.
 //
 // The tile. One call of Tile computes kCols columns (activation rows) for one group of 16 outputs
 // (AVX2: half a group). Per column it keeps a running float sum and an integer sum of the current
@@ -211,38 +212,23 @@ __attribute__((noinline)) static void TileOf(const uint8_t* weights, int cols,
   }
 }
 
-// --- the loops over groups and tiles --------------------------------------------------------
+// --- any number of rows --------------------------------------------------------------------
 
+// The products of one group with the `rows` rows of a packed tile (TileFunction, functions.h).
 template <typename Format>
-CAIRN_INLINE void TileOfWidth(int width, const uint8_t* weights, int cols, const uint8_t* tile,
-                              int rows, float* out, ptrdiff_t stride) {
-  switch (width) {
-    case 1: return TileOf<Format, 1>(weights, cols, tile, rows, out, stride);
-    case 2: return TileOf<Format, 2>(weights, cols, tile, rows, out, stride);
-    case 3: return TileOf<Format, 3>(weights, cols, tile, rows, out, stride);
-    case 4: return TileOf<Format, 4>(weights, cols, tile, rows, out, stride);
-    case 6: return TileOf<Format, 6>(weights, cols, tile, rows, out, stride);
-    case 8: return TileOf<Format, 8>(weights, cols, tile, rows, out, stride);
-    default: return TileOf<Format, 12>(weights, cols, tile, rows, out, stride);
-  }
-}
-
-template <typename Format>
-CAIRN_INLINE void MatmulBlocks(const PackedMatrix& weights, int group_begin, int group_end,
-                               const std::byte* tiles, int rows, RowsView out) {
-  const auto* data = reinterpret_cast<const uint8_t*>(weights.data);
-  const size_t tile_bytes = static_cast<size_t>(weights.cols) / kBlockValues *
-                            static_cast<size_t>(kActivationBlockBytes) * kMostTileRows;
-  const size_t tile_stride = (tile_bytes + 63) / 64 * 64;
-  // A group's weights stay in the first-level cache while all tiles pass.
-  for (int group = group_begin; group < group_end; ++group) {
-    const uint8_t* at = data + static_cast<size_t>(group) * weights.group_bytes;
-    const auto* tile = reinterpret_cast<const uint8_t*>(tiles);
-    for (int row = 0; row < rows; row += kMostTileRows, tile += tile_stride) {
-      const int left = rows - row < kMostTileRows ? rows - row : kMostTileRows;
-      TileOfWidth<Format>(TileWidth(left), at, weights.cols, tile, left,
-                          out.row(row) + (group - group_begin) * 16, out.stride);
-    }
+CAIRN_INLINE void TileOfRows(const PackedMatrix& weights, int group, const std::byte* tile,
+                             int rows, float* out, ptrdiff_t stride) {
+  const auto* at = reinterpret_cast<const uint8_t*>(weights.data) +
+                   static_cast<size_t>(group) * weights.group_bytes;
+  const auto* from = reinterpret_cast<const uint8_t*>(tile);
+  switch (TileWidth(rows)) {
+    case 1: return TileOf<Format, 1>(at, weights.cols, from, rows, out, stride);
+    case 2: return TileOf<Format, 2>(at, weights.cols, from, rows, out, stride);
+    case 3: return TileOf<Format, 3>(at, weights.cols, from, rows, out, stride);
+    case 4: return TileOf<Format, 4>(at, weights.cols, from, rows, out, stride);
+    case 6: return TileOf<Format, 6>(at, weights.cols, from, rows, out, stride);
+    case 8: return TileOf<Format, 8>(at, weights.cols, from, rows, out, stride);
+    default: return TileOf<Format, 12>(at, weights.cols, from, rows, out, stride);
   }
 }
 

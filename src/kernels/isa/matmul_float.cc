@@ -69,43 +69,35 @@ __attribute__((noinline)) void TileOf(const uint8_t* weights, int cols, const fl
 }
 
 template <typename Format>
-void MatmulFloats(const PackedMatrix& weights, int group_begin, int group_end,
-                  const std::byte* tiles, int rows, RowsView out) {
-  const auto* data = reinterpret_cast<const uint8_t*>(weights.data);
-  const size_t floats = static_cast<size_t>(weights.cols) * kMostTileRows;
-  const size_t tile_floats = (floats + 15) / 16 * 16;
-  for (int group = group_begin; group < group_end; ++group) {
-    const uint8_t* at = data + static_cast<size_t>(group) * weights.group_bytes;
-    const auto* tile = reinterpret_cast<const float*>(tiles);
-    for (int row = 0; row < rows; row += kMostTileRows, tile += tile_floats) {
-      const int left = rows - row < kMostTileRows ? rows - row : kMostTileRows;
-      float* to = out.data + row * out.stride + (group - group_begin) * 16;
-      switch (TileWidth(left)) {
-        case 1: TileOf<Format, 1>(at, weights.cols, tile, left, to, out.stride); break;
-        case 2: TileOf<Format, 2>(at, weights.cols, tile, left, to, out.stride); break;
-        case 3: TileOf<Format, 3>(at, weights.cols, tile, left, to, out.stride); break;
-        case 4: TileOf<Format, 4>(at, weights.cols, tile, left, to, out.stride); break;
-        case 6: TileOf<Format, 6>(at, weights.cols, tile, left, to, out.stride); break;
-        case 8: TileOf<Format, 8>(at, weights.cols, tile, left, to, out.stride); break;
-        default: TileOf<Format, 12>(at, weights.cols, tile, left, to, out.stride); break;
-      }
-    }
+CAIRN_INLINE void TileOfRows(const PackedMatrix& weights, int group, const std::byte* tile,
+                             int rows, float* out, ptrdiff_t stride) {
+  const auto* at = reinterpret_cast<const uint8_t*>(weights.data) +
+                   static_cast<size_t>(group) * weights.group_bytes;
+  const auto* from = reinterpret_cast<const float*>(tile);
+  switch (TileWidth(rows)) {
+    case 1: return TileOf<Format, 1>(at, weights.cols, from, rows, out, stride);
+    case 2: return TileOf<Format, 2>(at, weights.cols, from, rows, out, stride);
+    case 3: return TileOf<Format, 3>(at, weights.cols, from, rows, out, stride);
+    case 4: return TileOf<Format, 4>(at, weights.cols, from, rows, out, stride);
+    case 6: return TileOf<Format, 6>(at, weights.cols, from, rows, out, stride);
+    case 8: return TileOf<Format, 8>(at, weights.cols, from, rows, out, stride);
+    default: return TileOf<Format, 12>(at, weights.cols, from, rows, out, stride);
   }
 }
 
 }  // namespace
 
-void MatmulF32(const PackedMatrix& w, int begin, int end, const std::byte* tiles, int rows,
-               RowsView out) {
-  MatmulFloats<F32>(w, begin, end, tiles, rows, out);
+void TileF32(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
+             std::ptrdiff_t stride) {
+  TileOfRows<F32>(weights, group, tile, rows, out, stride);
 }
-void MatmulF16(const PackedMatrix& w, int begin, int end, const std::byte* tiles, int rows,
-               RowsView out) {
-  MatmulFloats<F16>(w, begin, end, tiles, rows, out);
+void TileF16(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
+             std::ptrdiff_t stride) {
+  TileOfRows<F16>(weights, group, tile, rows, out, stride);
 }
-void MatmulBF16(const PackedMatrix& w, int begin, int end, const std::byte* tiles, int rows,
-                RowsView out) {
-  MatmulFloats<BF16>(w, begin, end, tiles, rows, out);
+void TileBF16(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
+              std::ptrdiff_t stride) {
+  TileOfRows<BF16>(weights, group, tile, rows, out, stride);
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

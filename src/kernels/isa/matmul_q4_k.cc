@@ -25,9 +25,9 @@ struct Q4_K {
 
 }  // namespace
 
-void MatmulQ4_K(const PackedMatrix& weights, int group_begin, int group_end, const std::byte* tiles,
-                int rows, RowsView out) {
-  MatmulBlocks<Q4_K>(weights, group_begin, group_end, tiles, rows, out);
+void TileQ4_K(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
+              std::ptrdiff_t stride) {
+  TileOfRows<Q4_K>(weights, group, tile, rows, out, stride);
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -23,9 +23,9 @@ struct Q6_K {
 
 }  // namespace
 
-void MatmulQ6_K(const PackedMatrix& weights, int group_begin, int group_end, const std::byte* tiles,
-                int rows, RowsView out) {
-  MatmulBlocks<Q6_K>(weights, group_begin, group_end, tiles, rows, out);
+void TileQ6_K(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
+              std::ptrdiff_t stride) {
+  TileOfRows<Q6_K>(weights, group, tile, rows, out, stride);
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

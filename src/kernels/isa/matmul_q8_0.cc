@@ -19,9 +19,9 @@ struct Q8_0 {
 
 }  // namespace
 
-void MatmulQ8_0(const PackedMatrix& weights, int group_begin, int group_end, const std::byte* tiles,
-                int rows, RowsView out) {
-  MatmulBlocks<Q8_0>(weights, group_begin, group_end, tiles, rows, out);
+void TileQ8_0(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
+              std::ptrdiff_t stride) {
+  TileOfRows<Q8_0>(weights, group, tile, rows, out, stride);
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -13,56 +13,73 @@ constexpr int32_t kSmallestBits = 0x1f800000;  // 2^-64
 CAIRN_INLINE void PutInt(uint8_t* p, int32_t x) { __builtin_memcpy(p, &x, 4); }
 CAIRN_INLINE void PutFloat(uint8_t* p, float x) { __builtin_memcpy(p, &x, 4); }
 
-// The integers of one block and their scale (section 1).
-struct Quantised {
-  VI q[kVectors];
-  float d;
-  bool finite;
+// Scales of up to 16 blocks (section 1): a lane per block.
+struct Scales {
+  alignas(64) float d[16];
+  alignas(64) float inverse[16];
+  bool finite[16];
 };
-CAIRN_INLINE Quantised Quantise(const float* x) {
-  Quantised block;
-  VF values[kVectors];
+
+// The largest magnitude of a block, as bits.
+CAIRN_INLINE int32_t LargestBits(const float* x) {
   VI most = ZeroI();
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) {
-    values[v] = Load(x + v * kLanes);
-    most = MaxI(most, AndI(BitsOf(values[v]), Set1I(0x7fffffff)));
-    block.q[v] = ZeroI();
+    most = MaxI(most, AndI(BitsOf(Load(x + v * kLanes)), Set1I(0x7fffffff)));
   }
-  const int32_t bits = ReduceMaxI(most);
-  block.d = 0;
-  block.finite = bits < kInfinityBits;
-  if (bits < kSmallestBits || !block.finite) return block;
-  float m;
-  __builtin_memcpy(&m, &bits, 4);
-  block.d = m / 127.0f;
-  const VF inverse = Set1(127.0f / m);
-#pragma GCC unroll 4
-  for (int v = 0; v < kVectors; ++v) block.q[v] = RoundToInt(Mul(values[v], inverse));
-  return block;
+  return ReduceMaxI(most);
 }
 
-// Packs block `x` as row `row` of a tile of `width`; returns false where a value is not finite.
-CAIRN_INLINE bool PackBlock(const float* x, int row, int width, uint8_t* block) {
-  const Quantised quantised = Quantise(x);
-  uint8_t q[kBlockValues];
-  int32_t halves[2] = {0, 0};
+// Scales of `blocks` blocks from x on, together: their divisions are what costs.
+CAIRN_INLINE void FindScales(const float* x, int blocks, Scales& scales) {
+  alignas(64) int32_t bits[16] = {};
+  for (int b = 0; b < blocks; ++b) {
+    bits[b] = LargestBits(x + b * kBlockValues);
+    scales.finite[b] = bits[b] < kInfinityBits;
+    // One of the two makes a block zero: its d and its integers.
+    if (bits[b] < kSmallestBits || !scales.finite[b]) bits[b] = 0;
+  }
+  for (int b = 0; b < blocks; b += kLanes) {
+    const VF m = FloatOfBits(LoadI(bits + b));
+    const VF zero = Zero();
+    Store(scales.d + b, Div(m, Set1(127.0f)));
+    Store(scales.inverse + b, IfLess(zero, m, Div(Set1(127.0f), m), zero));
+  }
+}
+
+// The integers of one block whose scale has been found.
+CAIRN_INLINE void Quantise(const float* x, float inverse, bool finite, VI (&q)[kVectors]) {
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) {
-    StoreBytes(q + v * kLanes, quantised.q[v]);
-    halves[v * kLanes / 16] += ReduceAddI(quantised.q[v]);
+    q[v] = finite ? RoundToInt(Mul(Load(x + v * kLanes), Set1(inverse))) : ZeroI();
   }
-  const float d = quantised.d;
+}
+
+// The sum of 16 integers, half 0 or 1 of the block.
+CAIRN_INLINE int32_t SumOfHalf(const VI (&q)[kVectors], int half) {
+  if constexpr (kParts == 1) return SumOfBytes(q[half]);
+  return ReduceAddI(AddI(q[half * kParts], q[half * kParts + kParts - 1]));
+}
+
+// Packs block `x` as row `row` of a tile of `width`.
+CAIRN_INLINE void PackBlock(const float* x, float d, float inverse, bool finite, int row, int width,
+                            uint8_t* block) {
+  VI quantised[kVectors];
+  Quantise(x, inverse, finite, quantised);
+  alignas(32) uint8_t q[kBlockValues];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) StoreBytes(q + v * kLanes, quantised[v]);
+  const int32_t first = SumOfHalf(quantised, 0), last = SumOfHalf(quantised, 1);
+#pragma GCC unroll 8
   for (int j = 0; j < 8; ++j) {
     __builtin_memcpy(block + (j * width + row) * 4, q + 4 * j, 4);
   }
-  const int32_t sum = halves[0] + halves[1];
+  const int32_t sum = first + last;
   PutFloat(block + 32 * width + 4 * row, d);
   PutFloat(block + 36 * width + 4 * row, d * static_cast<float>(sum));
   PutInt(block + 40 * width + 4 * row, -sum);
-  PutInt(block + 44 * width + 4 * row, -halves[0]);
-  PutInt(block + 48 * width + 4 * row, -halves[1]);
-  return quantised.finite;
+  PutInt(block + 44 * width + 4 * row, -first);
+  PutInt(block + 48 * width + 4 * row, -last);
 }
 
 // A row of zeros in place of one that failed or is missing.
@@ -72,24 +89,46 @@ void ZeroRow(int row, int width, int blocks, uint8_t* tile) {
   }
 }
 
-uint32_t PackInt8(ConstRowsView x, int rows, int cols, uint8_t* tile) {
-  const int width = TileWidth(rows);
-  const int blocks = cols / kBlockValues;
-  uint32_t failed = 0;
-  for (int row = 0; row < rows; ++row) {
-    bool finite = true;
-    const float* from = x.data + row * x.stride;
-    for (int b = 0; b < blocks; ++b) {
-      finite &= PackBlock(from + b * kBlockValues, row, width,
-                          tile + static_cast<size_t>(b) * kActivationBlockBytes * width);
-    }
-    if (!finite) {
-      failed |= 1u << row;
-      ZeroRow(row, width, blocks, tile);
+// One row; false where a value is not finite.
+template <int kWidth>
+CAIRN_INLINE bool PackRow(const float* x, int row, int blocks, uint8_t* tile) {
+  bool finite = true;
+  Scales scales;
+  for (int begin = 0; begin < blocks; begin += 16) {
+    const int count = blocks - begin < 16 ? blocks - begin : 16;
+    FindScales(x + begin * kBlockValues, count, scales);
+    for (int b = 0; b < count; ++b) {
+      finite &= scales.finite[b];
+      PackBlock(x + (begin + b) * kBlockValues, scales.d[b], scales.inverse[b], scales.finite[b],
+                row, kWidth,
+                tile + static_cast<size_t>(begin + b) * kActivationBlockBytes * kWidth);
     }
   }
-  for (int row = rows; row < width; ++row) ZeroRow(row, width, blocks, tile);
+  return finite;
+}
+
+template <int kWidth>
+uint32_t PackTile(ConstRowsView x, int rows, int cols, uint8_t* tile) {
+  const int blocks = cols / kBlockValues;
+  uint32_t failed = 0;
+  for (int row = 0; row < kWidth; ++row) {
+    if (row < rows && PackRow<kWidth>(x.data + row * x.stride, row, blocks, tile)) continue;
+    if (row < rows) failed |= 1u << row;
+    ZeroRow(row, kWidth, blocks, tile);
+  }
   return failed;
+}
+
+uint32_t PackInt8(ConstRowsView x, int rows, int cols, uint8_t* tile) {
+  switch (TileWidth(rows)) {
+    case 1: return PackTile<1>(x, rows, cols, tile);
+    case 2: return PackTile<2>(x, rows, cols, tile);
+    case 3: return PackTile<3>(x, rows, cols, tile);
+    case 4: return PackTile<4>(x, rows, cols, tile);
+    case 6: return PackTile<6>(x, rows, cols, tile);
+    case 8: return PackTile<8>(x, rows, cols, tile);
+    default: return PackTile<12>(x, rows, cols, tile);
+  }
 }
 
 uint32_t PackFloat(ConstRowsView x, int rows, int cols, float* tile) {
@@ -114,12 +153,15 @@ uint32_t PackFloat(ConstRowsView x, int rows, int cols, float* tile) {
 }  // namespace
 
 void Remainder(const float* x, int n, float* y) {
+  Scales scales;
   for (int k = 0; k < n; k += kBlockValues) {
-    const Quantised block = Quantise(x + k);
+    FindScales(x + k, 1, scales);
+    VI q[kVectors];
+    Quantise(x + k, scales.inverse[0], scales.finite[0], q);
     for (int v = 0; v < kVectors; ++v) {
       const VF value = Load(x + k + v * kLanes);
       Store(y + k + v * kLanes,
-            block.finite ? Fma(Set1(-block.d), ToFloat(block.q[v]), value) : Zero());
+            scales.finite[0] ? Fma(Set1(-scales.d[0]), ToFloat(q[v]), value) : Zero());
     }
   }
 }

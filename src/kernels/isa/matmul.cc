@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loops of a matmul over groups of outputs and tiles of rows, and what becomes of a product
+// before it is stored. Tiles are the inner loop: a group's weights stay in the first-level cache
+// while all rows pass. A format is one line here and one file beside this one.
+#include "kernels/isa/functions.h"
+#include "kernels/isa/math-inl.h"
+
+namespace cairn::kernels::CAIRN_ISA {
+namespace {
+
+TileFunction* TileOfFormat(tensor::Format format) {
+  using tensor::Format;
+  switch (format) {
+    case Format::kF32: return TileF32;
+    case Format::kF16: return TileF16;
+    case Format::kBF16: return TileBF16;
+    case Format::kQ4_0: return TileQ4_0;
+    case Format::kQ4_1: return TileQ4_1;
+    case Format::kQ5_0: return TileQ5_0;
+    case Format::kQ5_1: return TileQ5_1;
+    case Format::kQ8_0: return TileQ8_0;
+    case Format::kQ4_K: return TileQ4_K;
+    case Format::kQ5_K: return TileQ5_K;
+    case Format::kQ6_K: return TileQ6_K;
+    default: return nullptr;  // not reached: PackGroups refuses formats without a matmul
+  }
+}
+
+// One matrix with its packed rows, ready to be walked.
+struct Walk {
+  explicit Walk(const Factors& factors)
+      : weights(*factors.weights),
+        tile_of(TileOfFormat(weights.format)),
+        tiles(factors.tiles),
+        tile_bytes(PackedTileBytes(ActivationOf(weights.format), weights.cols)) {}
+  // Products of the rows of tile `index`.
+  void Tile(int group, int index, int rows, float* out, std::ptrdiff_t stride) const {
+    tile_of(weights, group, tiles + static_cast<size_t>(index) * tile_bytes, rows, out, stride);
+  }
+
+  const PackedMatrix& weights;
+  TileFunction* tile_of;
+  const std::byte* tiles;
+  size_t tile_bytes;
+};
+
+// Products of one tile on their way to an epilogue.
+struct Products {
+  alignas(64) float at[kMostTileRows * kGroupRows];
+  const float* row(int r) const { return at + r * kGroupRows; }
+};
+
+// Calls visit(group, tile, first row, rows) for all tiles of all groups.
+template <typename F>
+CAIRN_INLINE void ForTiles(int group_begin, int group_end, int rows, F visit) {
+  for (int group = group_begin; group < group_end; ++group) {
+    for (int row = 0, tile = 0; row < rows; row += kMostTileRows, ++tile) {
+      visit(group, tile, row, rows - row < kMostTileRows ? rows - row : kMostTileRows);
+    }
+  }
+}
+
+// The outputs of a group in rows from `row` on.
+CAIRN_INLINE float* At(RowsView out, int row, int group) {
+  return out.data + row * out.stride + group * kGroupRows;
+}
+CAIRN_INLINE const float* At(ConstRowsView out, int row, int group) {
+  return out.data + row * out.stride + group * kGroupRows;
+}
+
+}  // namespace
+
+void Matmul(const Factors& factors, int group_begin, int group_end, int rows, RowsView out) {
+  const Walk walk(factors);
+  ForTiles(group_begin, group_end, rows, [&](int group, int tile, int row, int count) {
+    walk.Tile(group, tile, count, At(out, row, group - group_begin), out.stride);
+  });
+}
+
+void MatmulPairs(const Factors& factors, int group_begin, int group_end, int rows, RowsView out) {
+  const Walk walk(factors);
+  Products products;
+  ForTiles(group_begin, group_end, 2 * rows, [&](int group, int tile, int row, int count) {
+    walk.Tile(group, tile, count, products.at, kGroupRows);
+    float* to = At(out, row / 2, group - group_begin);
+    for (int r = 0; r < count; r += 2, to += out.stride) {
+      AddRows(products.row(r), products.row(r + 1), kGroupRows, to);
+    }
+  });
+}
+
+void MatmulAdd(const Factors& factors, int group_begin, int group_end, int rows,
+               ConstRowsView other, RowsView out) {
+  const Walk walk(factors);
+  Products products;
+  ForTiles(group_begin, group_end, rows, [&](int group, int tile, int row, int count) {
+    const float* from = At(other, row, group - group_begin);
+    // The rows are far apart and come from the third-level cache: under way while the tile runs.
+    for (int r = 0; r < count; ++r) __builtin_prefetch(from + r * other.stride);
+    walk.Tile(group, tile, count, products.at, kGroupRows);
+    float* to = At(out, row, group - group_begin);
+    for (int r = 0; r < count; ++r, from += other.stride, to += out.stride) {
+      for (int i = 0; i < kGroupRows; i += kLanes) {
+        Store(to + i, Add(Load(from + i), Load(products.row(r) + i)));
+      }
+    }
+  });
+}
+
+void MatmulGate(Activation act, const Factors& gate, const Factors& up, int group_begin,
+                int group_end, int rows, RowsView out) {
+  const Walk gate_walk(gate);
+  const Walk up_walk(up);
+  Products gates, ups;
+  ForTiles(group_begin, group_end, rows, [&](int group, int tile, int row, int count) {
+    gate_walk.Tile(group, tile, count, gates.at, kGroupRows);
+    up_walk.Tile(group, tile, count, ups.at, kGroupRows);
+    GateRow(act, gates.at, ups.at, count * kGroupRows, gates.at);
+    float* to = At(out, row, group - group_begin);
+    for (int r = 0; r < count; ++r, to += out.stride) {
+      for (int i = 0; i < kGroupRows; i += kLanes) Store(to + i, Load(gates.row(r) + i));
+    }
+  });
+}
+
+}  // namespace cairn::kernels::CAIRN_ISA
