@@ -2,8 +2,8 @@
 // Where the keys and values of a model's layers lie.
 //
 // A tile holds 64 positions of all layers of one group. Layers that see everything form one group,
-// layers with the same sliding window another: they give memory back at different times. Inside a
-// tile a layer has kernels::KvLayerBytes (f16).
+// layers with the same sliding window another, so that one can give memory back while the other
+// keeps it. Inside a tile a layer has kernels::KvLayerBytes (f16).
 // Threads: a plain value.
 #pragma once
 
@@ -29,6 +29,7 @@ struct KvLayout {
   std::size_t bytes_per_token() const;
 };
 
+// Groups and places in the order of the layers.
 KvLayout LayOut(const std::vector<program::KvLayer>& layers);
 
 }  // namespace cairn::kv

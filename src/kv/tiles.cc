@@ -34,10 +34,13 @@ SequenceTiles::~SequenceTiles() { Shrink(0); }
 Result<void> SequenceTiles::Grow(std::int64_t size) {
   const auto count =
       static_cast<std::size_t>(DivideUp<std::int64_t>(size, kernels::kTilePositions));
+  const std::int64_t held =
+      tiles_.empty() ? 0 : static_cast<std::int64_t>(tiles_[0].size()) * kernels::kTilePositions;
   for (std::size_t group = 0; group < tiles_.size(); ++group) {
     while (tiles_[group].size() < count) {
       auto tile = memory_.pool(static_cast<int>(group)).Take();
       if (!tile) {
+        Shrink(held);
         return std::unexpected(std::move(tile).error().Within("KV memory"));
       }
       tiles_[group].push_back(*tile);

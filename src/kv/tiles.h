@@ -2,8 +2,11 @@
 // Tiles of KV memory and the tiles of one sequence.
 //
 // Kernels see a span of tile pointers per sequence and group (kernels::KvView); who fills it is
-// this room's business. Freed tiles are kept for the next sequence. Threads: used by the engine's
-// thread; workers only read the pointers during a step.
+// this room's business. Tiles that a sequence gives back are kept for the next one and never go
+// back to the system: the pools hold what the most demanding moment needed. Threads: used by the
+// engine's thread; workers only read the pointers during a step. Owns: a pool its tiles; a sequence
+// borrows them. Cost: a fresh tile is a mapping and its page
+//   faults, one that was given back a pointer.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +25,7 @@ class TilePool {
 
   // A tile of unspecified contents, owned by the pool. Errors: kOutOfMemory.
   [[nodiscard]] Result<std::byte*> Take();
+  // `tile` came from Take of this pool and is not used any more.
   void Give(std::byte* tile) { free_.push_back(tile); }
 
   std::size_t reserved_bytes() const { return tiles_.size() * tile_bytes_; }
@@ -57,7 +61,8 @@ class SequenceTiles {
 
   // Makes positions [0, size) writable. Unchanged on failure. Errors: kOutOfMemory.
   [[nodiscard]] Result<void> Grow(std::int64_t size);
-  // Gives back the tiles that hold no position below `size`.
+  // Gives back the tiles that hold no position below `size`, those of windowed groups too: all of a
+  // sequence's positions stay.
   void Shrink(std::int64_t size);
 
   // Tile pointers of a group; valid until Grow or Shrink.
