@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <unordered_map>
 
@@ -21,6 +22,9 @@ struct ByLogit {
     return x != y ? x > y : a < b;
   }
 };
+
+// So many candidates are ranked at first; most draws end among them.
+constexpr std::size_t kFirstRanks = 64;
 
 }  // namespace
 
@@ -44,13 +48,17 @@ Sampler::Sampler(const SamplingOptions& options, const kernels::Kernels& kernels
     : options_(options), kernels_(kernels) {}
 
 void Sampler::Penalise(std::span<const std::int32_t> history) {
+  constexpr float kMost = std::numeric_limits<float>::max();
   const auto window = std::min(history.size(), static_cast<std::size_t>(options_.repeat_window));
   std::unordered_map<std::int32_t, int> counts;
   for (const std::int32_t token : history.last(window)) ++counts[token];
   for (const auto& [token, count] : counts) {
-    float& logit = logits_[static_cast<std::size_t>(token)];
+    const auto index = static_cast<std::size_t>(token);
+    if (index >= logits_.size()) continue;
+    float& logit = logits_[index];
     logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
     logit -= options_.presence_penalty + static_cast<float>(count) * options_.frequency_penalty;
+    logit = std::clamp(logit, -kMost, kMost);  // a tiny repeat penalty overflows
   }
 }
 
@@ -65,50 +73,88 @@ std::int32_t Sampler::Sample(std::span<const float> logits, std::span<const std:
   return Draw(history.size());
 }
 
+void Sampler::Rank(std::size_t count) {
+  if (count <= ranked_) return;
+  const std::size_t to = std::min(order_.size(), std::max({count, 8 * ranked_, kFirstRanks}));
+  const auto first = order_.begin() + static_cast<std::ptrdiff_t>(ranked_);
+  const auto last = order_.begin() + static_cast<std::ptrdiff_t>(to);
+  const ByLogit by_logit{logits_};
+  if (to - ranked_ <= 2 * kFirstRanks) {  // a small heap beats two passes of partitioning
+    std::partial_sort(first, last, order_.end(), by_logit);
+  } else {
+    std::nth_element(first, last, order_.end(), by_logit);
+    std::sort(first, last, by_logit);
+  }
+  ranked_ = to;
+}
+
+void Sampler::Keep(std::size_t count) {
+  if (count == order_.size()) return;
+  Rank(count);
+  std::vector<float> logits(count);
+  std::vector<std::int32_t> ids(count);
+  for (std::size_t r = 0; r < count; ++r) {
+    const auto candidate = static_cast<std::size_t>(order_[r]);
+    logits[r] = logits_[candidate];
+    ids[r] = ids_[candidate];
+  }
+  logits_ = std::move(logits);
+  ids_ = std::move(ids);
+  order_.resize(count);
+  std::iota(order_.begin(), order_.end(), 0);
+  ranked_ = count;
+}
+
+void Sampler::Weigh(float temperature) {
+  Rank(1);
+  const float most = logits_[static_cast<std::size_t>(order_[0])];
+  const int n = static_cast<int>(logits_.size());
+  weights_.resize(logits_.size());
+  if (temperature == 1) {
+    kernels_.exp_shifted(logits_.data(), most, n, weights_.data());
+    return;
+  }
+  for (std::size_t i = 0; i < logits_.size(); ++i) {
+    weights_[i] = (logits_[i] - most) / temperature;
+  }
+  kernels_.exp_shifted(weights_.data(), 0, n, weights_.data());
+}
+
+std::size_t Sampler::Survivors() {
+  const std::size_t n = order_.size();
+  const bool cuts_mass = options_.top_p < 1;
+  if (!cuts_mass && options_.min_p == 0) return n;
+  const double enough = options_.top_p * std::accumulate(weights_.begin(), weights_.end(), 0.0);
+  double sum = 0;
+  for (std::size_t r = 0; r < n; ++r) {
+    const float weight = WeightOf(r);
+    if (r > 0 && weight < options_.min_p) return r;
+    sum += weight;
+    if (cuts_mass && sum >= enough) return r + 1;
+  }
+  return n;
+}
+
 std::int32_t Sampler::Draw(std::uint64_t position) {
-  const std::size_t n = logits_.size();
-  candidates_.resize(n);
-  std::iota(candidates_.begin(), candidates_.end(), 0);
-  const ByLogit order{logits_};
-  std::size_t kept = options_.top_k > 0 ? std::min(n, static_cast<std::size_t>(options_.top_k)) : n;
-  // All of them are needed only when nothing cuts the tail.
-  std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(kept),
-                    candidates_.end(), order);
-  const float most = logits_[static_cast<std::size_t>(candidates_[0])];
-  weights_.resize(kept);
-  for (std::size_t i = 0; i < kept; ++i) {
-    weights_[i] = logits_[static_cast<std::size_t>(candidates_[i])];
-  }
-  kernels_.exp_shifted(weights_.data(), most, static_cast<int>(kept), weights_.data());
-  if (options_.top_p < 1) {
-    const double total = std::accumulate(weights_.begin(), weights_.end(), 0.0);
-    double sum = 0;
-    for (std::size_t i = 0; i < kept; ++i) {
-      sum += weights_[i];
-      if (sum >= options_.top_p * total) {
-        kept = i + 1;
-        break;
-      }
-    }
-  }
-  // weights_[0] is 1: the largest.
-  while (kept > 1 && weights_[kept - 1] < options_.min_p) --kept;
-  if (options_.temperature != 1) {
-    for (std::size_t i = 0; i < kept; ++i) {
-      weights_[i] =
-          (logits_[static_cast<std::size_t>(candidates_[i])] - most) / options_.temperature;
-    }
-    kernels_.exp_shifted(weights_.data(), 0, static_cast<int>(kept), weights_.data());
-  }
-  double total = 0;
-  for (std::size_t i = 0; i < kept; ++i) total += weights_[i];
+  order_.resize(logits_.size());
+  std::iota(order_.begin(), order_.end(), 0);
+  ids_ = order_;
+  ranked_ = 0;
+  if (options_.top_k > 0) Keep(std::min(order_.size(), static_cast<std::size_t>(options_.top_k)));
+  Weigh(1);
+  const std::size_t survivors = Survivors();
+  const bool cut = survivors < order_.size();
+  Keep(survivors);
+  if (cut || options_.temperature != 1) Weigh(options_.temperature);
+  const double total = std::accumulate(weights_.begin(), weights_.end(), 0.0);
   const double target = CounterRandom(options_.seed).Uniform(position, 0) * total;
   double sum = 0;
-  for (std::size_t i = 0; i + 1 < kept; ++i) {
-    sum += weights_[i];
-    if (target < sum) return candidates_[i];
+  for (std::size_t r = 0; r < order_.size(); ++r) {
+    sum += WeightOf(r);
+    if (target < sum) return ids_[static_cast<std::size_t>(order_[r])];
   }
-  return candidates_[kept - 1];
+  // The total, summed in another order, may be a rounding above the last sum.
+  return ids_[static_cast<std::size_t>(order_[0])];
 }
 
 }  // namespace cairn::engine

@@ -2,7 +2,9 @@
 // Choosing the next token from logits, in the order users know: repetition penalties, then
 // temperature 0 = the largest logit, else top-k, top-p, min-p, temperature and one draw
 // (docs/canonical.md, section 10).
-// Threads: a Sampler belongs to one sequence's caller.
+// Threads: a Sampler belongs to one sequence's caller. Owns: copies of the logits; borrows the
+//   kernels. Cost: a pass over the vocabulary for each of copying, exp and selection; nothing but
+//   the candidates that a draw looks at is sorted.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +25,10 @@ struct SamplingOptions {
   float repeat_penalty = 1.0f;     // 1: off; above 0 to 10
   float presence_penalty = 0.0f;   // -10 to 10
   float frequency_penalty = 0.0f;  // -10 to 10
-  int repeat_window = 64;          // tokens before the next one that penalties look at
+  // Tokens before the next one that all three penalties look at, the prompt's included; 0: none.
+  // Repetition divides positive logits and multiplies the others; presence is subtracted once,
+  // frequency for each time the token came.
+  int repeat_window = 64;
 };
 
 // kInvalidArgument for a value outside the ranges above, naming the option.
@@ -34,18 +39,36 @@ class Sampler {
   // Requires options that CheckSampling accepts.
   Sampler(const SamplingOptions& options, const kernels::Kernels& kernels);
 
-  // The token for position history.size(), given its logits and all tokens before it.
+  // The token for position history.size(), given its logits (finite, at least one) and all tokens
+  // before it. The same options, logits, history and position give the same token.
   std::int32_t Sample(std::span<const float> logits, std::span<const std::int32_t> history);
 
  private:
   void Penalise(std::span<const std::int32_t> history);
   std::int32_t Draw(std::uint64_t position);
+  // Makes the first `count` of order_ final.
+  void Rank(std::size_t count);
+  // Drops all candidates but the first `count` in rank; those that stay are then in that order.
+  void Keep(std::size_t count);
+  // weights_ = exp((logit - largest) / temperature).
+  void Weigh(float temperature);
+  // Candidates that top-p and min-p leave.
+  std::size_t Survivors();
+  float WeightOf(std::size_t rank) {
+    Rank(rank + 1);
+    return weights_[static_cast<std::size_t>(order_[rank])];
+  }
 
   SamplingOptions options_;
   const kernels::Kernels& kernels_;
-  std::vector<float> logits_;             // after penalties
-  std::vector<std::int32_t> candidates_;  // ids, largest logit first
-  std::vector<float> weights_;            // exp(logit - max), beside candidates_
+  // By candidate: all tokens by id at first, what is left by rank once an option has cut the list.
+  std::vector<float> logits_;  // after penalties
+  std::vector<std::int32_t> ids_;
+  std::vector<float> weights_;
+  // Candidates, largest logit first, ties by lower id. Only the first ranked_ are in their places:
+  // the tail of a vocabulary is sorted only where a draw goes that far.
+  std::vector<std::int32_t> order_;
+  std::size_t ranked_ = 0;
 };
 
 }  // namespace cairn::engine

@@ -175,6 +175,50 @@ TEST(SamplerTest, ThePositionChangesTheDraw) {
   EXPECT_GT(drawn.size(), 20u);
 }
 
+// Draws that reach far into a flat vocabulary, against a walk over all of it in double precision.
+TEST(SamplerTest, DrawsFarDownTheRanksAreThoseOfTheSortedVocabulary) {
+  constexpr int kTokens = 3000;
+  const std::vector<float> logits = RandomLogits(kTokens, 8);
+  for (const float top_p : {1.0f, 0.9f}) {
+    SamplingOptions options = Plain();
+    options.top_p = top_p;
+    options.temperature = 3;
+    options.seed = 11;
+    auto distribution = PlainDistribution({logits.begin(), logits.end()}, options, {});
+    std::vector<std::pair<int, double>> ranked(distribution.begin(), distribution.end());
+    std::ranges::stable_sort(ranked, [&](const auto& a, const auto& b) {
+      return logits[static_cast<std::size_t>(a.first)] > logits[static_cast<std::size_t>(b.first)];
+    });
+    std::size_t deepest = 0;
+    for (std::size_t position = 0; position < 300; ++position) {
+      const std::vector<std::int32_t> history(position, 0);
+      const double u = CounterRandom(options.seed).Uniform(position, 0);
+      double sum = 0, margin = 1;
+      std::size_t rank = 0;
+      while (sum + ranked[rank].second < u) sum += ranked[rank++].second;
+      margin = std::min(u - sum, sum + ranked[rank].second - u);
+      if (margin < 1e-6) continue;  // rounding decides
+      deepest = std::max(deepest, rank);
+      EXPECT_EQ(Sampler(options, TestKernels()).Sample(logits, history), ranked[rank].first)
+          << "position " << position << " top-p " << top_p;
+    }
+    EXPECT_GT(deepest, 600u);  // past the first two steps of ranking
+  }
+}
+
+TEST(SamplerTest, TokensOfTheHistoryPastTheLogitsAreIgnored) {
+  Sampler sampler({.temperature = 0, .repeat_penalty = 2}, TestKernels());
+  const std::vector<float> logits = {1, 2};
+  EXPECT_EQ(sampler.Sample(logits, std::vector<std::int32_t>{2, 1000, 1}), 0);
+}
+
+TEST(SamplerTest, APenaltyThatOverflowsLeavesANumber) {
+  Sampler sampler({.temperature = 1, .top_k = 0, .top_p = 1, .min_p = 0, .repeat_penalty = 1e-38f},
+                  TestKernels());
+  const std::vector<float> logits = {9, 8};
+  EXPECT_EQ(sampler.Sample(logits, std::vector<std::int32_t>{1}), 1);
+}
+
 TEST(SamplerTest, OptionsOutOfRangeAreErrorsThatNameThem) {
   const auto message = [](const SamplingOptions& options) {
     const auto checked = CheckSampling(options);
