@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "base/check.h"
 #include "base/checked.h"
@@ -15,6 +16,8 @@ namespace {
 
 // Logits of so many rows are made at once: a multiple of a tile, 48 MB for 262,144 tokens at most.
 constexpr int kLogitRows = 4 * kernels::kTileRows;
+// Tokens of context where next to no memory is free: enough to say what is wrong in a chat.
+constexpr std::int64_t kLeastContext = 256;
 
 Result<int> ChooseThreads(int threads) {
   if (threads < 0 || threads > parallel::kMostWorkers) {
@@ -36,8 +39,15 @@ Result<std::int64_t> ChooseContext(const model::Model& model, std::int64_t asked
   if (asked > 0) return asked;
   const std::size_t fitting =
       AvailableMemoryBytes() / 2 / std::max<std::size_t>(1, bytes_per_token);
-  return std::clamp<std::int64_t>(static_cast<std::int64_t>(fitting), 256,
-                                  std::max<std::int64_t>(256, model.context_length()));
+  return std::min(std::max(static_cast<std::int64_t>(fitting), kLeastContext),
+                  model.context_length());
+}
+
+bool AllFinite(std::span<const float> values) {
+  constexpr std::uint32_t kExponent = 0x7f800000;
+  bool finite = true;
+  for (const float x : values) finite &= (std::bit_cast<std::uint32_t>(x) & kExponent) != kExponent;
+  return finite;
 }
 
 }  // namespace
@@ -113,9 +123,9 @@ void Sequence::Truncate(std::int64_t size) {
 
 // --- steps ----------------------------------------------------------------------------------
 
-Result<void> Engine::State::CheckEntries(std::span<const StepEntry> entries) const {
+Result<void> Engine::State::CheckEntries(std::span<const StepEntry> entries) {
   std::size_t rows = 0;
-  std::vector<const Sequence*> seen;
+  seen.clear();
   for (const StepEntry& entry : entries) {
     rows += entry.tokens.size();
     if (entry.sequence == nullptr || entry.tokens.empty() || entry.sampled < 0 ||
@@ -150,56 +160,76 @@ Result<void> Engine::State::CheckEntries(std::span<const StepEntry> entries) con
   return {};
 }
 
-Result<void> Engine::Step(std::span<StepEntry> entries, const LogitsSink& sink,
-                          std::stop_token stop) {
-  if (entries.empty()) return {};
-  State& s = *state_;
-  OR_RETURN(s.CheckEntries(entries));
-  s.tokens.clear();
-  s.slices.clear();
-  s.sampled_entries.clear();
+Result<void> Engine::State::TakeRows(std::span<StepEntry> entries) {
+  step_tokens.clear();
+  slices.clear();
+  sampled_entries.clear();
   for (std::size_t i = 0; i < entries.size(); ++i) {
     StepEntry& entry = entries[i];
     entry.failure.reset();
     Sequence::State& sequence = *entry.sequence->state_;
     const auto rows = static_cast<int>(entry.tokens.size());
     OR_RETURN(sequence.tiles.Grow(entry.sequence->size() + rows));
-    s.slices.push_back({.tiles = &sequence.tiles,
-                        .position = entry.sequence->size(),
-                        .first_row = static_cast<int>(s.tokens.size()),
-                        .rows = rows,
-                        .first_sampled = static_cast<int>(s.sampled_entries.size()),
-                        .sampled = entry.sampled});
-    s.tokens.insert(s.tokens.end(), entry.tokens.begin(), entry.tokens.end());
-    s.sampled_entries.insert(s.sampled_entries.end(), static_cast<std::size_t>(entry.sampled),
-                             static_cast<int>(i));
+    slices.push_back({.tiles = &sequence.tiles,
+                      .position = entry.sequence->size(),
+                      .first_row = static_cast<int>(step_tokens.size()),
+                      .rows = rows,
+                      .first_sampled = static_cast<int>(sampled_entries.size()),
+                      .sampled = entry.sampled});
+    step_tokens.insert(step_tokens.end(), entry.tokens.begin(), entry.tokens.end());
+    sampled_entries.insert(sampled_entries.end(), static_cast<std::size_t>(entry.sampled),
+                           static_cast<int>(i));
   }
-  const StepInput input{.tokens = s.tokens,
-                        .slices = s.slices,
-                        .sampled = static_cast<int>(s.sampled_entries.size())};
-  const auto vocabulary = static_cast<std::size_t>(s.model->program().vocabulary);
+  return {};
+}
+
+Result<void> Engine::State::RunRows(const LogitsSink& sink, std::stop_token stop) {
+  const StepInput input{
+      .tokens = step_tokens, .slices = slices, .sampled = static_cast<int>(sampled_entries.size())};
+  const auto vocabulary = static_cast<std::size_t>(model->program().vocabulary);
+  not_finite.assign(slices.size(), false);
   const LogitRowsSink rows_sink = [&](int first, int rows, const float* logits,
                                       std::ptrdiff_t stride) {
     for (int r = 0; r < rows; ++r) {
-      const int entry = s.sampled_entries[static_cast<std::size_t>(first + r)];
-      sink(entry, first + r - s.slices[static_cast<std::size_t>(entry)].first_sampled,
-           {logits + r * stride, vocabulary});
+      const int entry = sampled_entries[static_cast<std::size_t>(first + r)];
+      const std::span<const float> row(logits + r * stride, vocabulary);
+      if (!AllFinite(row)) {
+        not_finite[static_cast<std::size_t>(entry)] = true;
+        continue;
+      }
+      sink(entry, first + r - slices[static_cast<std::size_t>(entry)].first_sampled, row);
     }
   };
-  OR_RETURN(s.executor->Run(input, rows_sink, stop));
+  OR_RETURN(executor->Run(input, rows_sink, stop));
+  for (std::size_t i = 0; i < slices.size(); ++i) {
+    const bool failed = slices[i].failed_layer != SequenceSlice::kNotFailed;
+    if (not_finite[i] && !failed) slices[i].failed_layer = -1;
+  }
+  return {};
+}
+
+Result<void> Engine::Step(std::span<StepEntry> entries, const LogitsSink& sink,
+                          std::stop_token stop) {
+  if (entries.empty()) return {};
+  State& s = *state_;
+  OR_RETURN(s.CheckEntries(entries));
+  auto done = s.TakeRows(entries);
+  if (done) done = s.RunRows(sink, stop);
   for (std::size_t i = 0; i < entries.size(); ++i) {
     StepEntry& entry = entries[i];
-    const int failed = s.slices[i].failed_layer;
+    Sequence::State& sequence = *entry.sequence->state_;
+    const int failed = done ? s.slices[i].failed_layer : SequenceSlice::kNotFailed;
     if (failed != SequenceSlice::kNotFailed) {
       entry.failure = Error{ErrorCode::kNumeric,
                             failed < 0 ? std::string("a value outside the layers is not finite")
                                        : fmt::format("a value of layer {} is not finite", failed)};
-      continue;
+    } else if (done) {
+      sequence.tokens.insert(sequence.tokens.end(), entry.tokens.begin(), entry.tokens.end());
     }
-    std::vector<std::int32_t>& tokens = entry.sequence->state_->tokens;
-    tokens.insert(tokens.end(), entry.tokens.begin(), entry.tokens.end());
+    // Where the sequence has not grown, neither have its tiles.
+    sequence.tiles.Shrink(entry.sequence->size());
   }
-  return {};
+  return done;
 }
 
 Result<void> Engine::Prefill(Sequence& sequence, std::span<const std::int32_t> tokens,

@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "engine/sampler.h"
 #include "kernels/isa.h"
@@ -32,9 +33,13 @@ namespace cairn::engine {
 struct EngineOptions {
   int threads = 0;                  // 0: the physical cores this process may use; at most 256
   std::optional<kernels::Isa> isa;  // absent: the best the machine has
-  std::int64_t context = 0;         // tokens per sequence; 0: what the model has and memory fits
-  int step_rows = 512;              // most rows of one step: the prefill chunk, 1 to 65,536
-  int step_sequences = 64;          // most sequences of one step
+  // Tokens per sequence, at most what the model was trained for. 0: that, or what half of the free
+  // memory holds, but at least 256 (or all the model has). A context that is asked for is not
+  // checked against the memory: KV comes tile by tile, and a step that gets none is kOutOfMemory.
+  std::int64_t context = 0;
+  int step_rows = 512;      // most rows of one step: the prefill chunk, 1 to 65,536
+  int step_sequences = 64;  // most sequences of one step, 1 to 65,536
+  std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();  // for an Answer's seconds
 };
 
 // One conversation's tokens and their KV. Made by Engine::NewSequence.
@@ -62,12 +67,13 @@ struct StepEntry {
   std::span<const std::int32_t> tokens;
   int sampled = 0;
   // Set by Step where this entry alone failed (kNumeric, naming the layer): its sequence has not
-  // grown and its logits mean nothing; the other entries are not touched by it.
+  // grown and logits that were handed out before mean nothing; other entries are not touched by it.
   std::optional<Error> failure;
 };
 
 // Receives the logits of one sampled row: which entry, which row of the entry (0-based), and
-// vocabulary-many values, valid during the call. Called on the caller's thread.
+// vocabulary-many finite values, valid during the call. Called on the caller's thread; not called
+// for a row whose logits are not finite, which fails its entry.
 using LogitsSink = std::function<void(int entry, int row, std::span<const float> logits)>;
 
 enum class FinishReason { kEndOfTurn, kStopString, kLength, kContext, kCancelled };
@@ -85,18 +91,18 @@ struct Answer {
   FinishReason reason = FinishReason::kLength;
   std::int64_t prompt_tokens = 0;  // of the whole prompt
   std::int64_t reused_tokens = 0;  // of them found in the sequence already
-  double prompt_seconds = 0;
+  double prompt_seconds = 0;       // by EngineOptions::clock
   double answer_seconds = 0;
 };
 
 // Receives text as it is made: whole characters only, never part of a stop string. Returning false
-// cancels.
+// cancels; it is not called again.
 using TextSink = std::function<bool(std::string_view text)>;
 
 class Engine {
  public:
-  // Errors: kUnsupported (instruction set), kLimit (context beyond the model's or the memory's),
-  // kOutOfMemory.
+  // Errors: kInvalidArgument (threads, rows or sequences out of range), kUnsupported (instruction
+  // set, or a shape that the kernels lack), kLimit (context beyond the model's), kOutOfMemory.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> Create(
       std::shared_ptr<const model::Model> model, const EngineOptions& options);
   ~Engine();

@@ -27,7 +27,11 @@ struct Engine::State {
         kernels(kernels_in),
         memory(std::move(layout)) {}
 
-  [[nodiscard]] Result<void> CheckEntries(std::span<const StepEntry> entries) const;
+  [[nodiscard]] Result<void> CheckEntries(std::span<const StepEntry> entries);
+  // Makes room for the entries' tokens and lists their rows. On failure some tiles have grown.
+  [[nodiscard]] Result<void> TakeRows(std::span<StepEntry> entries);
+  // Runs the rows and hands out logits; slices say which of them failed.
+  [[nodiscard]] Result<void> RunRows(const LogitsSink& sink, std::stop_token stop);
 
   std::shared_ptr<const model::Model> model;
   EngineOptions options;
@@ -37,9 +41,11 @@ struct Engine::State {
   kv::KvMemory memory;
   std::unique_ptr<Executor> executor;
   // Of the current step, kept so that a step allocates nothing after the first.
-  std::vector<std::int32_t> tokens;
+  std::vector<std::int32_t> step_tokens;
   std::vector<SequenceSlice> slices;
   std::vector<int> sampled_entries;  // by sampled row
+  std::vector<const Sequence*> seen;
+  std::vector<bool> not_finite;  // by slice: a row of logits is not
 };
 
 }  // namespace cairn::engine

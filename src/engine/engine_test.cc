@@ -134,6 +134,11 @@ TEST_F(EngineTest, OptionsOutOfRangeAreErrors) {
   EXPECT_EQ(code({.step_sequences = 0}), ErrorCode::kInvalidArgument);
 }
 
+TEST(EngineContextTest, TheModelsOwnContextIsTheMostHoweverShort) {
+  const TinyModel tiny(TinySpec{.context = 100});
+  EXPECT_EQ(MakeEngine(tiny.model())->context(), 100);
+}
+
 // --- values that are not finite -------------------------------------------------------------
 
 constexpr std::int32_t kPoison = 50;
@@ -190,6 +195,20 @@ TEST_P(NotFiniteTest, FailsWhereNothingIsSampledToo) {
   const auto done = engine_->Prefill(sequence, poisoned, 0, kNoSink);
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, ErrorCode::kNumeric);
+  EXPECT_EQ(sequence.size(), 0);
+}
+
+// A row of the output matrix makes a logit that is not a number, behind everything that looks.
+TEST(NotFiniteLogitsTest, TheEntryFailsAndTheSinkDoesNotSeeThem) {
+  const TinyModel tiny({.embedding = tensor::Format::kF32, .tied = true, .nan_token = kPoison});
+  const auto engine = MakeEngine(tiny.model());
+  Sequence sequence = MakeSequence(*engine);
+  int rows = 0;
+  const auto done = engine->Prefill(sequence, Tokens{1, 2, 3}, 2,
+                                    [&](int, int, std::span<const float>) { ++rows; });
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, ErrorCode::kNumeric);
+  EXPECT_EQ(rows, 0);
   EXPECT_EQ(sequence.size(), 0);
 }
 

@@ -2,8 +2,9 @@
 // Setting up an executor and a step; the phases themselves are in executor_step.cc.
 #include "engine/executor.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <limits>
 
 #include "base/check.h"
 #include "base/checked.h"
@@ -51,7 +52,9 @@ Result<void> RefuseWhatKernelsLack(const program::Program& program) {
     const auto& attributes = op.as<program::AttendAttributes>();
     const auto& layer = program.kv_layers[static_cast<std::size_t>(attributes.layer)];
     if (attributes.heads / layer.heads > kernels::kMostGroup) {
-      return Fail(ErrorCode::kUnsupported, "more than 32 query heads share a KV head");
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("{} query heads share a KV head, at most {} are supported",
+                              attributes.heads / layer.heads, kernels::kMostGroup));
     }
   }
   return {};

@@ -52,18 +52,22 @@ using LogitRowsSink =
 
 class Executor {
  public:
-  // Everything handed in must outlive the executor. Errors: kOutOfMemory, kLimit.
+  // Everything handed in must outlive the executor. `context`: the most positions of a sequence.
+  // Errors: kOutOfMemory, kLimit (step buffers that fit no memory), kUnsupported (a shape that the
+  // kernels lack).
   [[nodiscard]] static Result<std::unique_ptr<Executor>> Create(
       const program::Program& program, const model::Weights& weights,
       const kernels::Kernels& kernels, const kv::KvLayout& layout, parallel::WorkerTeam& team,
       const program::StepShape& shape, std::int64_t context);
   ~Executor();
 
-  // Errors: kCancelled. Slices report values that are not finite by themselves.
+  // Requires rows and samples within the shape, tiles that reach to each slice's last row, and
+  // tokens of the vocabulary. Errors: kCancelled. Slices report values that are not finite on the
+  // way to the logits; the logits themselves are the caller's to check.
   [[nodiscard]] Result<void> Run(const StepInput& input, const LogitRowsSink& sink,
                                  std::stop_token stop);
 
-  std::size_t buffer_bytes() const;
+  std::size_t buffer_bytes() const;  // of the arena and all scratch, resident once used
 
  private:
   class Step;

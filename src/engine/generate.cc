@@ -3,18 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
+#include "base/clock.h"
 #include "engine/engine.h"
 #include "engine/engine_state.h"
 #include "engine/stop_strings.h"
 
 namespace cairn::engine {
 namespace {
-
-double SecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // Tokens at the beginning of the prompt that the sequence holds already; at least one stays to be
 // computed, since its logits are needed.
@@ -25,6 +21,58 @@ std::int64_t CommonPrefix(const Sequence& sequence, std::span<const std::int32_t
   while (common < limit && tokens[common] == prompt[common]) ++common;
   return static_cast<std::int64_t>(common);
 }
+
+Result<void> CheckPrompt(std::size_t tokens, std::int64_t context, std::int64_t model_context) {
+  if (tokens == 0) return Fail(ErrorCode::kInvalidArgument, "the prompt has no tokens");
+  if (static_cast<std::int64_t>(tokens) <= context) return {};
+  return Fail(ErrorCode::kLimit,
+              fmt::format("the prompt has {} tokens, the context holds {}; shorten it or raise "
+                          "--context (the model was trained for {})",
+                          tokens, context, model_context));
+}
+
+// The text of an answer while it grows: whole characters, held back where a stop string may begin.
+class AnswerText {
+ public:
+  AnswerText(const model::Tokenizer& tokenizer, const GenerateOptions& options,
+             const TextSink& sink, std::string& text)
+      : tokenizer_(tokenizer),
+        decoder_(tokenizer),
+        stops_(options.stop),
+        sink_(sink),
+        text_(text) {}
+
+  // What the token ends the answer with, if it does.
+  std::optional<FinishReason> Take(std::int32_t token) {
+    if (tokenizer_.IsEndOfGeneration(token)) return FinishReason::kEndOfTurn;
+    Emit(stops_.Push(decoder_.Push(token)));
+    if (stops_.found()) return FinishReason::kStopString;
+    if (!wanted_) return FinishReason::kCancelled;
+    return std::nullopt;
+  }
+  // No token follows: what was held back is text. True where that completed a stop string (an
+  // unfinished character at the end reads as U+FFFD).
+  bool Finish() {
+    const bool found_before = stops_.found();
+    Emit(stops_.Push(decoder_.Finish()));
+    Emit(stops_.Finish());
+    return stops_.found() && !found_before;
+  }
+
+ private:
+  void Emit(std::string_view text) {
+    if (text.empty() || !wanted_) return;
+    text_ += text;
+    if (sink_) wanted_ = sink_(text);
+  }
+
+  const model::Tokenizer& tokenizer_;
+  model::StreamDecoder decoder_;
+  StopStrings stops_;
+  const TextSink& sink_;
+  std::string& text_;
+  bool wanted_ = true;  // the sink has not cancelled
+};
 
 }  // namespace
 
@@ -43,17 +91,11 @@ Result<Answer> Engine::Generate(Sequence& sequence, std::span<const std::int32_t
                                 const GenerateOptions& options, const TextSink& sink,
                                 std::stop_token stop) {
   OR_RETURN(CheckSampling(options.sampling));
-  if (prompt.empty()) return Fail(ErrorCode::kInvalidArgument, "the prompt has no tokens");
-  const auto prompt_tokens = static_cast<std::int64_t>(prompt.size());
-  if (prompt_tokens > context()) {
-    return Fail(ErrorCode::kLimit,
-                fmt::format("the prompt has {} tokens, the context holds {}; shorten it or raise "
-                            "--context (the model was trained for {})",
-                            prompt_tokens, context(), model().context_length()));
-  }
+  OR_RETURN(CheckPrompt(prompt.size(), context(), model().context_length()));
+  const Clock& clock = *state_->options.clock;
   const model::Tokenizer& tokenizer = model().tokenizer();
   Answer answer;
-  answer.prompt_tokens = prompt_tokens;
+  answer.prompt_tokens = static_cast<std::int64_t>(prompt.size());
   answer.reused_tokens = CommonPrefix(sequence, prompt);
   sequence.Truncate(answer.reused_tokens);
 
@@ -63,66 +105,40 @@ Result<Answer> Engine::Generate(Sequence& sequence, std::span<const std::int32_t
   const LogitsSink sample = [&](int, int, std::span<const float> logits) {
     next = sampler.Sample(logits.first(static_cast<std::size_t>(tokenizer.size())), history);
   };
-  const auto finish = [&](FinishReason reason) {
-    answer.reason = reason;
-    return answer;
-  };
-  const auto prompt_start = std::chrono::steady_clock::now();
-  auto prefilled = Prefill(sequence, prompt.subspan(static_cast<std::size_t>(answer.reused_tokens)),
-                           1, sample, stop);
-  answer.prompt_seconds = SecondsSince(prompt_start);
-  if (!prefilled) {
-    if (prefilled.error().code == ErrorCode::kCancelled) return finish(FinishReason::kCancelled);
-    return std::unexpected(std::move(prefilled).error());
-  }
-  const auto answer_start = std::chrono::steady_clock::now();
-  model::StreamDecoder decoder(tokenizer);
-  StopStrings stops(options.stop);
-  const auto emit = [&](std::string_view text) {
-    if (text.empty()) return true;
-    answer.text += text;
-    return !sink || sink(text);
-  };
-  while (options.max_tokens != 0) {
+  const std::int64_t prompt_start = clock.NowNs();
+  auto computed = Prefill(sequence, prompt.subspan(static_cast<std::size_t>(answer.reused_tokens)),
+                          1, sample, stop);
+  const std::int64_t answer_start = clock.NowNs();
+  answer.prompt_seconds = static_cast<double>(answer_start - prompt_start) * 1e-9;
+
+  AnswerText text(tokenizer, options, sink, answer.text);
+  // Takes `next`; says why the answer ends there, if it does.
+  const auto take = [&]() -> std::optional<FinishReason> {
     answer.tokens.push_back(next);
     history.push_back(next);
-    if (tokenizer.IsEndOfGeneration(next)) {
-      answer.reason = FinishReason::kEndOfTurn;
-      break;
-    }
-    const bool wanted = emit(stops.Push(decoder.Push(next)));
-    if (stops.found()) {
-      answer.reason = FinishReason::kStopString;
-      break;
-    }
-    if (!wanted || stop.stop_requested()) {
-      answer.reason = FinishReason::kCancelled;
-      break;
-    }
-    // Nothing is computed from the last token.
+    if (const auto end = text.Take(next)) return end;
+    if (stop.stop_requested()) return FinishReason::kCancelled;
     if (static_cast<std::int64_t>(answer.tokens.size()) == options.max_tokens) {
-      answer.reason = FinishReason::kLength;
-      break;
+      return FinishReason::kLength;
     }
-    if (sequence.size() >= context()) {
-      answer.reason = FinishReason::kContext;
-      break;
-    }
-    auto stepped = Prefill(sequence, {&history.back(), 1}, 1, sample, stop);
-    if (!stepped) {
-      if (stepped.error().code != ErrorCode::kCancelled) {
-        return std::unexpected(std::move(stepped).error());
-      }
-      answer.reason = FinishReason::kCancelled;
-      break;
-    }
+    if (sequence.size() >= context()) return FinishReason::kContext;
+    return std::nullopt;
+  };
+  std::optional<FinishReason> end;
+  if (options.max_tokens == 0) end = FinishReason::kLength;
+  while (computed && !end) {
+    end = take();
+    // Nothing is computed from the last token.
+    if (!end) computed = Prefill(sequence, {&history.back(), 1}, 1, sample, stop);
   }
-  if (!stops.found()) {
-    // Ends that no stop string can be made of any more: a pending half stop string is text.
-    const std::string tail = stops.Push(decoder.Finish());
-    emit(tail + stops.Finish());
+  if (!computed) {
+    if (computed.error().code != ErrorCode::kCancelled) {
+      return std::unexpected(std::move(computed).error());
+    }
+    end = FinishReason::kCancelled;
   }
-  answer.answer_seconds = SecondsSince(answer_start);
+  answer.reason = text.Finish() ? FinishReason::kStopString : *end;
+  answer.answer_seconds = static_cast<double>(clock.NowNs() - answer_start) * 1e-9;
   return answer;
 }
 

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "testing/engine_helpers.h"
+#include "testing/virtual_clock.h"
 
 namespace cairn::engine {
 namespace {
@@ -239,6 +241,58 @@ TEST_P(GenerateTest, TheSamePromptAgainComputesItsLastTokenOnly) {
   const Answer second = Generate(sequence, prompt, Options(10));
   EXPECT_EQ(second.reused_tokens, static_cast<std::int64_t>(prompt.size()) - 1);
   EXPECT_EQ(second.tokens, first.tokens);
+}
+
+// The last character is not finished: only at the end is it known to be U+FFFD, and a stop string.
+TEST_P(GenerateTest, AStopStringThatOnlyTheEndCompletesIsNotShown) {
+  constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  const Tokens prompt = Prompt("the sound");
+  for (std::uint64_t seed = 0; seed < 2000; ++seed) {
+    GenerateOptions options = Options(2, seed);
+    const std::string text = Fresh(prompt, options).text;
+    if (text.size() < 4 || text.find(kReplacement) != text.size() - kReplacement.size()) continue;
+    options.stop = {std::string(kReplacement)};
+    const Answer answer = Fresh(prompt, options);
+    if (answer.tokens.size() < 2) continue;  // ill-formed before the end
+    EXPECT_EQ(answer.reason, FinishReason::kStopString);
+    EXPECT_EQ(answer.text, text.substr(0, text.size() - kReplacement.size()));
+    return;
+  }
+  FAIL() << "no answer ends inside a character";
+}
+
+TEST_P(GenerateTest, ASinkThatCancelledIsNotCalledAgain) {
+  const Tokens prompt = Prompt("the sound");
+  GenerateOptions options = Options(40, EndlessSeed(prompt, 40));
+  const std::string text = Fresh(prompt, options).text;
+  // What follows the first piece may begin a stop string: it is held back when the sink says no.
+  for (std::size_t at = 1; at < 12; ++at) {
+    options.stop = {text.substr(at, 1) + "never"};
+    int calls = 0;
+    const Answer answer = Fresh(prompt, options, [&](std::string_view) {
+      ++calls;
+      return false;
+    });
+    EXPECT_EQ(calls, 1) << at;
+    EXPECT_EQ(answer.reason, FinishReason::kCancelled);
+  }
+}
+
+TEST_P(GenerateTest, SecondsAreThoseOfTheClockHandedIn) {
+  auto clock = std::make_shared<testing::VirtualClock>();
+  const auto engine =
+      MakeEngine(tiny_.model(), {.threads = 1, .context = kContext, .clock = clock});
+  Sequence sequence = MakeSequence(*engine);
+  const Tokens prompt = Prompt("the sound");
+  const auto answer = engine->Generate(sequence, prompt, Options(10, EndlessSeed(prompt, 10)),
+                                       [&](std::string_view) {
+                                         clock->AdvanceNs(500'000'000);
+                                         return true;
+                                       });
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->prompt_seconds, 0);
+  EXPECT_GE(answer->answer_seconds, 0.5);
+  EXPECT_EQ(answer->answer_seconds * 2, std::floor(answer->answer_seconds * 2));
 }
 
 INSTANTIATE_TEST_SUITE_P(Tokenizers, GenerateTest, ::testing::Bool(),

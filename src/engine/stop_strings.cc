@@ -2,6 +2,7 @@
 #include "engine/stop_strings.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace cairn::engine {
 
@@ -16,7 +17,8 @@ std::string StopStrings::Push(std::string_view text) {
   for (const std::string& stop : stops_) first = std::min(first, held_.find(stop));
   if (first != std::string::npos) {
     found_ = true;
-    return held_.substr(0, first);
+    held_.resize(first);
+    return std::exchange(held_, {});
   }
   // Hold the longest suffix that some stop string begins with.
   std::size_t keep = 0;
@@ -33,10 +35,6 @@ std::string StopStrings::Push(std::string_view text) {
   return out;
 }
 
-std::string StopStrings::Finish() {
-  std::string out;
-  out.swap(held_);
-  return out;
-}
+std::string StopStrings::Finish() { return std::exchange(held_, {}); }
 
 }  // namespace cairn::engine

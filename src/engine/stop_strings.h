@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds stop strings in a stream of text, over the borders of its pieces.
-// Threads: one stream, one thread.
+// Threads: one stream, one thread. Owns: the stop strings and the text held back, less than the
+//   longest of them. Cost: a search of what is held and new for each of them.
 #pragma once
 
 #include <string>
@@ -17,7 +18,7 @@ class StopStrings {
   // The text that is certain not to belong to a stop string. Once one is found, what comes before
   // the earliest match, and then nothing.
   std::string Push(std::string_view text);
-  // What was held back, when the stream ends without a match.
+  // The stream ends: what was held back. Nothing after a match.
   std::string Finish();
   bool found() const { return found_; }
 

@@ -35,6 +35,15 @@ TEST(StopStringsTest, NothingIsHeldThatCannotBeAStopString) {
   EXPECT_EQ(strings.Push("x"), "Sx");
 }
 
+// An unfinished character at the end of an answer may complete a stop string after the last token.
+TEST(StopStringsTest, NothingComesAfterAMatch) {
+  StopStrings strings({"STOP"});
+  EXPECT_EQ(strings.Push("a STOP b"), "a ");
+  EXPECT_EQ(strings.Push("c"), "");
+  EXPECT_EQ(strings.Finish(), "");
+  EXPECT_TRUE(strings.found());
+}
+
 TEST(StopStringsTest, EmptyStopStringsAreIgnored) { EXPECT_EQ(Stream({""}, "text", 1), "text"); }
 
 }  // namespace

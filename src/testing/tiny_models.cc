@@ -78,7 +78,6 @@ class Maker {
     const Format format = spec_.embedding.value_or(spec_.format);
     // The last norm hands over values around 1: logits with a standard deviation of 2.
     const double spread = Spread(shape_.width, 2);
-    CAIRN_CHECK(!spec_.nan_token || !spec_.tied);
     if (spec_.nan_token) {
       WriteWithNan(rows);
     } else {

@@ -35,8 +35,8 @@ struct TinySpec {
   int context = 4096;
   float softcap = 0;  // gemma3: of the logits
   std::uint64_t seed = 1;
-  std::optional<std::int32_t> nan_token;  // its embedding is not a number; needs a
-                                          // float embedding that is not tied
+  std::optional<std::int32_t> nan_token;  // its embedding is not a number, and where that is
+                                          // tied, its logit neither; the embedding is F32
 };
 
 // Rows of the embedding that no token of the vocabulary has.
