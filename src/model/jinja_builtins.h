@@ -15,6 +15,7 @@
 namespace cairn::model::jinja {
 
 class Interpreter;
+enum class Op;  // jinja_ast.h
 
 struct Arguments {
   std::vector<Value> positional;
@@ -63,9 +64,12 @@ std::optional<double> DoubleOf(std::string_view text);
 
 std::string StrfTime(std::string_view format, long long seconds);
 
+// Fails where it does not fit.
+Integer Negated(Integer value);
+
 // The operators.
 Value Add(Interpreter& interpreter, const Value& a, const Value& b);
-Value Arithmetic(Interpreter& interpreter, int op, const Value& a, const Value& b);
+Value Arithmetic(Interpreter& interpreter, Op op, const Value& a, const Value& b);
 bool Contains(Interpreter& interpreter, const Value& container, const Value& item);
 Text Join(Interpreter& interpreter, const std::vector<Value>& items, const Text& separator);
 Text Strip(const Text& text, const Text* characters, bool left, bool right);

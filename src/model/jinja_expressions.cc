@@ -54,7 +54,7 @@ Value Interpreter::Eval(const Expr& expr, const FramePtr& frame) {
       const Value a = Eval(*expr.children[0], frame);
       const Value b = Eval(*expr.children[1], frame);
       if (expr.operators[0] == Op::kAdd) return Add(*this, a, b);
-      return Arithmetic(*this, static_cast<int>(expr.operators[0]), a, b);
+      return Arithmetic(*this, expr.operators[0], a, b);
     }
     case ExprKind::kConcat: return EvalConcat(expr, frame);
     case ExprKind::kCompare: return EvalCompare(expr, frame);
@@ -100,7 +100,7 @@ Value Interpreter::EvalUnary(const Expr& expr, const FramePtr& frame) {
   const Value value = Eval(*expr.children[0], frame);
   if (expr.kind == ExprKind::kNot) return !Truth(value);
   const bool negative = expr.kind == ExprKind::kNegative;
-  if (const auto i = value.AsInteger()) return negative ? Value(-*i) : Value(*i);
+  if (const auto i = value.AsInteger()) return negative ? Negated(*i) : *i;
   if (const auto* d = value.If<double>()) return negative ? Value(-*d) : Value(*d);
   FailInvalid(fmt::format("a sign before a {}", TypeName(value)));
 }
@@ -163,8 +163,10 @@ Value Interpreter::SliceOf(const Value& object, const Value& start, const Value&
   std::vector<std::size_t> offsets;
   if (s != nullptr) offsets = CodePointOffsets(s->text.bytes());
   const auto size = static_cast<Integer>(s != nullptr ? offsets.size() - 1 : list->items.size());
-  const Integer by = step.AsInteger().value_or(1);
-  if (by == 0) FailInvalid("the step of a slice is zero");
+  const Integer asked = step.AsInteger().value_or(1);
+  if (asked == 0) FailInvalid("the step of a slice is zero");
+  // A longer step than the sequence takes its first item alone, like this one.
+  const Integer by = std::clamp<Integer>(asked, -size - 1, size + 1);
   const auto clamp = [&](const Value& v, Integer fallback) {
     if (v.IsNone()) return fallback;
     const Integer i = *v.AsInteger();
@@ -194,7 +196,9 @@ Value Interpreter::SliceOf(const Value& object, const Value& start, const Value&
     auto range = std::make_shared<List>(ListKind::kRange, std::move(items), &budget_);
     range->start = list->start + from * list->step;
     range->stop = list->start + to * list->step;
-    range->step = list->step * by;
+    if (__builtin_mul_overflow(list->step, asked, &range->step)) {
+      FailLimit("the step of a range is too large");
+    }
     return Value(ListPtr(std::move(range)));
   }
   return MakeList(list->kind == ListKind::kTuple ? ListKind::kTuple : ListKind::kList,

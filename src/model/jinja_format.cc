@@ -85,7 +85,7 @@ std::string Sign(bool negative, char sign) {
 }
 
 Text FormatWhole(Integer value, const Spec& spec) {
-  const Integer magnitude = value < 0 ? -value : value;
+  const Integer magnitude = value < 0 ? Negated(value) : value;
   std::string prefix = Sign(value < 0, spec.sign);
   std::string digits;
   switch (spec.type) {

@@ -87,7 +87,8 @@ class Interpreter {
   template <typename T, typename... A>
   std::shared_ptr<T> MakeObject(A&&... a) {
     budget_.Spend(4);
-    if (budget_.max_live_bytes - budget_.live_bytes < 512) FailLimit("too much memory");
+    if (budget_.max_live_bytes - budget_.live_bytes < 512)
+      FailLimit("the chat template takes too much memory");
     budget_.live_bytes += 512;
     auto object = std::make_shared<T>(std::forward<A>(a)...);
     objects_.push_back(object);

@@ -327,11 +327,11 @@ class Lexer {
   }
 
   void Operator(std::string& open) {
-    static constexpr std::array<std::string_view, 27> kOperators = {
-        "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]",
-        "(",  ")",  "{",  "}",  ">",  "<",  "=", ".", ":", "|", ",", ";", ""};
+    static constexpr std::array<std::string_view, 26> kOperators = {
+        "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[",
+        "]",  "(",  ")",  "{",  "}",  ">",  "<", "=", ".", ":", "|", ",", ";"};
     for (const std::string_view op : kOperators) {
-      if (op.empty() || !At(op, at_)) continue;
+      if (!At(op, at_)) continue;
       if (op == "(" || op == "[" || op == "{") open.push_back(op[0]);
       if (op == ")" || op == "]" || op == "}") {
         const char expected = op == ")" ? '(' : op == "]" ? '[' : '{';
@@ -342,7 +342,9 @@ class Lexer {
       at_ += op.size();
       return;
     }
-    Bad(fmt::format("unexpected character '{}'", rest_.substr(at_, 1)));
+    std::size_t end = at_;
+    NextCodePoint(rest_, &end);
+    Bad(fmt::format("unexpected character '{}'", rest_.substr(at_, end - at_)));
   }
 
   const std::string source_;

@@ -222,10 +222,7 @@ Value Interpreter::LoopAttribute(LoopState& loop, std::string_view name) {
     return index + 1 < size ? loop.items[loop.index + 1] : UndefinedNamed("nextitem");
   }
   if (name == "cycle" || name == "changed") {
-    for (const auto& object : objects_) {
-      if (object.get() != &loop) continue;
-      return Value(ObjectPtr(MakeObject<Method>(Value(object), std::string(name))));
-    }
+    return Value(ObjectPtr(MakeObject<Method>(Value(loop.shared_from_this()), std::string(name))));
   }
   return UndefinedNamed(std::string(name));
 }
@@ -334,11 +331,23 @@ Value Interpreter::CallDictMethod(const Dict& dict, std::string_view name,
 
 Value Interpreter::CallListMethod(const List& list, std::string_view name,
                                   const Arguments& arguments) {
-  const auto bound = Bind(arguments, name, {"value", "start", "stop"}, 1);
+  if (!arguments.keyword.empty()) FailInvalid(fmt::format("{} takes no keywords", name));
+  const bool window = name == "index" && list.kind != ListKind::kRange;
+  const auto bound = window ? Bind(arguments, name, {"value", "start", "stop"}, 1)
+                            : Bind(arguments, name, {"value"}, 1);
+  const auto size = static_cast<Integer>(list.items.size());
+  const auto place = [&](std::size_t argument, Integer fallback) {
+    if (bound.size() <= argument || bound[argument] == nullptr) return fallback;
+    const auto i = bound[argument]->AsInteger();
+    if (!i) FailInvalid(fmt::format("{} takes integers as start and stop", name));
+    return std::clamp<Integer>(*i < 0 ? *i + size : *i, 0, size);
+  };
+  const Integer stop = place(2, size);
   Integer count = 0;
-  for (std::size_t i = 0; i < list.items.size(); ++i) {
+  for (Integer at = place(1, 0); at < stop; ++at) {
+    const auto i = static_cast<std::size_t>(at);
     if (!Equal(list.items[i], *bound[0], budget_)) continue;
-    if (name == "index") return static_cast<Integer>(i);
+    if (name == "index") return at;
     ++count;
   }
   if (name == "index") FailInvalid("the value is not in the list");

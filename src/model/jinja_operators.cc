@@ -18,11 +18,7 @@ namespace {
 [[noreturn]] void FailSize() { FailLimit("an integer has more than 127 bits"); }
 
 Integer FloorDiv(Integer a, Integer b) {
-  if (b == -1) {
-    Integer out = 0;
-    if (__builtin_sub_overflow(Integer{0}, a, &out)) FailSize();
-    return out;
-  }
+  if (b == -1) return Negated(a);
   const Integer q = a / b;
   return a % b != 0 && (a < 0) != (b < 0) ? q - 1 : q;
 }
@@ -110,15 +106,13 @@ Value Repeat(Interpreter& interpreter, const Value& sequence, Integer count) {
     return interpreter.MakeStr(std::move(out));
   }
   const List& list = *sequence.AsList();
-  if (list.items.empty()) count = 0;
-  if (count * static_cast<Integer>(std::max<std::size_t>(list.items.size(), 1)) > 10 * kMaxRange ||
-      count > 10 * kMaxRange) {
-    FailLimit("a repeated list is too long");
-  }
+  const auto size = static_cast<Integer>(list.items.size());
+  if (size == 0) count = 0;
+  if (count > 0 && count > 10 * kMaxRange / size) FailLimit("a repeated list is too long");
+  interpreter.budget().Spend(static_cast<std::uint64_t>(count * size));
   std::vector<Value> items;
   for (Integer i = 0; i < count; ++i)
     items.insert(items.end(), list.items.begin(), list.items.end());
-  interpreter.budget().Spend(items.size());
   return interpreter.MakeList(list.kind, std::move(items));
 }
 
@@ -128,6 +122,12 @@ bool Repeatable(const Value& value) {
 }
 
 }  // namespace
+
+Integer Negated(Integer value) {
+  Integer out = 0;
+  if (__builtin_sub_overflow(Integer{0}, value, &out)) FailSize();
+  return out;
+}
 
 Value Add(Interpreter& interpreter, const Value& a, const Value& b) {
   const Str* s = a.AsStr();
@@ -154,11 +154,10 @@ Value Add(Interpreter& interpreter, const Value& a, const Value& b) {
     items.insert(items.end(), m->items.begin(), m->items.end());
     return interpreter.MakeList(l->kind, std::move(items));
   }
-  return Arithmetic(interpreter, static_cast<int>(Op::kAdd), a, b);
+  return Arithmetic(interpreter, Op::kAdd, a, b);
 }
 
-Value Arithmetic(Interpreter& interpreter, int op_number, const Value& a, const Value& b) {
-  const Op op = static_cast<Op>(op_number);
+Value Arithmetic(Interpreter& interpreter, Op op, const Value& a, const Value& b) {
   const auto x = a.AsInteger();
   const auto y = b.AsInteger();
   if (x && y) return OnIntegers(op, *x, *y);
@@ -178,7 +177,7 @@ bool Contains(Interpreter& interpreter, const Value& container, const Value& ite
     const Str* part = item.AsStr();
     if (part == nullptr) FailInvalid(fmt::format("a {} cannot be in a string", TypeName(item)));
     interpreter.budget().Spend(s->text.size() / 64 + 1);
-    return s->text.bytes().find(part->text.bytes()) != std::string_view::npos;
+    return FindFirst(s->text.bytes(), part->text.bytes()) != std::string_view::npos;
   }
   if (const Dict* dict = container.AsDict()) {
     RequireHashable(item);
@@ -243,7 +242,7 @@ std::optional<Integer> IntegerOf(std::string_view text, int base) {
   if (base < 2 || base > 36) return std::nullopt;
   const auto value = ParseInteger(text, base);
   if (!value) return std::nullopt;
-  return negative ? -*value : *value;
+  return negative ? Negated(*value) : *value;
 }
 
 std::optional<double> DoubleOf(std::string_view text) {

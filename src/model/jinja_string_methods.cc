@@ -82,13 +82,17 @@ Value StripMethod(const Context& c) {
   return c.Str(Strip(c.self, characters, c.name != "rstrip", c.name != "lstrip"));
 }
 
-// Pieces of white-space separated text, at most `limit` cuts (negative: all).
-std::vector<Text> SplitSpace(const Text& text, Integer limit, bool from_right) {
-  std::vector<std::pair<std::size_t, std::size_t>> words;
+// Beginnings and ends in a text. Pieces are cut before any of them becomes a value, so that the
+// budget meets the values one by one.
+using Pieces = std::vector<std::pair<std::size_t, std::size_t>>;
+
+// White-space separated words, at most `limit` cuts (negative: all).
+Pieces SplitSpace(std::string_view text, Integer limit, bool from_right) {
+  Pieces words;
   bool inside = false;
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t begin = i;
-    const bool space = IsSpace(NextCodePoint(text.bytes(), &i));
+    const bool space = IsSpace(NextCodePoint(text, &i));
     if (space)
       inside = false;
     else if (inside)
@@ -98,59 +102,52 @@ std::vector<Text> SplitSpace(const Text& text, Integer limit, bool from_right) {
       words.emplace_back(begin, i);
     }
   }
-  std::vector<Text> out;
   const auto count = static_cast<Integer>(words.size());
-  if (limit >= 0 && limit < count) {
-    const auto cut = static_cast<std::size_t>(from_right ? count - limit - 1 : limit);
-    if (from_right) {
-      words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(cut));
-      // The rest keeps its leading space, not its trailing one.
-      words[0].first = 0;
-    } else {
-      words.resize(cut + 1);
-      words.back().second = text.size();
-    }
+  if (limit < 0 || limit >= count) return words;
+  const auto cut = static_cast<std::size_t>(from_right ? count - limit - 1 : limit);
+  if (from_right) {
+    words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(cut));
+    // The rest keeps its leading space, not its trailing one.
+    words[0].first = 0;
+  } else {
+    words.resize(cut + 1);
+    words.back().second = text.size();
   }
-  for (const auto& [begin, end] : words) out.push_back(text.Slice(begin, end));
-  return out;
+  return words;
 }
 
-std::vector<Text> SplitBy(const Text& text, std::string_view separator, Integer limit,
-                          bool from_right) {
+Pieces SplitBy(std::string_view text, std::string_view separator, Integer limit, bool from_right) {
   std::vector<std::size_t> cuts;
-  const std::string_view bytes = text.bytes();
+  const auto more = [&] { return limit < 0 || static_cast<Integer>(cuts.size()) < limit; };
   if (from_right) {
-    std::size_t end = bytes.size();
-    while (limit < 0 || static_cast<Integer>(cuts.size()) < limit) {
-      if (end < separator.size()) break;
-      const auto at = bytes.rfind(separator, end - separator.size());
-      if (at == std::string_view::npos) break;
-      cuts.push_back(at);
-      end = at;
+    for (std::size_t end = text.size(); more();) {
+      end = FindLast(text.substr(0, end), separator);
+      if (end == std::string_view::npos) break;
+      cuts.push_back(end);
     }
     std::reverse(cuts.begin(), cuts.end());
   } else {
-    for (std::size_t at = 0; limit < 0 || static_cast<Integer>(cuts.size()) < limit;) {
-      at = bytes.find(separator, at);
+    for (std::size_t at = 0; more(); at += separator.size()) {
+      at = FindFirst(text, separator, at);
       if (at == std::string_view::npos) break;
       cuts.push_back(at);
-      at += separator.size();
     }
   }
-  std::vector<Text> out;
+  Pieces pieces;
   std::size_t begin = 0;
   for (const std::size_t cut : cuts) {
-    out.push_back(text.Slice(begin, cut));
+    pieces.emplace_back(begin, cut);
     begin = cut + separator.size();
   }
-  out.push_back(text.Slice(begin, text.size()));
-  return out;
+  pieces.emplace_back(begin, text.size());
+  return pieces;
 }
 
-Value ListOf(const Context& c, std::vector<Text> texts, ListKind kind = ListKind::kList) {
+// Pieces of the method's string in a list.
+Value ListOf(const Context& c, const Pieces& pieces, ListKind kind = ListKind::kList) {
   std::vector<Value> items;
-  for (Text& text : texts) items.push_back(c.Str(std::move(text)));
-  c.interpreter.budget().Spend(items.size());
+  c.interpreter.budget().Spend(pieces.size());
+  for (const auto& [begin, end] : pieces) items.push_back(c.Str(c.self.Slice(begin, end)));
   return c.interpreter.MakeList(kind, std::move(items));
 }
 
@@ -159,27 +156,25 @@ Value SplitMethod(const Context& c) {
   const Integer limit = bound[1] == nullptr ? -1 : c.IntegerArgument(bound[1]);
   const bool from_right = c.name == "rsplit";
   if (bound[0] == nullptr || bound[0]->IsNone()) {
-    return ListOf(c, SplitSpace(c.self, limit, from_right));
+    return ListOf(c, SplitSpace(c.self.bytes(), limit, from_right));
   }
   const Text& separator = c.TextArgument(bound[0]);
   if (separator.empty()) FailInvalid("split by an empty string");
-  return ListOf(c, SplitBy(c.self, separator.bytes(), limit, from_right));
+  return ListOf(c, SplitBy(c.self.bytes(), separator.bytes(), limit, from_right));
 }
 
 Value PartitionMethod(const Context& c) {
   const Text& separator = c.TextArgument(c.Bound({"sep"}, 1)[0]);
   if (separator.empty()) FailInvalid("partition by an empty string");
   const bool right = c.name == "rpartition";
-  const auto at =
-      right ? c.self.bytes().rfind(separator.bytes()) : c.self.bytes().find(separator.bytes());
+  const auto at = right ? FindLast(c.self.bytes(), separator.bytes())
+                        : FindFirst(c.self.bytes(), separator.bytes());
+  const std::size_t size = c.self.size();
+  Pieces three = {{0, at}, {at, at + separator.size()}, {at + separator.size(), size}};
   if (at == std::string_view::npos) {
-    if (right) return ListOf(c, {Text(), Text(), c.self}, ListKind::kTuple);
-    return ListOf(c, {c.self, Text(), Text()}, ListKind::kTuple);
+    three = right ? Pieces{{0, 0}, {0, 0}, {0, size}} : Pieces{{0, size}, {0, 0}, {0, 0}};
   }
-  return ListOf(c,
-                {c.self.Slice(0, at), c.self.Slice(at, at + separator.size()),
-                 c.self.Slice(at + separator.size(), c.self.size())},
-                ListKind::kTuple);
+  return ListOf(c, three, ListKind::kTuple);
 }
 
 bool IsLineEnd(char32_t c) {
@@ -190,18 +185,18 @@ bool IsLineEnd(char32_t c) {
 Value SplitLinesMethod(const Context& c) {
   const auto bound = c.Bound({"keepends"}, 0);
   const bool keep = bound[0] != nullptr && Truth(*bound[0]);
-  std::vector<Text> lines;
+  Pieces lines;
   std::size_t begin = 0;
   for (std::size_t i = 0; i < c.self.size();) {
     const std::size_t at = i;
     const char32_t ch = NextCodePoint(c.self.bytes(), &i);
     if (!IsLineEnd(ch)) continue;
     if (ch == '\r' && i < c.self.size() && c.self.bytes()[i] == '\n') ++i;
-    lines.push_back(c.self.Slice(begin, keep ? i : at));
+    lines.emplace_back(begin, keep ? i : at);
     begin = i;
   }
-  if (begin < c.self.size()) lines.push_back(c.self.Slice(begin, c.self.size()));
-  return ListOf(c, std::move(lines));
+  if (begin < c.self.size()) lines.emplace_back(begin, c.self.size());
+  return ListOf(c, lines);
 }
 
 // Start and stop of find, count, startswith, ..., as byte offsets; false if the range is empty in
@@ -246,7 +241,7 @@ Value FindMethod(const Context& c) {
   std::size_t at = std::string_view::npos;
   if (Window(c, bound[1], bound[2], &from, &to)) {
     const std::string_view view = c.self.bytes().substr(from, to - from);
-    at = c.name[0] == 'r' ? view.rfind(sub) : view.find(sub);
+    at = c.name[0] == 'r' ? FindLast(view, sub) : FindFirst(view, sub);
   }
   if (at != std::string_view::npos) {
     return static_cast<Integer>(CountCodePoints(c.self.bytes().substr(0, from + at)));
@@ -263,7 +258,8 @@ Value CountMethod(const Context& c) {
   const std::string_view view = c.self.bytes().substr(from, to - from);
   if (sub.empty()) return static_cast<Integer>(CountCodePoints(view)) + 1;
   Integer count = 0;
-  for (std::size_t at = 0; (at = view.find(sub, at)) != std::string_view::npos; at += sub.size()) {
+  for (std::size_t at = 0; (at = FindFirst(view, sub, at)) != std::string_view::npos;
+       at += sub.size()) {
     ++count;
   }
   return count;
@@ -271,7 +267,7 @@ Value CountMethod(const Context& c) {
 
 Value JustifyMethod(const Context& c) {
   const auto bound = c.Bound({"width", "fillchar"}, 1);
-  const Integer width = c.IntegerArgument(bound[0]);
+  const Integer width = std::max<Integer>(c.IntegerArgument(bound[0]), 0);
   Text fill(" ", Origin::kInput);
   if (c.name == "zfill")
     fill = Text("0", Origin::kInput);
@@ -515,7 +511,7 @@ Text Replace(Interpreter& interpreter, const Text& text, const Text& from, const
     return out;
   }
   for (; left > 0; --left) {
-    const auto at = bytes.find(from.bytes(), begin);
+    const auto at = FindFirst(bytes, from.bytes(), begin);
     if (at == std::string_view::npos) break;
     interpreter.budget().Spend(1);
     out.AppendSlice(text, begin, at);

@@ -50,7 +50,7 @@ bool IsCased(Interpreter& interpreter, const Value& v, const Arguments& argument
 
 // x % n == rest, with the operator's own meaning.
 bool Remainder(Interpreter& interpreter, const Value& v, const Value& n, Integer rest) {
-  const Value mod = Arithmetic(interpreter, static_cast<int>(Op::kMod), v, n);
+  const Value mod = Arithmetic(interpreter, Op::kMod, v, n);
   return Equal(mod, Value(rest), interpreter.budget());
 }
 bool IsOdd(Interpreter& interpreter, const Value& v, const Arguments& arguments) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/jinja_text.h"
 
+#include <cstring>
 #include <utility>
 
 namespace cairn::model::jinja {
@@ -83,6 +84,35 @@ std::vector<std::size_t> CodePointOffsets(std::string_view text) {
   }
   offsets.push_back(text.size());
   return offsets;
+}
+
+std::size_t FindFirst(std::string_view text, std::string_view part, std::size_t from) {
+  if (from > text.size()) return std::string_view::npos;
+  // std::string_view::find is quadratic for such texts as a...a and a...ab; memmem is not.
+  const void* found = ::memmem(text.data() + from, text.size() - from, part.data(), part.size());
+  if (found == nullptr) return std::string_view::npos;
+  return static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+}
+
+// Knuth, Morris and Pratt, from the end: borders[n] is the longest end of the last n bytes of
+// `part` that begins them too.
+std::size_t FindLast(std::string_view text, std::string_view part) {
+  if (part.empty()) return text.size();
+  if (part.size() > text.size()) return std::string_view::npos;
+  const auto wanted = [&](std::size_t matched) { return part[part.size() - 1 - matched]; };
+  std::vector<std::uint32_t> borders(part.size() + 1);
+  for (std::size_t n = 1, border = 0; n < part.size(); ++n) {
+    while (border > 0 && wanted(n) != wanted(border)) border = borders[border];
+    if (wanted(n) == wanted(border)) ++border;
+    borders[n + 1] = static_cast<std::uint32_t>(border);
+  }
+  std::size_t matched = 0;
+  for (std::size_t at = text.size(); at-- > 0;) {
+    while (matched > 0 && text[at] != wanted(matched)) matched = borders[matched];
+    if (text[at] == wanted(matched)) ++matched;
+    if (matched == part.size()) return at;
+  }
+  return std::string_view::npos;
 }
 
 bool IsSpace(char32_t c) {

@@ -63,6 +63,11 @@ std::size_t CountCodePoints(std::string_view text);
 // The byte offset of each code point, and the size at the end.
 std::vector<std::size_t> CodePointOffsets(std::string_view text);
 
+// The first place of `part` at or after `from`, and the last one; npos where there is none. Both
+// are linear in the text, whatever is in it: templates choose both sides.
+std::size_t FindFirst(std::string_view text, std::string_view part, std::size_t from = 0);
+std::size_t FindLast(std::string_view text, std::string_view part);
+
 // As Python's str methods see a character. Case mapping covers ASCII, Latin, Greek, Cyrillic and
 // Armenian; other letters keep their case.
 bool IsSpace(char32_t c);

@@ -117,11 +117,12 @@ Value IndentFilter(In& in, const Value& v, const Args& arguments) {
 
 Value TruncateFilter(In& in, const Value& v, const Args& arguments) {
   const auto bound = Bind(arguments, "truncate", {"length", "killwords", "end", "leeway"}, 0);
+  constexpr Integer kFar = 4 * static_cast<Integer>(kMaxStringBytes);  // longer than any string
   const auto number = [&](std::size_t i, Integer fallback) {
     if (bound[i] == nullptr || bound[i]->IsNone()) return fallback;
     const auto n = bound[i]->AsInteger();
     if (!n) FailInvalid("truncate takes numbers");
-    return *n;
+    return std::clamp<Integer>(*n, -kFar, kFar);
   };
   const Integer length = number(0, 255);
   const Integer leeway = number(3, 5);
@@ -188,6 +189,7 @@ Value StripTagsFilter(In& in, const Value& v, const Args& arguments) {
   const Text text = in.TextOf(v);
   in.budget().Spend(text.size() / 8);
   const std::string_view bytes = text.bytes();
+  const auto last_close = bytes.rfind('>');  // a '<' behind it is text
   Text kept;
   for (std::size_t i = 0; i < bytes.size();) {
     if (bytes.substr(i).starts_with("<!--")) {
@@ -196,9 +198,8 @@ Value StripTagsFilter(In& in, const Value& v, const Args& arguments) {
       i = end + 3;
       continue;
     }
-    const auto close = bytes[i] == '<' ? bytes.find('>', i) : std::string_view::npos;
-    if (close != std::string_view::npos) {
-      i = close + 1;
+    if (bytes[i] == '<' && last_close != std::string_view::npos && i < last_close) {
+      i = bytes.find('>', i) + 1;
       continue;
     }
     kept.AppendSlice(text, i, i + 1);
@@ -273,7 +274,7 @@ Value PprintFilter(In& in, const Value& v, const Args& arguments) {
 
 Value AbsFilter(In& /*in*/, const Value& v, const Args& arguments) {
   Bind(arguments, "abs", {}, 0);
-  if (const auto i = v.AsInteger()) return *i < 0 ? -*i : *i;
+  if (const auto i = v.AsInteger()) return *i < 0 ? Negated(*i) : *i;
   if (const auto d = v.AsDouble()) return std::fabs(*d);
   FailInvalid(fmt::format("abs does not take a {}", TypeName(v)));
 }
@@ -323,14 +324,19 @@ Value FloatFilter(In& /*in*/, const Value& v, const Args& arguments) {
 Value RoundCommon(const Value& v, Integer precision) {
   if (const auto i = v.AsInteger()) {
     if (precision >= 0) return *i;
-    if (precision < -37) return Integer{0};
+    if (precision < -38) return Integer{0};  // a half of 10^39 is more than an integer holds
     Integer unit = 1;
     for (Integer n = precision; n < 0; ++n) unit *= 10;
     Integer rest = *i % unit;
     if (rest < 0) rest += unit;
-    const Integer low = *i - rest;
-    const bool up = rest * 2 > unit || (rest * 2 == unit && (low / unit) % 2 != 0);
-    return up ? low + unit : low;
+    if (rest == 0) return *i;
+    Integer low = 0;
+    bool fits = !__builtin_sub_overflow(*i, rest, &low);
+    if (rest > unit - rest || (rest == unit - rest && (low / unit) % 2 != 0)) {
+      fits = fits && !__builtin_add_overflow(low, unit, &low);
+    }
+    if (!fits) FailLimit("a rounded integer has more than 127 bits");
+    return low;
   }
   const double d = *v.AsDouble();
   if (!std::isfinite(d) || precision > 300) return d;
@@ -368,7 +374,11 @@ Value FileSizeFilter(In& in, const Value& v, const Args& arguments) {
   static constexpr std::array<const char*, 8> kDecimal = {"kB", "MB", "GB", "TB",
                                                           "PB", "EB", "ZB", "YB"};
   if (*value == 1) return in.MakeStr("1 Byte");
-  if (*value < base) return in.MakeStr(fmt::format("{} Bytes", static_cast<long long>(*value)));
+  if (*value < base) {
+    const auto whole = Whole(*value);
+    if (!whole) FailInvalid("filesizeformat takes a finite number");
+    return in.MakeStr(FormatInteger(*whole) + " Bytes");
+  }
   double unit = base;
   std::size_t i = 0;
   while (i + 1 < kBinary.size() && *value >= unit * base) {

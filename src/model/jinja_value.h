@@ -148,7 +148,7 @@ struct Dict {
 };
 
 // Compared by identity.
-struct Object {
+struct Object : std::enable_shared_from_this<Object> {
   enum class Kind { kNamespace, kLoop, kMacro, kFunction, kMethod, kCycler, kJoiner };
   explicit Object(Kind k) : kind(k) {}
   virtual ~Object() = default;
