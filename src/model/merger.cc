@@ -3,29 +3,33 @@
 
 #include <algorithm>
 #include <functional>
-#include <limits>
 
 namespace cairn::model {
 namespace {
 // Scanning beats buckets below this; both give the same result (tokenizer_test.cc).
 constexpr std::size_t kShort = 32;
+// Scratch of longer words is not kept for the next one.
+constexpr std::size_t kKept = 1 << 16;
 }  // namespace
 
 void Merger::Bucket::Push(std::int32_t position) {
-  if (!heap && head < positions.size() && position < positions.back()) {
-    positions.erase(positions.begin(), positions.begin() + static_cast<std::ptrdiff_t>(head));
-    std::ranges::make_heap(positions, std::greater{});
-    heap = true;
+  if (!heap_ && !positions_.empty() && position < positions_.back()) {
+    std::ranges::make_heap(positions_, std::greater{});
+    heap_ = true;
   }
-  positions.push_back(position);
-  if (heap) std::ranges::push_heap(positions, std::greater{});
+  positions_.push_back(position);
+  if (heap_) std::ranges::push_heap(positions_, std::greater{});
 }
 
 std::int32_t Merger::Bucket::Pop() {
-  if (!heap) return positions[head++];
-  std::ranges::pop_heap(positions, std::greater{});
-  const std::int32_t position = positions.back();
-  positions.pop_back();
+  std::int32_t position = positions_.front();
+  if (!heap_) {
+    positions_.pop_front();
+    return position;
+  }
+  std::ranges::pop_heap(positions_, std::greater{});
+  position = positions_.back();
+  positions_.pop_back();
   return position;
 }
 
@@ -53,49 +57,59 @@ void Merger::ScanShort(std::span<const std::int32_t> symbols, std::vector<std::i
   out.insert(out.end(), tokens, tokens + n);
 }
 
-// Notes what the node and its next become.
+std::int32_t Merger::Next(std::int32_t position) const {
+  const std::int32_t next = position + symbols_[static_cast<std::size_t>(position)].length;
+  return static_cast<std::size_t>(next) < symbols_.size() ? next : -1;
+}
+
+Merge Merger::MergeAt(std::int32_t position) const {
+  const std::int32_t next = Next(position);
+  if (next < 0) return {};
+  return rules_.Find(symbols_[static_cast<std::size_t>(position)].token,
+                     symbols_[static_cast<std::size_t>(next)].token);
+}
+
 void Merger::Consider(std::int32_t position) {
-  Node& node = nodes_[static_cast<std::size_t>(position)];
-  node.merged = -1;
-  if (node.next < 0) return;
-  const Merge merge = rules_.Find(node.token, nodes_[static_cast<std::size_t>(node.next)].token);
-  if (merge.token < 0) return;
-  node.merged = merge.token;
-  node.priority = merge.priority;
-  buckets_[merge.priority].Push(position);
+  const Merge merge = MergeAt(position);
+  if (merge.token >= 0) buckets_[merge.priority].Push(position);
+}
+
+// Joins the span at `position` and the next into `token`.
+void Merger::Join(std::int32_t position, std::int32_t token) {
+  Symbol& first = symbols_[static_cast<std::size_t>(position)];
+  Symbol& gone = symbols_[static_cast<std::size_t>(position + first.length)];
+  first.token = token;
+  first.length += gone.length;
+  gone.token = -1;
+  symbols_[static_cast<std::size_t>(position + first.length - 1)].length = first.length;
 }
 
 void Merger::Run(std::span<const std::int32_t> symbols, std::vector<std::int32_t>& out) {
   if (symbols.size() <= kShort) return ScanShort(symbols, out);
-  const auto n = static_cast<std::int32_t>(symbols.size());
-  nodes_.resize(symbols.size());
-  for (std::int32_t i = 0; i < n; ++i) {
-    nodes_[static_cast<std::size_t>(i)] = {symbols[static_cast<std::size_t>(i)], i - 1,
-                                           i + 1 < n ? i + 1 : -1, -1, 0};
-  }
-  for (std::int32_t i = 0; i < n; ++i) Consider(i);
+  symbols_.resize(symbols.size());
+  for (std::size_t i = 0; i < symbols.size(); ++i) symbols_[i] = {symbols[i], 1};
+  for (std::size_t i = 0; i < symbols.size(); ++i) Consider(static_cast<std::int32_t>(i));
   while (!buckets_.empty()) {
-    const auto first = buckets_.begin();
-    if (first->second.empty()) {
-      buckets_.erase(first);
+    const auto best = buckets_.begin();
+    if (best->second.empty()) {
+      buckets_.erase(best);
       continue;
     }
-    const std::int64_t priority = first->first;
-    const std::int32_t position = first->second.Pop();
-    Node& node = nodes_[static_cast<std::size_t>(position)];
-    // Stale: merged away, or its neighbour changed since.
-    if (node.token < 0 || node.merged < 0 || node.priority != priority) continue;
-    node.token = node.merged;
-    Node& gone = nodes_[static_cast<std::size_t>(node.next)];
-    gone.token = -1;
-    node.next = gone.next;
-    if (gone.next >= 0) nodes_[static_cast<std::size_t>(gone.next)].previous = position;
+    const std::int64_t priority = best->first;
+    const std::int32_t position = best->second.Pop();
+    if (symbols_[static_cast<std::size_t>(position)].token < 0) continue;  // merged away since
+    const Merge merge = MergeAt(position);
+    if (merge.token < 0 || merge.priority != priority) continue;  // another neighbour since
+    Join(position, merge.token);
     Consider(position);
-    if (node.previous >= 0) Consider(node.previous);
+    if (position > 0) {
+      Consider(position - symbols_[static_cast<std::size_t>(position - 1)].length);
+    }
   }
-  for (std::int32_t i = 0; i >= 0; i = nodes_[static_cast<std::size_t>(i)].next) {
-    out.push_back(nodes_[static_cast<std::size_t>(i)].token);
+  for (std::int32_t at = 0; at >= 0; at = Next(at)) {
+    out.push_back(symbols_[static_cast<std::size_t>(at)].token);
   }
+  if (symbols_.size() > kKept) std::vector<Symbol>().swap(symbols_);
 }
 
 }  // namespace cairn::model

@@ -6,6 +6,8 @@
 
 #include <random>
 
+#include "testing/allocation_meter.h"
+
 namespace cairn::model {
 namespace {
 
@@ -62,6 +64,26 @@ TEST(MergerTest, WordsOfEveryLengthMergeLikeThePlainSearch) {
       ASSERT_EQ(out, Plain(rules, symbols)) << "seed " << seed << " size " << size;
     }
   }
+}
+
+// Every pair merges, all alike: each symbol waits in a bucket, and so does each of its merges.
+class OneLetter : public MergeRules {
+ public:
+  Merge Find(std::int32_t, std::int32_t) const override { return {0, 0}; }
+};
+
+TEST(MergerTest, LongWordsTakeFewBytesPerSymbol) {
+  if (!testing::AllocationMeter::Counts()) GTEST_SKIP() << "a sanitizer brings its own new";
+  constexpr std::size_t kSymbols = 1'000'000;
+  const std::vector<std::int32_t> symbols(kSymbols, 0);
+  const OneLetter rules;
+  Merger merger(rules);
+  std::vector<std::int32_t> out;
+  const testing::AllocationMeter meter;
+  merger.Run(symbols, out);
+  EXPECT_EQ(out.size(), 1u);
+  // What was asked for in all, freed or not.
+  EXPECT_LT(meter.total_bytes(), 24 * kSymbols);
 }
 
 }  // namespace

@@ -259,6 +259,26 @@ TEST(StreamDecoderTest, UnfinishedCharacterIsReplacedAtTheEnd) {
 
 // --- size ----------------------------------------------------------------------------------------
 
+// Each token has a character of its own before a space mark: a list that is searched for each of
+// them takes minutes.
+TEST(TokenizerTest, ManyCharactersBeforeMarksLoadInNoTime) {
+  std::vector<std::string> texts = {"<unk>"};
+  for (char32_t c = 0x10000; texts.size() < 200'000; ++c) {
+    const auto byte = [&](int shift) { return static_cast<char>(0x80 | (c >> shift & 0x3f)); };
+    texts.push_back({static_cast<char>(0xf0 | c >> 18), byte(12), byte(6), byte(0)});
+    texts.back() += "\xE2\x96\x81";
+  }
+  Vocabulary v{.kind = TokenizerKind::kSentencePiece,
+               .tokens = {texts.begin(), texts.end()},
+               .scores = std::vector<float>(texts.size()),
+               .types = std::vector<TokenType>(texts.size(), TokenType::kNormal)};
+  v.types[0] = TokenType::kUnknown;
+  v.unknown = 0;
+  const auto tokenizer = Tokenizer::Create(std::move(v));
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  EXPECT_EQ(*tokenizer->Encode(texts[7] + texts[9], false), (std::vector<std::int32_t>{7, 9}));
+}
+
 TEST(TokenizerTest, LongRunOfOneLetterDecodesToItself) {
   for (const char* name : {"byte_bpe", "pieces"}) {
     const Loaded loaded = Golden(name);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a tokenizer holds. Private to tokenizer*.cc.
+// Threads: immutable once Create has filled it.
+// Owns: its tables; texts of tokens are views into the file, of special tokens with spaces into
+//   marked_texts.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/merge_rules.h"
+#include "model/pre_tokenizer.h"
+#include "model/token_table.h"
+#include "model/tokenizer.h"
+#include "model/vocabulary.h"
+
+namespace cairn::model {
+
+inline constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
+
+// Appends the text with spaces as marks, the way SentencePiece vocabularies spell them.
+void AppendMarked(std::string_view text, std::string& out);
+// "<0x41>" is byte 0x41; -1 for what is not of this form.
+int ByteOfPiece(std::string_view text);
+
+struct Tokenizer::State {
+  State(Vocabulary vocabulary, const std::vector<bool>& mergeable)
+      : v(std::move(vocabulary)), table(v.tokens, mergeable) {}
+
+  Vocabulary v;
+  TokenTable table;  // what merging may find
+  SpecialMatcher user_defined;
+  SpecialMatcher control;
+  std::vector<std::string> marked_texts;        // of special tokens with spaces; kSentencePiece
+  std::vector<bool> ends;                       // by id
+  std::array<std::int32_t, 256> byte_tokens{};  // -1: none
+  std::optional<PreTokenizer> pre;              // kByteBpe
+  std::optional<RankedRules> ranked;            // kByteBpe
+  std::array<std::int16_t, 512> byte_of_character{};  // kByteBpe; -1: none
+  bool byte_fallback = false;                         // kSentencePiece: every byte has a token
+  std::vector<std::string_view> before_marks;         // kSentencePiece; sorted
+  std::size_t longest = 0;                            // bytes of a token
+
+  [[nodiscard]] Result<void> AddSpecials();
+  [[nodiscard]] Result<void> AddBytes();
+  void AppendText(std::int32_t id, bool with_special, std::string& out) const;
+};
+
+}  // namespace cairn::model
