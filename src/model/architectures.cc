@@ -6,6 +6,8 @@
 
 #include <vector>
 
+#include "base/printable.h"
+
 namespace cairn::model {
 namespace {
 
@@ -28,8 +30,8 @@ Result<program::Program> BuildProgram(const Gguf& gguf) {
     known.push_back(architecture.name);
   }
   return Fail(ErrorCode::kUnsupported,
-              fmt::format("architecture '{}' is not supported; supported are {}",
-                          name.substr(0, 80), fmt::join(known, ", ")));
+              fmt::format("architecture '{}' is not supported; supported are {}", Printable(name),
+                          fmt::join(known, ", ")));
 }
 
 }  // namespace cairn::model

@@ -14,10 +14,13 @@ namespace {
 
 constexpr int kPattern = 6;           // every sixth layer sees everything
 constexpr double kLocalBase = 10000;  // of the layers with a window
+// The 27B model scales its queries by the width of a head's share of the row, not by the head's own
+// (its configuration's query_pre_attn_scalar, which GGUF does not store): known by its layers.
+constexpr int kLayersOf27B = 62;
 
 struct Gemma3 {
   int layers, width, heads, kv_heads, head_dim, window;
-  float epsilon, softcap;
+  float epsilon, softcap, scale;
   program::RotateAttributes global, local;
   bool sees_everything(int layer) const { return layer % kPattern == kPattern - 1; }
 };
@@ -32,15 +35,17 @@ Result<Gemma3> ReadGemma3(const Gguf& gguf) {
   m.kv_heads = OR_RETURN(h.IntOr("attention.head_count_kv", m.heads, 1, kMostHeads));
   m.head_dim = OR_RETURN(h.IntOr("attention.key_length", m.width / m.heads, 2, kMostWidth));
   m.window = OR_RETURN(h.Int("attention.sliding_window", 1, kMostContext));
-  m.epsilon = static_cast<float>(OR_RETURN(h.Positive("attention.layer_norm_rms_epsilon")));
-  m.softcap = static_cast<float>(OR_RETURN(h.PositiveOr("final_logit_softcapping", 0)));
+  m.epsilon = OR_RETURN(NormEpsilon(h));
+  m.softcap = static_cast<float>(OR_RETURN(h.NumberOr("final_logit_softcapping", 0, 0, 1e6)));
+  m.scale =
+      1 / std::sqrt(static_cast<float>(m.layers == kLayersOf27B ? m.width / m.heads : m.head_dim));
   m.global = {.pairs = kernels::RotaryPairs::kHalves,
               .head_dim = m.head_dim,
               .n_rot = m.head_dim,
-              .base = OR_RETURN(h.PositiveOr("rope.freq_base", 1000000)),
+              .base = OR_RETURN(RotaryBase(h, "rope.freq_base", 1000000)),
               .position_scale = OR_RETURN(PositionScale(gguf, h))};
   m.local = m.global;
-  m.local.base = OR_RETURN(h.PositiveOr("rope.freq_base_swa", kLocalBase));
+  m.local.base = OR_RETURN(RotaryBase(h, "rope.freq_base_swa", kLocalBase));
   m.local.position_scale = 1;
   return m;
 }
@@ -66,7 +71,7 @@ Result<program::Program> BuildGemma3(const Gguf& gguf) {
     const Value v = b.Matmul(n, w("attn_v"));
     const Value a = b.Attend(
         q, k, v, {.heads = m.kv_heads, .head_dim = m.head_dim, .window = all ? 0 : m.window},
-        m.heads, 1 / std::sqrt(static_cast<float>(m.head_dim)));
+        m.heads, m.scale);
     x = b.Add(x, b.RmsNorm(b.Matmul(a, w("attn_output")), w("post_attention_norm"), m.epsilon));
     const Value f = b.RmsNorm(x, w("ffn_norm"), m.epsilon);
     const Value gated =

@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "base/checked.h"
+#include "base/printable.h"
 #include "model/gguf.h"
 
 namespace cairn::model {
@@ -79,13 +80,6 @@ class Reader {
   std::span<const std::byte> file_;
   std::size_t offset_ = 0;
 };
-
-// For messages: a key or name from the file, shortened and without control characters.
-std::string Printable(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, 80)) out += (c >= ' ' && c != 127) ? c : '?';
-  return out;
-}
 
 }  // namespace
 

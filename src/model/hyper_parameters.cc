@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include "base/printable.h"
 
 namespace cairn::model {
 
@@ -20,30 +20,37 @@ Result<int> HyperParameters::IntOr(std::string_view key, int fallback, int least
   return Has(key) ? Int(key, least, most) : fallback;
 }
 
-Result<double> HyperParameters::Positive(std::string_view key) const {
+Result<double> HyperParameters::Number(std::string_view key, double least, double most) const {
   const double value = OR_RETURN(gguf_.GetFloat(Name(key)));
-  if (!std::isfinite(value) || value <= 0) {
-    return Fail(
-        ErrorCode::kCorrupt,
-        fmt::format("metadata '{}' is {}, a number above 0 was expected", Name(key), value));
+  if (!(value >= least && value <= most)) {
+    return Fail(ErrorCode::kCorrupt, fmt::format("metadata '{}' is {}, {} to {} was expected",
+                                                 Name(key), value, least, most));
   }
   return value;
 }
 
-Result<double> HyperParameters::PositiveOr(std::string_view key, double fallback) const {
-  return Has(key) ? Positive(key) : fallback;
+Result<double> HyperParameters::NumberOr(std::string_view key, double fallback, double least,
+                                         double most) const {
+  return Has(key) ? Number(key, least, most) : fallback;
+}
+
+Result<float> NormEpsilon(const HyperParameters& h) {
+  return static_cast<float>(OR_RETURN(h.Number("attention.layer_norm_rms_epsilon", 1e-30, 1)));
+}
+
+Result<double> RotaryBase(const HyperParameters& h, std::string_view key, double fallback) {
+  return h.NumberOr(key, fallback, 2, 0x1p40);
 }
 
 Result<void> RefuseUnknownFeatures(const Gguf& gguf, const HyperParameters& h) {
   if (OR_RETURN(h.IntOr("expert_count", 0, 0, kMostHeads)) > 0) {
     return Fail(ErrorCode::kUnsupported, "models with experts are not supported yet");
   }
-  for (const char* name : {"blk.0.attn_q.bias", "blk.0.attn_k.bias", "blk.0.attn_output.bias",
-                           "blk.0.ffn_up.bias", "rope_freqs.weight", "rope_factors_long.weight"}) {
-    if (gguf.FindTensor(name) != nullptr) {
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("tensor '{}' belongs to a feature that is not supported yet", name));
-    }
+  for (const GgufTensor& tensor : gguf.tensors()) {
+    if (!tensor.name.ends_with(".bias") && !tensor.name.starts_with("rope_f")) continue;
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("tensor '{}' belongs to a feature that is not supported yet",
+                            Printable(tensor.name)));
   }
   return {};
 }
@@ -53,10 +60,12 @@ Result<double> PositionScale(const Gguf& gguf, const HyperParameters& h) {
   const std::string_view type = OR_RETURN(gguf.GetString(h.Name("rope.scaling.type")));
   if (type == "none") return 1.0;
   if (type != "linear") {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("position scaling '{}' is not supported yet, only 'linear'", type));
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("position scaling '{}' is not supported yet, only 'linear'", Printable(type)));
   }
-  return 1.0 / OR_RETURN(h.Positive("rope.scaling.factor"));
+  // With kMostContext the largest angle stays below the 2^40 of kernels/angle.h.
+  return 1.0 / OR_RETURN(h.Number("rope.scaling.factor", 0x1p-10, 0x1p20));
 }
 
 }  // namespace cairn::model

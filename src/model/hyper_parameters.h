@@ -20,9 +20,9 @@ class HyperParameters {
   // Errors: kCorrupt where the key is missing, of another type or outside [least, most].
   [[nodiscard]] Result<int> Int(std::string_view key, int least, int most) const;
   [[nodiscard]] Result<int> IntOr(std::string_view key, int fallback, int least, int most) const;
-  // Finite and above 0.
-  [[nodiscard]] Result<double> Positive(std::string_view key) const;
-  [[nodiscard]] Result<double> PositiveOr(std::string_view key, double fallback) const;
+  [[nodiscard]] Result<double> Number(std::string_view key, double least, double most) const;
+  [[nodiscard]] Result<double> NumberOr(std::string_view key, double fallback, double least,
+                                        double most) const;
   bool Has(std::string_view key) const { return gguf_.Find(Name(key)) != nullptr; }
   std::string Name(std::string_view key) const { return prefix_ + std::string(key); }
 
@@ -37,7 +37,13 @@ inline constexpr int kMostWidth = 1 << 20;  // values of a row
 inline constexpr int kMostHeads = 4096;
 inline constexpr int kMostContext = 1 << 28;  // tokens
 
-// Refuses what no builder here has: biases of the attention, experts, per-frequency factors.
+[[nodiscard]] Result<float> NormEpsilon(const HyperParameters& h);
+// A rotary base in the range that the kernels' angles have (kernels/angle.h).
+[[nodiscard]] Result<double> RotaryBase(const HyperParameters& h, std::string_view key,
+                                        double fallback);
+
+// Refuses what no builder here has, since an answer without it would be wrong and look right:
+// biases, experts, per-frequency factors.
 [[nodiscard]] Result<void> RefuseUnknownFeatures(const Gguf& gguf, const HyperParameters& h);
 
 // Linear position scaling: 1, or 1 / factor. Errors: kUnsupported for other kinds of scaling.

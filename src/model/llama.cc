@@ -26,11 +26,11 @@ Result<Llama> ReadLlama(const Gguf& gguf) {
   m.heads = OR_RETURN(h.Int("attention.head_count", 1, kMostHeads));
   m.kv_heads = OR_RETURN(h.IntOr("attention.head_count_kv", m.heads, 1, kMostHeads));
   m.head_dim = OR_RETURN(h.IntOr("attention.key_length", m.width / m.heads, 1, kMostWidth));
-  m.epsilon = static_cast<float>(OR_RETURN(h.Positive("attention.layer_norm_rms_epsilon")));
+  m.epsilon = OR_RETURN(NormEpsilon(h));
   m.rope = {.pairs = kernels::RotaryPairs::kNeighbours,
             .head_dim = m.head_dim,
             .n_rot = OR_RETURN(h.IntOr("rope.dimension_count", m.head_dim, 2, m.head_dim)),
-            .base = OR_RETURN(h.PositiveOr("rope.freq_base", 10000)),
+            .base = OR_RETURN(RotaryBase(h, "rope.freq_base", 10000)),
             .position_scale = OR_RETURN(PositionScale(gguf, h))};
   return m;
 }

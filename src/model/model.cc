@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/model.h"
 
+#include <fmt/format.h>
+
 #include "base/mapped_file.h"
 #include "model/architectures.h"
+#include "model/hyper_parameters.h"
 #include "parallel/team.h"
 
 namespace cairn::model {
 
 struct Model::State {
+  [[nodiscard]] static Result<std::unique_ptr<State>> Read(MappedFile file,
+                                                           const LoadOptions& options);
+
   MappedFile file;
   Gguf gguf;
   std::string architecture;
@@ -18,9 +24,6 @@ struct Model::State {
   std::int64_t context_length = 0;
   std::int64_t parameters = 0;
 };
-
-Model::Model(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Model::~Model() = default;
 
 namespace {
 
@@ -35,40 +38,45 @@ std::int64_t CountParameters(const Gguf& gguf) {
   return count;
 }
 
-Result<std::shared_ptr<const Model>> LoadFile(const std::string& path, const LoadOptions& options,
-                                              auto make) {
-  MappedFile file = OR_RETURN(MappedFile::Open(path));
+}  // namespace
+
+Result<std::unique_ptr<Model::State>> Model::State::Read(MappedFile file,
+                                                         const LoadOptions& options) {
   Gguf gguf = OR_RETURN(Gguf::Parse(file.bytes()));
   program::Program program = OR_RETURN(BuildProgram(gguf));
-  const std::string architecture(OR_RETURN(gguf.GetString("general.architecture")));
-  const std::int64_t context = OR_RETURN(gguf.GetInt(architecture + ".context_length"));
-  if (context < 1) return Fail(ErrorCode::kCorrupt, "the context length is below 1");
+  std::string architecture(OR_RETURN(gguf.GetString("general.architecture")));
+  const int context =
+      OR_RETURN(HyperParameters(gguf, architecture).Int("context_length", 1, kMostContext));
   auto chat_template = OR_RETURN(ReadTemplate(gguf));
   Tokenizer tokenizer = OR_RETURN(Tokenizer::Create(OR_RETURN(ReadVocabulary(gguf))));
   if (tokenizer.size() > program.vocabulary) {
-    return Fail(ErrorCode::kCorrupt, "the vocabulary has more tokens than the embedding has rows");
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("the vocabulary has {} tokens, but the embedding only {} rows",
+                            tokenizer.size(), program.vocabulary));
   }
   parallel::WorkerTeam team(options.threads > 0 ? options.threads : parallel::UsableCores());
   Weights weights = OR_RETURN(Weights::Load(program, gguf, file, team));
   const std::int64_t parameters = CountParameters(gguf);
-  return make(std::move(file), std::move(gguf), architecture, std::move(program),
-              std::move(weights), std::move(tokenizer), std::move(chat_template), context,
-              parameters);
+  return std::unique_ptr<State>(new State{.file = std::move(file),
+                                          .gguf = std::move(gguf),
+                                          .architecture = std::move(architecture),
+                                          .program = std::move(program),
+                                          .weights = std::move(weights),
+                                          .tokenizer = std::move(tokenizer),
+                                          .chat_template = std::move(chat_template),
+                                          .context_length = context,
+                                          .parameters = parameters});
 }
 
-}  // namespace
+Model::Model(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Model::~Model() = default;
 
 Result<std::shared_ptr<const Model>> Model::Load(const std::string& path,
                                                  const LoadOptions& options) {
-  auto loaded = LoadFile(path, options, [](auto&&... parts) {
-    return std::shared_ptr<const Model>(
-        new Model(std::unique_ptr<State>(new State{std::forward<decltype(parts)>(parts)...})));
-  });
-  // The message names the file once: a file that cannot be opened names itself.
-  if (!loaded && loaded.error().message.find(path) == std::string::npos) {
-    return std::unexpected(std::move(loaded).error().Within("'" + path + "'"));
-  }
-  return loaded;
+  MappedFile file = OR_RETURN(MappedFile::Open(path));  // its errors name the path
+  auto state = State::Read(std::move(file), options);
+  if (!state) return std::unexpected(std::move(state).error().Within("'" + path + "'"));
+  return std::shared_ptr<const Model>(new Model(*std::move(state)));
 }
 
 const std::string& Model::path() const { return state_->file.path(); }

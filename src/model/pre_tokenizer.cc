@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "base/printable.h"
 #include "model/unicode_additions.h"
 
 namespace cairn::model {
@@ -120,8 +121,8 @@ Result<PreTokenizer> PreTokenizer::Create(std::string_view name) {
     }
     return PreTokenizer(std::move(state));
   }
-  return Fail(ErrorCode::kUnsupported, fmt::format("pre-tokenizer '{}' is not known; known are {}",
-                                                   name.substr(0, 80), known));
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("pre-tokenizer '{}' is not known; known are {}", Printable(name), known));
 }
 
 Result<void> PreTokenizer::Split(std::string_view text, const Word& word) const {

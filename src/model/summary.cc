@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/printable.h"
+
 namespace cairn::model {
 namespace {
 
@@ -31,18 +33,11 @@ std::string_view PartOf(std::string_view name) {
   return "other";
 }
 
-// Strings of a file are shown on terminals: control characters do not get there.
-std::string Printable(std::string_view text) {
-  constexpr std::size_t kMostShown = 200;
-  std::string out(text.substr(0, kMostShown));
-  std::ranges::replace_if(
-      out, [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
-  return out;
-}
+constexpr std::size_t kMostShown = 200;  // bytes of a name
 
 std::string GetText(const Gguf& gguf, std::string_view key) {
   const auto text = gguf.GetString(key);
-  return text ? Printable(*text) : std::string();
+  return text ? Printable(*text, kMostShown) : std::string();
 }
 
 std::string MainFormat(const std::vector<TensorGroup>& groups) {
@@ -54,7 +49,6 @@ std::string MainFormat(const std::vector<TensorGroup>& groups) {
   const bool layers = std::ranges::any_of(groups, in_layers);
   for (const TensorGroup& group : groups) {
     if (layers && !in_layers(group)) continue;
-
     bytes[static_cast<std::size_t>(group.format)] += group.bytes;
   }
   const auto largest = std::ranges::max_element(bytes);

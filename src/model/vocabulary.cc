@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "base/printable.h"
+
 namespace cairn::model {
 namespace {
 
@@ -82,7 +84,7 @@ Result<Vocabulary> ReadVocabulary(const Gguf& gguf) {
   } else {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("tokenizer '{}' is not supported; supported are gpt2 and llama",
-                            kind.substr(0, 80)));
+                            Printable(kind)));
   }
   const bool sentence_piece = v.kind == TokenizerKind::kSentencePiece;
   v.bos = OR_RETURN(ReadId(gguf, "tokenizer.ggml.bos_token_id", v.tokens.size()));
