@@ -6,8 +6,8 @@
 // How a file is replaced safely: write "x.part", Sync, Close, Rename onto "x", SyncFolder. Until
 //   the Rename the old file stands; after a crash it is the old or the new one, never a mixture.
 // Threads: a FileSystem from any thread; a file object by one thread at a time, but ReadAt from
-// any. Errors: every message names the path. kNotFound (no such file or folder), kInvalidArgument
-// (a
+//   any.
+// Errors: every message names the path. kNotFound (no such file or folder), kInvalidArgument (a
 //   folder where a file was expected or the other way round, a name with a zero byte), kIo
 //   (anything else; a full disk says so).
 #pragma once

@@ -14,8 +14,8 @@
 namespace cairn::model {
 
 // Hands the member's bytes to `sink` in pieces of at most 1 MiB, in order; the sink's Error ends
-// it. Errors: kCorrupt (no zip file, no such member, damaged, more than `most_bytes` unpacked),
-// kIo.
+// it. Errors: kCorrupt (a file that cannot be opened or is no zip file, no such member, damaged,
+// more than `most_bytes` unpacked).
 [[nodiscard]] Result<void> ReadWheelMember(
     const std::string& wheel, std::string_view member, std::uint64_t most_bytes,
     const std::function<Result<void>(std::span<const std::byte>)>& sink);

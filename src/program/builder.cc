@@ -112,12 +112,12 @@ Value Builder::Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, f
 }
 
 Value Builder::Gate(kernels::Activation activation, Value g, Value u) {
-  Require(Width(g) == Width(u), "a gate and its input differ in width");
+  Require(Width(g) == Width(u) && RowsOf(g) == RowsOf(u), "a gate and its input differ in shape");
   return Emit(OpKind::kGate, {g, u}, {RowsOf(g), Width(g)}, -1, GateAttributes{activation});
 }
 
 Value Builder::Add(Value a, Value b) {
-  Require(Width(a) == Width(b), "the sides of a sum differ in width");
+  Require(Width(a) == Width(b) && RowsOf(a) == RowsOf(b), "the sides of a sum differ in shape");
   return Emit(OpKind::kAdd, {a, b}, {RowsOf(a), Width(a)});
 }
 

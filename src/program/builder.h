@@ -38,10 +38,12 @@ class Builder {
   Value RmsNorm(Value x, std::string_view weight, float epsilon);   // over the whole row
   Value HeadNorm(Value x, std::string_view weight, float epsilon);  // over each head
   Value Matmul(Value x, std::string_view weight);
+  // Of the queries or keys of one Attend, which is all that may read it.
   Value Rotate(Value x, const RotateAttributes& attributes);
   // q: [.., heads * d]; k, v: [T, kv.heads * d].
   Value Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, float scale,
                float softcap = 0);
+  // Both sides have the same rows and width.
   Value Gate(kernels::Activation activation, Value g, Value u);
   Value Add(Value a, Value b);
   Value Scale(Value x, float factor);

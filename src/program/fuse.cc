@@ -2,10 +2,9 @@
 // Operations become stages by a walk in program order:
 //   - row operations collect in a pending prelude until a matmul reads their result;
 //   - matmuls of the same input share a stage; a sum or a gate that only reads their product
-//   becomes
-//     the epilogue;
+//     becomes the epilogue;
 //   - norms and rotations of heads that lead only into an attend run inside its stage.
-// Test: fuse_test.cc.
+// Test: program_test.cc.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -147,7 +146,7 @@ class Fuser {
     MatmulBody body;
     for (int i : members) {
       NotePacking(*stage.pack, op(i).weight);
-      if (!done_.contains(i)) body.parts.push_back(MakePart(i, members));
+      if (!done_.contains(i)) body.parts.push_back(MakePart(i, members, body));
       done_.insert(i);
     }
     stage.body = std::move(body);
@@ -158,7 +157,7 @@ class Fuser {
     (kernels::ActivationOf(format) == kernels::ActivationKind::kInt8 ? pack.int8 : pack.floats) =
         true;
   }
-  MatmulPart MakePart(int index, const std::vector<int>& members) {
+  MatmulPart MakePart(int index, const std::vector<int>& members, const MatmulBody& body) {
     const Operation& matmul = op(index);
     MatmulPart part{.weight = matmul.weight};
     const auto readers = readers_.find(matmul.output.id);
@@ -166,7 +165,7 @@ class Fuser {
         matmul.output != program_.logits) {
       const int next = readers->second[0];
       if (op(next).kind == OpKind::kGate && TryGate(next, members, part)) return part;
-      if (op(next).kind == OpKind::kAdd && TryAdd(next, matmul, part)) return part;
+      if (op(next).kind == OpKind::kAdd && TryAdd(next, matmul, body, part)) return part;
     }
     part.out = BufferOf(matmul.output);
     return part;
@@ -190,25 +189,26 @@ class Fuser {
     done_.insert({g, u, gate});
     return true;
   }
-  // out = other + product, where `other` has been computed by an earlier stage.
-  bool TryAdd(int add, const Operation& matmul, MatmulPart& part) {
+  // out = other + product, where `other` is complete when the body begins: an earlier stage or this
+  // one's prelude makes it, and no other part of the body.
+  bool TryAdd(int add, const Operation& matmul, const MatmulBody& body, MatmulPart& part) {
     const Value a = op(add).inputs[0];
     const Value b = op(add).inputs[1];
     const Value other = a == matmul.output ? b : a;
-    if (other == matmul.output || !buffer_of_.contains(other.id) || InPrelude(other)) return false;
+    if (other == matmul.output || !buffer_of_.contains(other.id)) return false;
+    if (std::ranges::find(body.parts, BufferOf(other), &MatmulPart::out) != body.parts.end()) {
+      return false;
+    }
     part.out = BufferOf(op(add).output);
     part.epilogue = Epilogue::kAdd;
     part.other = BufferOf(other);
     done_.insert(add);
     return true;
   }
-  bool InPrelude(Value v) const {
-    const int buffer = buffer_of_.at(v.id);
-    return std::ranges::find(prelude_, buffer, &RowOp::out) != prelude_.end();
-  }
 
   // --- row operations ---
   void EmitRowOp(const Operation& operation) {
+    CAIRN_CHECK(operation.kind != OpKind::kRotate);  // the angles belong to attends
     FlushPreludeUnless(program_.info(operation.output).rows);
     RowOp row{
         .kind = operation.kind, .weight = operation.weight, .attributes = operation.attributes};

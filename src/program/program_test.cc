@@ -139,6 +139,33 @@ TEST(FuseTest, EveryWeightIsUsedAsOftenAsInTheProgram) {
   EXPECT_EQ(found, expected);
 }
 
+// Two products of one stage that are added: neither is complete while the other is computed.
+TEST(FuseTest, ASumOfTwoProductsOfTheSameRowsIsNotAnEpilogue) {
+  Catalog catalog = SmallCatalog(1);
+  catalog.Add("a.weight", kWidth, kWidth);
+  catalog.Add("b.weight", kWidth, kWidth);
+  Builder b(catalog);
+  const Value n = b.RmsNorm(b.SampledRows(b.Embed("token_embd.weight")), "output_norm.weight", 1);
+  const Value sum = b.Add(b.Matmul(n, "a.weight"), b.Matmul(n, "b.weight"));
+  const auto program = b.Finish(b.Matmul(sum, "token_embd.weight"));
+  ASSERT_TRUE(program) << program.error().message;
+  int sums = 0;
+  for (const Stage& stage : Fuse(*program).stages) {
+    for (const RowOp& row : stage.prelude) sums += row.kind == OpKind::kAdd;
+    const MatmulBody* body = stage.matmul();
+    if (body == nullptr) continue;
+    for (const MatmulPart& part : body->parts) EXPECT_NE(part.epilogue, Epilogue::kAdd);
+  }
+  EXPECT_EQ(sums, 1);
+}
+
+TEST(BuilderTest, SumsOfDifferentRowsAreAnError) {
+  const Catalog catalog = SmallCatalog(1);
+  Builder b(catalog);
+  const Value x = b.Embed("token_embd.weight");
+  EXPECT_FALSE(b.Finish(b.Matmul(b.Add(x, b.SampledRows(x)), "token_embd.weight")));
+}
+
 TEST(PlanTest, BuffersThatLiveTogetherDoNotOverlap) {
   const Program program = MoveSampledRowsUp(Small(4));
   FusedProgram fused = Fuse(program);

@@ -110,12 +110,12 @@ struct StepShape {
   int logit_rows = 0;  // rows of logits made at once
 };
 
-// Fuses a program whose sampled rows have been moved up. Every program that Builder accepts can be
-// fused; operations that no pattern takes run as preludes of their own.
+// Fuses a program whose sampled rows have been moved up. Operations that no pattern takes run as
+// preludes of their own. Requires that rotations lead into an attend and nowhere else.
 FusedProgram Fuse(const Program& program);
 
 // Gives every buffer and packing area an offset, so that two that live at the same time do not
-// overlap. Errors: kLimit where the sizes do not fit 63 bits.
+// overlap. Errors: kLimit for a buffer beyond 2^46 bytes.
 [[nodiscard]] Result<void> PlanBuffers(const Program& program, const StepShape& shape,
                                        FusedProgram& fused);
 
