@@ -9,7 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace cairn {
@@ -19,14 +19,15 @@ Result<MappedFile> MappedFile::Open(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
     const ErrorCode code = errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo;
-    return Fail(code, fmt::format("cannot open '{}': {}", path, std::strerror(errno)));
+    return Fail(code,
+                fmt::format("cannot open '{}': {}", path, std::generic_category().message(errno)));
   }
   struct stat info {};
   const bool known = ::fstat(fd, &info) == 0;
   if (!known || !S_ISREG(info.st_mode)) {
     ::close(fd);
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("'{}' is not a file but {}; a model file was expected", path,
+                fmt::format("'{}' is not a file but {}; a file was expected", path,
                             known && S_ISDIR(info.st_mode) ? "a directory" : "something else"));
   }
   if (info.st_size == 0) {
@@ -38,7 +39,8 @@ Result<MappedFile> MappedFile::Open(const std::string& path) {
   const int error = errno;
   ::close(fd);
   if (data == MAP_FAILED) {
-    return Fail(ErrorCode::kIo, fmt::format("cannot map '{}': {}", path, std::strerror(error)));
+    return Fail(ErrorCode::kIo,
+                fmt::format("cannot map '{}': {}", path, std::generic_category().message(error)));
   }
   return MappedFile(path, static_cast<const std::byte*>(data), size);
 }

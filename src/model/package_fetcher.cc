@@ -11,9 +11,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace cairn::model {
@@ -90,8 +90,8 @@ Result<ChildResult> RunChild(std::vector<std::string> arguments,
   const std::vector<char*> environment_pointers = Pointers(environment);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
-    return Fail(ErrorCode::kIo,
-                fmt::format("no pipe for {}: {}", arguments[0], std::strerror(errno)));
+    return Fail(ErrorCode::kIo, fmt::format("no pipe for {}: {}", arguments[0],
+                                            std::generic_category().message(errno)));
   }
   const pid_t parent = getpid();
   const pid_t child = fork();
@@ -99,8 +99,8 @@ Result<ChildResult> RunChild(std::vector<std::string> arguments,
   close(ends[1]);
   if (child < 0) {
     close(ends[0]);
-    return Fail(ErrorCode::kIo,
-                fmt::format("{} cannot be started: {}", arguments[0], std::strerror(errno)));
+    return Fail(ErrorCode::kIo, fmt::format("{} cannot be started: {}", arguments[0],
+                                            std::generic_category().message(errno)));
   }
   ChildResult result;
   Collect(ends[0], result.output, tick);

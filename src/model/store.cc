@@ -10,8 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
+#include <system_error>
 #include <thread>
 
 #include "base/mapped_file.h"
@@ -175,15 +175,16 @@ Result<Store::Lock> Store::LockFolder(const PullSink& sink) const {
   const std::string path = PathOf(kLockName);
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor < 0) {
-    return Fail(ErrorCode::kIo, fmt::format("the model folder {} cannot be written: {}; set "
-                                            "CAIRN_HOME to a folder that can",
-                                            options_.folder, std::strerror(errno)));
+    return Fail(ErrorCode::kIo,
+                fmt::format("the model folder {} cannot be written: {}; set "
+                            "CAIRN_HOME to a folder that can",
+                            options_.folder, std::generic_category().message(errno)));
   }
   Lock lock(descriptor);
   while (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) {
-      return Fail(ErrorCode::kIo,
-                  fmt::format("{} cannot be locked: {}", path, std::strerror(errno)));
+      return Fail(ErrorCode::kIo, fmt::format("{} cannot be locked: {}", path,
+                                              std::generic_category().message(errno)));
     }
     if (sink) sink({.phase = PullPhase::kWaiting});
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
