@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention of one KV head's group over f16 tiles, one thread. Prefill counts two operations per
-// product and sum of both products over visible positions only; decode counts the bytes of KV that
-// it reads. Names: isa/head_dim/group/positions.
+// Attention of one KV head's group by the format of the tiles, one thread. Prefill counts two
+// operations per product and sum of both products over visible positions only; decode counts the
+// bytes of KV that it reads. Names: isa/format/head_dim/group/positions.
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "base/aligned_buffer.h"
@@ -25,7 +25,7 @@ AlignedBuffer Aligned(std::size_t bytes) {
 
 // A cache of one KV head with `positions` stored, and as many rows of queries.
 struct Scene {
-  Scene(const Kernels& kernels, int head_dim, int group, int positions)
+  Scene(const Kernels& kernels, KvFormat format, int head_dim, int group, int positions)
       : queries(static_cast<std::size_t>(positions) * group * head_dim),
         out(queries.size()),
         scratch(Aligned(sizeof(float) * AttendScratchFloats(head_dim, group))) {
@@ -36,10 +36,10 @@ struct Scene {
     };
     for (float& q : queries) q = value();
     for (int t = 0; t < (positions + kTilePositions - 1) / kTilePositions; ++t) {
-      buffers.push_back(Aligned(KvLayerBytes(head_dim, 1)));
+      buffers.push_back(Aligned(KvLayerBytes(format, head_dim, 1)));
       tiles.push_back(buffers.back().data());
     }
-    view = {.kv = {tiles.data(), 0, head_dim, 1},
+    view = {.kv = {tiles.data(), 0, head_dim, 1, format},
             .q = {queries.data(), group * head_dim},
             .out = {out.data(), group * head_dim},
             .group = group,
@@ -59,9 +59,10 @@ struct Scene {
   AttendView view;
 };
 
-void Prefill(benchmark::State& state, Isa isa, int head_dim, int group, int positions) {
+void Prefill(benchmark::State& state, Isa isa, KvFormat format, int head_dim, int group,
+             int positions) {
   const Kernels& kernels = KernelsFor(isa);
-  Scene scene(kernels, head_dim, group, positions);
+  Scene scene(kernels, format, head_dim, group, positions);
   for (auto _ : state) {
     for (int r = 0; r < positions; r += kAttendRows) {
       kernels.attend(scene.view, 0, r, std::min(r + kAttendRows, positions), scene.Scratch());
@@ -73,14 +74,17 @@ void Prefill(benchmark::State& state, Isa isa, int head_dim, int group, int posi
       benchmark::Counter(visible * head_dim * 4 * state.iterations(), benchmark::Counter::kIsRate);
 }
 
-void Decode(benchmark::State& state, Isa isa, int head_dim, int group, int positions) {
+void Decode(benchmark::State& state, Isa isa, KvFormat format, int head_dim, int group,
+            int positions) {
   const Kernels& kernels = KernelsFor(isa);
-  Scene scene(kernels, head_dim, group, positions);
+  Scene scene(kernels, format, head_dim, group, positions);
   for (auto _ : state) {
     kernels.attend(scene.view, 0, positions - 1, positions, scene.Scratch());
     benchmark::ClobberMemory();
   }
-  state.SetBytesProcessed(state.iterations() * std::int64_t{positions} * head_dim * 4);
+  state.SetBytesProcessed(state.iterations() * std::int64_t{positions} *
+                          static_cast<std::int64_t>(KvHeadBytes(format, head_dim)) /
+                          kTilePositions);
 }
 
 }  // namespace
@@ -88,17 +92,23 @@ void Decode(benchmark::State& state, Isa isa, int head_dim, int group, int posit
 
 int main(int argc, char** argv) {
   using namespace cairn::kernels;  // NOLINT: one function
+  const auto add = [](Isa isa, KvFormat format, int head_dim, int group) {
+    const char* const names[] = {"f32", "f16", "q8"};
+    const auto name = [&](const char* what, int positions) {
+      return fmt::format("{}/{}/{}/{}/{}/{}", what, IsaName(isa), names[static_cast<int>(format)],
+                         head_dim, group, positions);
+    };
+    benchmark::RegisterBenchmark(name("prefill", 512).c_str(), Prefill, isa, format, head_dim,
+                                 group, 512);
+    benchmark::RegisterBenchmark(name("decode", 2048).c_str(), Decode, isa, format, head_dim, group,
+                                 2048);
+  };
   for (const Isa isa : AvailableIsas()) {
-    for (const auto& [head_dim, group] : {std::pair{64, 3}, {80, 4}, {96, 1}, {128, 4}, {256, 4}}) {
-      const auto name = [&, head_dim = head_dim, group = group](const char* what, int positions) {
-        return std::string(what) + "/" + std::string(IsaName(isa)) + "/" +
-               std::to_string(head_dim) + "/" + std::to_string(group) + "/" +
-               std::to_string(positions);
-      };
-      benchmark::RegisterBenchmark(name("prefill", 512).c_str(), Prefill, isa, head_dim, group,
-                                   512);
-      benchmark::RegisterBenchmark(name("decode", 2048).c_str(), Decode, isa, head_dim, group,
-                                   2048);
+    for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8}) {
+      for (const auto& [head_dim, group] :
+           {std::pair{64, 3}, {80, 4}, {96, 1}, {128, 4}, {256, 4}}) {
+        add(isa, format, head_dim, group);
+      }
     }
   }
   benchmark::Initialize(&argc, argv);

@@ -27,8 +27,9 @@ std::string Statistics(const engine::Answer& answer, const engine::Engine& engin
   return Line("prompt", fresh, answer.prompt_seconds, reused) +
          Line("answer", static_cast<std::int64_t>(answer.tokens.size()), answer.answer_seconds,
               fmt::format("  (ended by {})", engine::FinishReasonName(answer.reason))) +
-         fmt::format("{}, {} threads, context {} tokens, seed {}\n", kernels::IsaName(engine.isa()),
-                     engine.threads(), engine.context(), seed);
+         fmt::format("{}, {} threads, KV {}, context {} tokens, seed {}\n",
+                     kernels::IsaName(engine.isa()), engine.threads(),
+                     kernels::KvFormatName(engine.kv_format()), engine.context(), seed);
 }
 
 boost::json::value AnswerJson(const engine::Answer& answer, std::uint64_t seed) {

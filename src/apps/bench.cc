@@ -26,6 +26,7 @@ struct BenchOptions {
   std::int64_t depth = 128;
   std::int64_t rounds = 5;
   int threads = 0;
+  kernels::KvFormat kv = kernels::KvFormat::kF16;
   bool json = false;
 };
 
@@ -181,9 +182,10 @@ std::string ShareOf(const Case& c, double rate, const Peaks& peaks, const engine
 
 void Print(const std::vector<Case>& cases, const Peaks& peaks, const LoadCost& load,
            const engine::Engine& engine, Console& console) {
-  console.Write(fmt::format("{} | {} | {} threads | reads {:.1f} GB/s | int8 {:.2f} TOPS\n",
+  console.Write(fmt::format("{} | {} | {} threads | KV {} | reads {:.1f} GB/s | int8 {:.2f} TOPS\n",
                             engine.model().path(), kernels::IsaName(engine.isa()), engine.threads(),
-                            peaks.bandwidth_gb_s, peaks.int8_tops));
+                            kernels::KvFormatName(engine.kv_format()), peaks.bandwidth_gb_s,
+                            peaks.int8_tops));
   console.Write(Line(load) + "\n");
   for (const Case& c : cases) {
     const Spread spread = SpreadOf(c.rates);
@@ -209,11 +211,14 @@ boost::json::value ToValue(const std::vector<Case>& cases, const Peaks& peaks, c
         {"tokens_per_s",
          {{"median", spread.median}, {"min", spread.least}, {"max", spread.most}}}});
   }
-  return boost::json::object{
-      {"bandwidth_gb_s", peaks.bandwidth_gb_s}, {"int8_tops", peaks.int8_tops},
-      {"isa", kernels::IsaName(engine.isa())},  {"threads", engine.threads()},
-      {"model", engine.model().path()},         {"load", ToObject(load)},
-      {"results", std::move(results)}};
+  return boost::json::object{{"bandwidth_gb_s", peaks.bandwidth_gb_s},
+                             {"int8_tops", peaks.int8_tops},
+                             {"isa", kernels::IsaName(engine.isa())},
+                             {"threads", engine.threads()},
+                             {"kv", kernels::KvFormatName(engine.kv_format())},
+                             {"model", engine.model().path()},
+                             {"load", ToObject(load)},
+                             {"results", std::move(results)}};
 }
 
 Result<void> Run(const BenchOptions& o, Console& console) {
@@ -226,10 +231,12 @@ Result<void> Run(const BenchOptions& o, Console& console) {
   }
   const kernels::Kernels& kernels = kernels::KernelsFor(OR_RETURN(ChosenIsa()));
   const auto started = std::chrono::steady_clock::now();
-  const auto engine = OR_RETURN(OpenEngine(
-      o.model,
-      {.threads = o.threads, .context = context, .step_sequences = static_cast<int>(batch)},
-      console));
+  const auto engine = OR_RETURN(OpenEngine(o.model,
+                                           {.threads = o.threads,
+                                            .kv = o.kv,
+                                            .context = context,
+                                            .step_sequences = static_cast<int>(batch)},
+                                           console));
   const LoadCost load = OR_RETURN(LoadCostOf(*engine, started));  // before anything else is held
   Peaks peaks;
   {
@@ -266,6 +273,7 @@ void AddBench(CLI::App& app, Chosen& chosen) {
   add("-d,--depth", o->depth, "Tokens before the answer", "N", WholeNumber(1, 1 << 20));
   add("--rounds", o->rounds, "Rounds measured, after one that warms up", "N", WholeNumber(1, 1000));
   AddJson(*command, o->json);
+  AddKv(*command, o->kv);
   AddThreads(*command, o->threads);
   OnChosen(*command, chosen, o, Run);
 }

@@ -335,8 +335,8 @@ Result<void> ChatShell::Loop() {
 Result<void> Chat(const std::string& model, const AnswerOptions& options, bool statistics,
                   Console& console) {
   Interrupts interrupts;  // before the engine's threads: they inherit the signal mask
-  const auto engine = OR_RETURN(
-      OpenEngine(model, {.threads = options.threads, .context = options.context}, console));
+  const auto engine = OR_RETURN(OpenEngine(
+      model, {.threads = options.threads, .kv = options.kv, .context = options.context}, console));
   PromptMaker prompts = OR_RETURN(PromptMaker::Create(engine->model(), options.chat_template));
   engine::Sequence sequence = OR_RETURN(engine->NewSequence());
   const model::Store store = OR_RETURN(OpenStore());

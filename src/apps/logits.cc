@@ -18,6 +18,7 @@ struct LogitsOptions {
   std::string tokens;
   std::string out;
   int threads = 0;
+  kernels::KvFormat kv = kernels::KvFormat::kF16;
   int chunk = 512;
   std::int64_t last = 0;  // 0: every position
 };
@@ -37,8 +38,9 @@ Result<std::vector<std::int32_t>> ReadTokens(const LogitsOptions& o) {
 Result<void> Logits(const LogitsOptions& o, Console& console) {
   const auto tokens = OR_RETURN(ReadTokens(o));
   const auto count = static_cast<std::int64_t>(tokens.size());
-  const auto engine = OR_RETURN(
-      OpenEngine(o.model, {.threads = o.threads, .context = count, .step_rows = o.chunk}, console));
+  const auto engine = OR_RETURN(OpenEngine(
+      o.model, {.threads = o.threads, .kv = o.kv, .context = count, .step_rows = o.chunk},
+      console));
   const std::int64_t rows = o.last == 0 ? count : std::min(o.last, count);
   SystemFiles files;
   NpyWriter writer =
@@ -86,6 +88,7 @@ void AddLogits(CLI::App& app, Chosen& chosen) {
       ->type_name("N")
       ->capture_default_str()
       ->check(WholeNumber(1, 65536));
+  AddKv(*command, o->kv);
   AddThreads(*command, o->threads);
   OnChosen(*command, chosen, o, Logits);
 }

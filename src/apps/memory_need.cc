@@ -8,7 +8,8 @@
 
 namespace cairn::apps {
 
-Result<MemoryNeed> NeedOf(const program::Program& program, std::int64_t context) {
+Result<MemoryNeed> NeedOf(const program::Program& program, std::int64_t context,
+                          kernels::KvFormat kv) {
   MemoryNeed need;
   for (const program::Weight& weight : program.weights) {
     if (weight.rows == 1) {
@@ -19,7 +20,7 @@ Result<MemoryNeed> NeedOf(const program::Program& program, std::int64_t context)
     need.weights +=
         static_cast<std::uint64_t>(groups) * kernels::PackedGroupBytes(weight.format, weight.cols);
   }
-  const kv::KvLayout layout = kv::LayOut(program.kv_layers);
+  const kv::KvLayout layout = kv::LayOut(program.kv_layers, kv);
   constexpr std::int64_t kTilePositions = 64;
   need.kv_per_token = layout.bytes_per_token();
   need.kv = need.kv_per_token * static_cast<std::uint64_t>(RoundUp(context, kTilePositions));

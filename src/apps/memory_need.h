@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "base/error.h"
+#include "kernels/kernels.h"
 #include "program/program.h"
 
 namespace cairn::apps {
@@ -20,6 +21,7 @@ struct MemoryNeed {
 };
 
 // Errors: kLimit where sizes do not fit.
-[[nodiscard]] Result<MemoryNeed> NeedOf(const program::Program& program, std::int64_t context);
+[[nodiscard]] Result<MemoryNeed> NeedOf(const program::Program& program, std::int64_t context,
+                                        kernels::KvFormat kv);
 
 }  // namespace cairn::apps

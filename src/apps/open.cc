@@ -86,6 +86,7 @@ Result<std::unique_ptr<engine::Engine>> OpenEngine(const std::string& name, cons
   auto model = OR_RETURN(model::Model::Load(path, {.threads = wish.threads}));
   return engine::Engine::Create(std::move(model), {.threads = wish.threads,
                                                    .isa = isa,
+                                                   .kv = wish.kv,
                                                    .context = wish.context,
                                                    .step_rows = wish.step_rows,
                                                    .step_sequences = wish.step_sequences});

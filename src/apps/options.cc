@@ -104,6 +104,21 @@ CLI::Option* AddThreads(CLI::App& command, int& threads) {
       ->group(kMachine);
 }
 
+CLI::Option* AddKv(CLI::App& command, kernels::KvFormat& kv) {
+  return command
+      .add_option_function<std::string>(
+          "--kv", [&kv](const std::string& name) { kv = *kernels::KvFormatOfName(name); },
+          "Keys and values as f32, f16 or q8: q8 takes half of f16 and is faster at length, a "
+          "little less exact")
+      ->type_name("FORMAT")
+      ->default_str("f16")
+      ->check(Named([](std::string& name) -> std::string {
+        if (kernels::KvFormatOfName(name)) return {};
+        return fmt::format("expected f32, f16 or q8, got {}", Quoted(name));
+      }))
+      ->group(kMachine);
+}
+
 CLI::Option* AddContext(CLI::App& command, std::int64_t& context, const char* help) {
   return command.add_option("--context", context, help)
       ->type_name("N")
@@ -159,6 +174,7 @@ void AddAnswerOptions(CLI::App& command, AnswerOptions& o) {
       Number(-10, 10));
   AddContext(command, o.context,
              "Tokens a conversation may hold (default: what the model has and memory fits)");
+  AddKv(command, o.kv);
   AddThreads(command, o.threads);
 }
 

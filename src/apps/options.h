@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/sampler.h"
+#include "kernels/kernels.h"
 
 namespace cairn::apps {
 
@@ -29,6 +30,7 @@ std::vector<std::int64_t> ParseWholeNumbers(const std::string& text);
 
 CLI::Option* AddModel(CLI::App& command, std::string& model);
 CLI::Option* AddThreads(CLI::App& command, int& threads);
+CLI::Option* AddKv(CLI::App& command, kernels::KvFormat& kv);
 CLI::Option* AddContext(CLI::App& command, std::int64_t& context, const char* help);
 CLI::Option* AddJson(CLI::App& command, bool& json);
 
@@ -41,6 +43,7 @@ struct AnswerOptions {
   engine::SamplingOptions sampling;
   std::int64_t context = 0;  // 0: what the model has and the machine fits
   int threads = 0;           // 0: all usable cores
+  kernels::KvFormat kv = kernels::KvFormat::kF16;
 };
 void AddAnswerOptions(CLI::App& command, AnswerOptions& options);
 

@@ -23,6 +23,7 @@ struct PerplexityOptions {
   std::string file;
   std::int64_t context = 512;
   int threads = 0;
+  kernels::KvFormat kv = kernels::KvFormat::kF16;
   bool json = false;
 };
 
@@ -81,8 +82,8 @@ Result<void> ScoreWindow(engine::Engine& engine, engine::Sequence& sequence,
 
 Result<void> Perplexity(const PerplexityOptions& o, Console& console) {
   const std::string text = OR_RETURN(o.file == "-" ? ReadStandardInput() : ReadTextFile(o.file));
-  const auto engine =
-      OR_RETURN(OpenEngine(o.model, {.threads = o.threads, .context = o.context}, console));
+  const auto engine = OR_RETURN(
+      OpenEngine(o.model, {.threads = o.threads, .kv = o.kv, .context = o.context}, console));
   const auto tokens = OR_RETURN(engine->model().tokenizer().Encode(text, true));
   const auto window = static_cast<std::size_t>(o.context);
   if (tokens.size() < 2 * window) {
@@ -135,6 +136,7 @@ void AddPerplexity(CLI::App& app, Chosen& chosen) {
       ->type_name("N")
       ->capture_default_str()
       ->check(WholeNumber(4, kMostContextTokens));
+  AddKv(*command, o->kv);
   AddThreads(*command, o->threads);
   OnChosen(*command, chosen, o, Perplexity);
 }

@@ -54,8 +54,9 @@ Result<std::vector<std::int32_t>> EncodePrompt(const model::Model& model, const 
 }
 
 Result<void> Answer(const RunOptions& o, const std::string& text, Console& console) {
-  const auto engine = OR_RETURN(
-      OpenEngine(o.model, {.threads = o.answer.threads, .context = o.answer.context}, console));
+  const auto engine = OR_RETURN(OpenEngine(
+      o.model, {.threads = o.answer.threads, .kv = o.answer.kv, .context = o.answer.context},
+      console));
   const auto prompt = OR_RETURN(EncodePrompt(engine->model(), text, o));
   engine::Sequence sequence = OR_RETURN(engine->NewSequence());
   const engine::TextSink sink = [&](std::string_view piece) {

@@ -22,6 +22,7 @@ struct ShowOptions {
   std::string model;
   std::int64_t context = 0;  // 0: what the model was trained for
   bool program = false;
+  kernels::KvFormat kv = kernels::KvFormat::kF16;
   bool chat_template = false;
   bool json = false;
 };
@@ -54,7 +55,7 @@ Result<Report> MakeReport(const ShowOptions& o, const OpenedFile& opened) {
     report.problem = program.error().message;
     return report;
   }
-  report.need = OR_RETURN(NeedOf(*program, report.context));
+  report.need = OR_RETURN(NeedOf(*program, report.context, o.kv));
   report.program = std::move(*program);
   return report;
 }
@@ -255,6 +256,7 @@ void AddShow(CLI::App& app, Chosen& chosen) {
   AddJson(*command, o->json);
   AddContext(*command, o->context,
              "Tokens of context to reckon memory for (default: what the model has)");
+  AddKv(*command, o->kv);
   OnChosen(*command, chosen, o, Show);
 }
 

@@ -68,7 +68,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const model::Mode
                 fmt::format("this machine does not have {}", kernels::IsaName(isa)));
   }
   const int threads = OR_RETURN(ChooseThreads(options.threads));
-  kv::KvLayout layout = kv::LayOut(model->program().kv_layers);
+  kv::KvLayout layout = kv::LayOut(model->program().kv_layers, options.kv);
   const std::int64_t context =
       OR_RETURN(ChooseContext(*model, options.context, layout.bytes_per_token()));
   auto state = std::make_unique<State>(std::move(model), options, context, threads,
@@ -89,6 +89,7 @@ kernels::Isa Engine::isa() const { return state_->kernels.isa; }
 int Engine::step_rows() const { return state_->options.step_rows; }
 std::size_t Engine::step_buffer_bytes() const { return state_->executor->buffer_bytes(); }
 std::size_t Engine::kv_bytes_per_token() const { return state_->memory.layout().bytes_per_token(); }
+kernels::KvFormat Engine::kv_format() const { return state_->options.kv; }
 
 std::size_t Engine::weight_bytes_per_step() const {
   const program::Program& program = state_->model->program();

@@ -26,6 +26,7 @@
 #include "base/error.h"
 #include "engine/sampler.h"
 #include "kernels/isa.h"
+#include "kernels/kernels.h"
 #include "model/model.h"
 
 namespace cairn::engine {
@@ -33,6 +34,7 @@ namespace cairn::engine {
 struct EngineOptions {
   int threads = 0;                  // 0: the physical cores this process may use; at most 256
   std::optional<kernels::Isa> isa;  // absent: the best the machine has
+  kernels::KvFormat kv = kernels::KvFormat::kF16;  // how keys and values are kept
   // Tokens per sequence, at most what the model was trained for. 0: that, or what half of the free
   // memory holds, but at least 256 (or all the model has). A context that is asked for is not
   // checked against the memory: KV comes tile by tile, and a step that gets none is kOutOfMemory.
@@ -116,6 +118,7 @@ class Engine {
   // Bytes the engine holds beside the weights: step buffers, and KV per token of context.
   std::size_t step_buffer_bytes() const;
   std::size_t kv_bytes_per_token() const;
+  kernels::KvFormat kv_format() const;
   // Bytes of weights that a step of one row reads (each once), without KV.
   std::size_t weight_bytes_per_step() const;
 

@@ -82,6 +82,26 @@ TEST(SameBytesTest, ThreadsAndChunksChangeNothing) {
   }
 }
 
+TEST(SameBytesTest, EveryFormatOfKvHasOneResult) {
+  for (const kernels::KvFormat kv : {kernels::KvFormat::kF32, kernels::KvFormat::kQ8}) {
+    for (const TinySpec& spec : FewSpecs()) {
+      const TinyModel tiny(spec);
+      const auto tokens = RandomTokens(*tiny.model(), kTokens, 13);
+      const auto logits = [&](kernels::Isa isa, int threads, int chunk) {
+        const auto engine = MakeEngine(
+            tiny.model(), {.threads = threads, .isa = isa, .kv = kv, .step_rows = chunk});
+        return testing::LogitsOf(*engine, tokens);
+      };
+      const LogitRows expected = logits(kernels::Isa::kPortable, 1, 1);
+      EXPECT_FALSE(SameBytes(expected, Reference(tiny, tokens))) << "the format is not used";
+      for (const kernels::Isa isa : kernels::AvailableIsas()) {
+        ASSERT_TRUE(SameBytes(logits(isa, 2, kTokens), expected)) << kernels::IsaName(isa);
+        ASSERT_TRUE(SameBytes(logits(isa, 2, 7), expected)) << kernels::IsaName(isa);
+      }
+    }
+  }
+}
+
 // Eight sequences advance by random numbers of rows in steps of random company, and sample a random
 // number of them.
 TEST(SameBytesTest, CompanyInAStepChangesNothing) {

@@ -28,15 +28,19 @@ struct Shape {
   int window = 0;
   float softcap = 0;
   float spread = 1;  // standard deviation of the queries
+  KvFormat format = KvFormat::kF16;
 };
 
+constexpr KvFormat kFormats[] = {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8};
+
 std::string Describe(const Shape& s) {
-  return "head_dim " + std::to_string(s.head_dim) + " group " + std::to_string(s.group) +
-         " first " + std::to_string(s.first) + " rows " + std::to_string(s.rows) + " window " +
+  return "format " + std::to_string(static_cast<int>(s.format)) + " head_dim " +
+         std::to_string(s.head_dim) + " group " + std::to_string(s.group) + " first " +
+         std::to_string(s.first) + " rows " + std::to_string(s.rows) + " window " +
          std::to_string(s.window) + " softcap " + std::to_string(s.softcap);
 }
 
-constexpr std::uint16_t kPoison = 0x7e00;  // not a number
+constexpr std::uint16_t kPoison = 0xffff;  // not a number, as f16 and in pairs as f32
 constexpr std::size_t kOffset = 192;       // bytes before the layer in a tile
 
 AlignedBuffer Aligned(std::size_t bytes) {
@@ -53,7 +57,8 @@ class Scene {
     const std::int64_t length = shape.first + shape.rows;
     const int width = shape.heads * shape.head_dim;
     for (std::int64_t t = 0; t < (length + 63) / 64; ++t) {
-      buffers_.push_back(Aligned(kOffset + KvLayerBytes(shape.head_dim, shape.heads)));
+      buffers_.push_back(
+          Aligned(kOffset + KvLayerBytes(shape.format, shape.head_dim, shape.heads)));
       tiles_.push_back(buffers_.back().data());
     }
     keys_.resize(length * width);
@@ -82,7 +87,8 @@ class Scene {
     return {.tiles = tiles_.data(),
             .offset = kOffset,
             .head_dim = shape_.head_dim,
-            .heads = shape_.heads};
+            .heads = shape_.heads,
+            .format = shape_.format};
   }
   int Width() const { return shape_.heads * shape_.group * shape_.head_dim; }
   AttendView View(std::vector<float>& out) {
@@ -187,9 +193,14 @@ void CheckShape(const Shape& shape, Scene& scene) {
   }
 }
 
-void CheckShape(const Shape& shape) {
-  Scene scene(shape);
-  CheckShape(shape, scene);
+// In every format.
+void CheckShape(Shape shape) {
+  for (const KvFormat format : kFormats) {
+    shape.format = format;
+    Scene scene(shape);
+    CheckShape(shape, scene);
+    if (testing::Test::HasFatalFailure()) return;
+  }
 }
 
 TEST(AttendTest, EveryHeadDimensionEqualsTheReference) {
@@ -237,36 +248,45 @@ TEST(AttendTest, HugeScoresEqualTheReference) {
 }
 
 TEST(AttendTest, NegativeZerosAndSaturatedValuesEqualTheReference) {
-  const Shape shape{.head_dim = 32, .first = 100, .rows = 40};
-  Scene scene(shape);
-  std::mt19937 random(3);
-  for (std::vector<float>* rows : {&scene.keys(), &scene.values(), &scene.queries()}) {
-    for (float& x : *rows) {
-      const unsigned kind = random() % 16;
-      if (kind < 4) x = -0.0f;
-      if (kind == 4) x = 0.0f;
-      if (kind == 5) x = 1e-7f;  // subnormal as f16
-      if (kind == 6 && rows != &scene.queries()) x = 1e9f * (x > 0 ? 1.0f : -1.0f);
+  for (const KvFormat format : kFormats) {
+    const Shape shape{.head_dim = 32, .first = 100, .rows = 40, .format = format};
+    Scene scene(shape);
+    std::mt19937 random(3);
+    for (std::vector<float>* rows : {&scene.keys(), &scene.values(), &scene.queries()}) {
+      for (float& x : *rows) {
+        const unsigned kind = random() % 16;
+        if (kind < 4) x = -0.0f;
+        if (kind == 4) x = 0.0f;
+        if (kind == 5) x = 1e-7f;  // subnormal as f16
+        if (kind == 6 && rows != &scene.queries()) x = 1e9f * (x > 0 ? 1.0f : -1.0f);
+      }
     }
+    scene.Restore(0, shape.first + shape.rows);
+    CheckShape(shape, scene);
   }
-  scene.Restore(0, shape.first + shape.rows);
-  CheckShape(shape, scene);
 }
 
 // All scores are -0 or all values are -0: signs of zeros follow the formula too.
 TEST(AttendTest, AllNegativeZeroValuesEqualTheReference) {
-  const Shape shape{.head_dim = 16, .first = 0, .rows = 70};
-  Scene scene(shape);
-  for (float& v : scene.values()) v = -0.0f;
-  for (float& k : scene.keys()) k = -0.0f;
-  scene.Restore(0, 70);
-  CheckShape(shape, scene);
+  for (const KvFormat format : kFormats) {
+    const Shape shape{.head_dim = 16, .first = 0, .rows = 70, .format = format};
+    Scene scene(shape);
+    for (float& v : scene.values()) v = -0.0f;
+    for (float& k : scene.keys()) k = -0.0f;
+    scene.Restore(0, 70);
+    CheckShape(shape, scene);
+  }
 }
 
 TEST(AttendTest, SplitsOfTheRowsGiveTheSameBytes) {
-  for (const int window : {0, 40}) {
-    const Shape shape{
-        .head_dim = 48, .heads = 1, .group = 3, .first = 190, .rows = 70, .window = window};
+  for (const KvFormat format : kFormats) {
+    const Shape shape{.head_dim = 48,
+                      .heads = 1,
+                      .group = 3,
+                      .first = 190,
+                      .rows = 70,
+                      .window = format == KvFormat::kF16 ? 0 : 40,
+                      .format = format};
     Scene scene(shape);
     const std::vector<float> want = scene.Reference();
     for (const Isa isa : AvailableIsas()) {
@@ -281,9 +301,14 @@ TEST(AttendTest, SplitsOfTheRowsGiveTheSameBytes) {
 
 // A row's result while every position that it does not see is poison.
 TEST(AttendTest, MemoryOutsideTheVisibleRangeIsNeverUsed) {
-  for (const int window : {0, 1, 30, 64, 90}) {
-    const Shape shape{
-        .head_dim = 32, .heads = 1, .group = 2, .first = 100, .rows = 40, .window = window};
+  const auto check = [](int window, KvFormat format) {
+    const Shape shape{.head_dim = 32,
+                      .heads = 1,
+                      .group = 2,
+                      .first = 100,
+                      .rows = 40,
+                      .window = window,
+                      .format = format};
     Scene scene(shape);
     const std::vector<float> want = scene.Reference();
     for (int r = 0; r < shape.rows; ++r) {
@@ -302,6 +327,9 @@ TEST(AttendTest, MemoryOutsideTheVisibleRangeIsNeverUsed) {
         }
       }
     }
+  };
+  for (const int window : {0, 1, 30, 64, 90}) {
+    for (const KvFormat format : kFormats) check(window, format);
   }
 }
 
@@ -324,41 +352,42 @@ TEST(AttendTest, RowsThatAreNotAskedForAreNotWritten) {
 
 // Section 9: what is not a number reaches the output of the rows that see it, and no other.
 TEST(AttendTest, AVisibleValueThatIsNotANumberFailsTheRowsThatSeeIt) {
-  const Shape shape{.head_dim = 32, .heads = 1, .group = 2, .first = 60, .rows = 30};
-  for (const float bad :
-       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    for (const bool in_keys : {false, true}) {
-      Scene scene(shape);
-      const std::vector<float> want = scene.Reference();
-      auto& rows = in_keys ? scene.keys() : scene.values();
-      for (int c = 0; c < 32; ++c) rows[70 * 32 + c] = bad;
-      if (in_keys) {  // so that the infinite score is positive
-        for (float& q : scene.queries()) q = std::fabs(q);
-      }
-      scene.Restore(0, 90);
-      const std::vector<float> now = scene.Reference();
-      for (const Isa isa : AvailableIsas()) {
-        for (const std::vector<float>& got :
-             {scene.Attend(KernelsFor(isa), 32), scene.AttendInParts(KernelsFor(isa))}) {
-          for (int r = 0; r < 30; ++r) {
-            for (int c = 0; c < 64; ++c) {
-              const int i = r * 64 + c;
-              if (r < 10) {
-                ASSERT_EQ(got[i], now[i]) << IsaName(isa) << " row " << r;
-              } else {
-                ASSERT_FALSE(std::isfinite(got[i])) << IsaName(isa) << " row " << r << " " << c;
-              }
-            }
+  const auto check = [](KvFormat format, float bad, bool in_keys) {
+    SCOPED_TRACE(testing::Message() << static_cast<int>(format) << " " << bad << " " << in_keys);
+    const Shape shape{
+        .head_dim = 32, .heads = 1, .group = 2, .first = 60, .rows = 30, .format = format};
+    Scene scene(shape);
+    auto& rows = in_keys ? scene.keys() : scene.values();
+    for (int c = 0; c < 32; ++c) rows[70 * 32 + c] = bad;
+    if (in_keys) {  // so that the infinite score is positive
+      for (float& q : scene.queries()) q = std::fabs(q);
+    }
+    scene.Restore(0, 90);
+    const std::vector<float> now = scene.Reference();
+    for (const Isa isa : AvailableIsas()) {
+      for (const std::vector<float>& got :
+           {scene.Attend(KernelsFor(isa), 32), scene.AttendInParts(KernelsFor(isa))}) {
+        for (int i = 0; i < 30 * 64; ++i) {
+          if (i / 64 < 10) {
+            ASSERT_EQ(got[i], now[i]) << IsaName(isa) << " row " << i / 64;
+          } else {
+            ASSERT_FALSE(std::isfinite(got[i])) << IsaName(isa) << " row " << i / 64;
           }
         }
       }
+    }
+  };
+  for (const KvFormat format : kFormats) {
+    for (const bool in_keys : {false, true}) {
+      check(format, std::numeric_limits<float>::quiet_NaN(), in_keys);
+      check(format, std::numeric_limits<float>::infinity(), in_keys);
     }
   }
 }
 
 // --- store_kv -------------------------------------------------------------------------------
 
-TEST(StoreKvTest, AnyRangeOfPositionsEqualsTheReferenceAndTouchesNothingElse) {
+void CheckStores(KvFormat format) {
   for (const int head_dim : {16, 64, 80, 512}) {
     for (const std::int64_t first : {0, 1, 15, 16, 37, 63, 64, 100, 127}) {
       for (const int rows : {1, 2, 15, 16, 17, 33, 64, 65, 130}) {
@@ -370,21 +399,22 @@ TEST(StoreKvTest, AnyRangeOfPositionsEqualsTheReferenceAndTouchesNothingElse) {
         for (std::vector<float>* values : {&k, &v}) {
           for (float& x : *values)
             x = std::ldexp(normal(random), static_cast<int>(random() % 60) - 32);
+          (*values)[2] = -0.0f;
+          (*values)[3] = 65519.0f;                // would round to 65504 anyway
+          (*values)[4] = 65520.0f;                // would round to infinity
+          if (format == KvFormat::kQ8) continue;  // not finite: its bytes are not defined
           (*values)[0] = std::numeric_limits<float>::infinity();
           (*values)[1] = -1e30f;
-          (*values)[2] = -0.0f;
-          (*values)[3] = 65519.0f;  // would round to 65504 anyway
-          (*values)[4] = 65520.0f;  // would round to infinity
           (*values)[5] = -std::numeric_limits<float>::infinity();
         }
-        const std::size_t bytes = kOffset + KvLayerBytes(head_dim, heads);
+        const std::size_t bytes = kOffset + KvLayerBytes(format, head_dim, heads);
         const int tile_count = static_cast<int>((first + rows + 63) / 64);
         const auto store = [&](auto&& function) {
           std::vector<std::vector<std::uint16_t>> tiles(
               tile_count, std::vector<std::uint16_t>(bytes / 2, kPoison));
           std::vector<std::byte*> pointers;
           for (auto& t : tiles) pointers.push_back(reinterpret_cast<std::byte*>(t.data()));
-          const KvView kv{pointers.data(), kOffset, head_dim, heads};
+          const KvView kv{pointers.data(), kOffset, head_dim, heads, format};
           function(kv, 1, ConstRowsView(k.data(), width), ConstRowsView(v.data(), width), first,
                    rows);
           return tiles;
@@ -398,16 +428,25 @@ TEST(StoreKvTest, AnyRangeOfPositionsEqualsTheReferenceAndTouchesNothingElse) {
   }
 }
 
+TEST(StoreKvTest, AnyRangeOfPositionsEqualsTheReferenceAndTouchesNothingElse) {
+  for (const KvFormat format : kFormats) {
+    SCOPED_TRACE(static_cast<int>(format));
+    CheckStores(format);
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST(StoreKvTest, NotANumberStaysNotANumber) {
-  for (const Isa isa : AvailableIsas()) {
-    std::vector<float> row(16, std::numeric_limits<float>::quiet_NaN());
-    AlignedBuffer tile = Aligned(KvLayerBytes(16, 1));
-    std::byte* tiles[] = {tile.data()};
-    const KvView kv{tiles, 0, 16, 1};
-    KernelsFor(isa).store_kv(kv, 0, {row.data(), 16}, {row.data(), 16}, 5, 1);
-    for (int c = 0; c < 16; ++c) {
-      ASSERT_TRUE(std::isnan(tensor::FloatOfHalf(*ref::KeyAt(kv, 0, 5, c)))) << IsaName(isa);
-      ASSERT_TRUE(std::isnan(tensor::FloatOfHalf(*ref::ValueAt(kv, 0, 5, c)))) << IsaName(isa);
+  for (const KvFormat format : kFormats) {
+    for (const Isa isa : AvailableIsas()) {
+      std::vector<float> row(16, 1.0f);
+      row[7] = std::numeric_limits<float>::quiet_NaN();
+      AlignedBuffer tile = Aligned(KvLayerBytes(format, 16, 1));
+      std::byte* tiles[] = {tile.data()};
+      const KvView kv{tiles, 0, 16, 1, format};
+      KernelsFor(isa).store_kv(kv, 0, {row.data(), 16}, {row.data(), 16}, 5, 1);
+      ASSERT_TRUE(std::isnan(ref::Key(kv, 0, 5, 7))) << IsaName(isa);
+      ASSERT_TRUE(std::isnan(ref::Value(kv, 0, 5, 7))) << IsaName(isa);
     }
   }
 }
@@ -455,7 +494,7 @@ TEST(AttendTest, IsWithinTheDerivedBoundOfSoftmaxInDouble) {
         for (int j = 0; j < n; ++j) {
           for (int c = 0; c < head_dim; ++c) {
             const double product = double{view.q.row(r)[g * head_dim + c]} * double{view.scale} *
-                                   tensor::FloatOfHalf(*ref::KeyAt(view.kv, 0, j, c));
+                                   ref::Key(view.kv, 0, j, c);
             s[j] += product;
             magnitude[j] += std::abs(product);
           }
@@ -469,7 +508,7 @@ TEST(AttendTest, IsWithinTheDerivedBoundOfSoftmaxInDouble) {
         for (int c = 0; c < head_dim; ++c) {
           double o = 0, size = 0;
           for (int j = 0; j < n; ++j) {
-            const double v = tensor::FloatOfHalf(*ref::ValueAt(view.kv, 0, j, c));
+            const double v = ref::Value(view.kv, 0, j, c);
             o += std::exp(s[j] - m) / l * v;
             size += std::exp(s[j] - m) / l * std::abs(v);
           }

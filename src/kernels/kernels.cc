@@ -21,6 +21,22 @@ namespace portable {
 extern const Kernels kTable;
 }
 
+std::string_view KvFormatName(KvFormat format) {
+  switch (format) {
+    case KvFormat::kF32: return "f32";
+    case KvFormat::kF16: return "f16";
+    case KvFormat::kQ8: return "q8";
+  }
+  return "";
+}
+
+std::optional<KvFormat> KvFormatOfName(std::string_view name) {
+  for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8}) {
+    if (KvFormatName(format) == name) return format;
+  }
+  return std::nullopt;
+}
+
 const Kernels& KernelsFor(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
@@ -38,7 +54,8 @@ const Kernels& KernelsFor(Isa isa) {
 
 int AttendScratchFloats(int head_dim, int group) {
   const int queries = kAttendRows * group;
-  // Scaled queries, two states each, scores of up to 8 queries, a widened tile (isa/attend.cc).
+  // Two states each and scores of up to 8 queries (isa/attend-inl.h), then what a format needs:
+  // scaled queries and a widened tile (isa/attend_float.cc), which is more than q8 does.
   return queries * (head_dim + 2 * (32 + head_dim)) + 8 * kTilePositions +
          2 * head_dim * kTilePositions;
 }

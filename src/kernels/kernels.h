@@ -12,6 +12,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 #include "kernels/isa.h"
 #include "kernels/packed.h"
@@ -33,21 +35,33 @@ struct ConstRowsView {
   const float* row(std::ptrdiff_t r) const { return data + r * stride; }
 };
 
-// KV of one sequence in one layer, f16.
+// KV of one sequence in one layer (canonical.md, section 6).
 //
-// A tile holds kTilePositions positions. Inside the tile, at `offset` bytes for this layer, lie for
-// each KV head: keys transposed, f16 [head_dim][64], then values, f16 [64][head_dim].
+// A tile holds kTilePositions positions. Inside the tile, at `offset` bytes for this layer, KV
+// heads follow each other at KvHeadBytes. A head holds
+//   kF32, kF16: keys transposed [head_dim][64], then values [64][head_dim];
+//   kQ8: keys u8 (integer + 128) [head_dim / 4][64][4], values s8 [64 / 4][head_dim][4], then f32
+//        scales of the 64 keys and of the 64 values.
+enum class KvFormat { kF32, kF16, kQ8 };
+std::string_view KvFormatName(KvFormat format);                 // "f32", "f16", "q8"
+std::optional<KvFormat> KvFormatOfName(std::string_view name);  // nothing for another word
 inline constexpr int kTilePositions = 64;
 inline constexpr int kPartPositions = 256;
 struct KvView {
   std::byte* const* tiles = nullptr;  // tiles[p / 64] holds position p
-  std::size_t offset = 0;             // of this layer inside a tile, bytes
+  std::size_t offset = 0;             // of this layer inside a tile, bytes, a multiple of 64
   int head_dim = 0;                   // of keys and values, a multiple of 16, at most 512
   int heads = 0;                      // KV heads
+  KvFormat format = KvFormat::kF16;
 };
+constexpr std::size_t KvHeadBytes(KvFormat format, int head_dim) {
+  const std::size_t values = 2 * static_cast<std::size_t>(head_dim) * kTilePositions;
+  if (format == KvFormat::kQ8) return values + 2 * kTilePositions * sizeof(float);
+  return values * (format == KvFormat::kF32 ? 4 : 2);
+}
 // Bytes of one layer in a tile.
-constexpr std::size_t KvLayerBytes(int head_dim, int heads) {
-  return static_cast<std::size_t>(head_dim) * heads * kTilePositions * 2 * 2;
+constexpr std::size_t KvLayerBytes(KvFormat format, int head_dim, int heads) {
+  return static_cast<std::size_t>(heads) * KvHeadBytes(format, head_dim);
 }
 
 inline constexpr int kMostHeadDim = 512;

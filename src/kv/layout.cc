@@ -3,12 +3,10 @@
 
 #include <algorithm>
 
-#include "kernels/kernels.h"
-
 namespace cairn::kv {
 
-KvLayout LayOut(const std::vector<program::KvLayer>& layers) {
-  KvLayout layout;
+KvLayout LayOut(const std::vector<program::KvLayer>& layers, kernels::KvFormat format) {
+  KvLayout layout{.format = format, .layers = {}, .tile_bytes = {}, .windows = {}};
   for (const program::KvLayer& layer : layers) {
     const auto it = std::ranges::find(layout.windows, layer.window);
     const auto group = static_cast<std::size_t>(it - layout.windows.begin());
@@ -17,7 +15,7 @@ KvLayout LayOut(const std::vector<program::KvLayer>& layers) {
       layout.tile_bytes.push_back(0);
     }
     layout.layers.push_back({static_cast<int>(group), layout.tile_bytes[group]});
-    layout.tile_bytes[group] += kernels::KvLayerBytes(layer.head_dim, layer.heads);
+    layout.tile_bytes[group] += kernels::KvLayerBytes(format, layer.head_dim, layer.heads);
   }
   return layout;
 }

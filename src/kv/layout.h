@@ -3,13 +3,14 @@
 //
 // A tile holds 64 positions of all layers of one group. Layers that see everything form one group,
 // layers with the same sliding window another, so that one can give memory back while the other
-// keeps it. Inside a tile a layer has kernels::KvLayerBytes (f16).
+// keeps it. Inside a tile a layer has kernels::KvLayerBytes of the format.
 // Threads: a plain value.
 #pragma once
 
 #include <cstddef>
 #include <vector>
 
+#include "kernels/kernels.h"
 #include "program/program.h"
 
 namespace cairn::kv {
@@ -20,6 +21,7 @@ struct KvPlace {
 };
 
 struct KvLayout {
+  kernels::KvFormat format = kernels::KvFormat::kF16;
   std::vector<KvPlace> layers;          // by index of Program::kv_layers
   std::vector<std::size_t> tile_bytes;  // by group
   std::vector<int> windows;             // by group; 0: sees everything
@@ -30,6 +32,6 @@ struct KvLayout {
 };
 
 // Groups and places in the order of the layers.
-KvLayout LayOut(const std::vector<program::KvLayer>& layers);
+KvLayout LayOut(const std::vector<program::KvLayer>& layers, kernels::KvFormat format);
 
 }  // namespace cairn::kv

@@ -208,6 +208,15 @@ def test_memory_after_load_is_the_file_and_what_is_planned(name, request):
     assert load["peak_bytes"] <= 1.3 * load["file_bytes"]
 
 
+def test_formats_of_kv_differ_a_little_and_only_a_little(smollm2):
+    text = ROOT / "tests/data/northanger.txt"
+    perplexity = {kv: json.loads(ok(smollm2("perplexity", "smollm2", text, "--context", "256",
+                                            "--kv", kv, "--json")))["perplexity"]
+                  for kv in ("f32", "f16", "q8")}
+    assert len(set(perplexity.values())) == 3, perplexity
+    assert max(perplexity.values()) / min(perplexity.values()) < 1.03, perplexity
+
+
 def test_stripped_program_is_small(tmp_path):
     stripped = tmp_path / "cairn"
     subprocess.run(["strip", "-o", stripped, PROGRAM], check=True)

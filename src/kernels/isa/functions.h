@@ -34,10 +34,15 @@ void Rotate(RotaryPairs pairs, const float* cos, const float* sin, int n_rot, fl
 void ExpShifted(const float* x, float shift, int n, float* y);
 int Argmax(const float* x, int n);
 
-void StoreKv(const KvView& kv, int head, ConstRowsView k, ConstRowsView v, std::int64_t first,
-             int rows);
-void Attend(const AttendView& view, int head, int row_begin, int row_end, float* scratch);
-void AttendPart(const AttendView& view, int head, int row, int part, float* states, float* scratch);
+using StoreKvFunction = void(const KvView& kv, int head, ConstRowsView k, ConstRowsView v,
+                             std::int64_t first, int rows);
+using AttendFunction = void(const AttendView& view, int head, int row_begin, int row_end,
+                            float* scratch);
+using AttendPartFunction = void(const AttendView& view, int head, int row, int part, float* states,
+                                float* scratch);
+StoreKvFunction StoreKv, StoreKvF32, StoreKvF16, StoreKvQ8;
+AttendFunction Attend, AttendF32, AttendF16, AttendQ8;
+AttendPartFunction AttendPart, AttendPartF32, AttendPartF16, AttendPartQ8;
 void MergeParts(const float* states, int parts, std::ptrdiff_t stride, int head_dim, float* out);
 
 double Int8Peak(std::int64_t iterations);

@@ -32,6 +32,17 @@ CAIRN_INLINE VF Neg(VF a) {  // flips the sign bit, of zeros too
   return FloatOfBits(AddI(BitsOf(a), Set1I(static_cast<int32_t>(0x80000000u))));
 }
 
+CAIRN_INLINE float First(VF v) {  // lane 0
+  alignas(64) float lanes[kLanes];
+  Store(lanes, v);
+  return lanes[0];
+}
+CAIRN_INLINE VF Lanes() {  // 0, 1, 2, ...
+  alignas(64) static constexpr float kIndex[16] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                                   8, 9, 10, 11, 12, 13, 14, 15};
+  return Load(kIndex);
+}
+
 // Loads n < kLanes floats, the other lanes are 0.
 CAIRN_INLINE VF LoadFirst(const float* p, int n) {
   alignas(64) float lanes[kLanes] = {};

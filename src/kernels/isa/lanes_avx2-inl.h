@@ -70,6 +70,11 @@ CAIRN_INLINE void StoreBytes(uint8_t* p, VI v) {
   const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
 }
+// The low byte of each lane; values must fit u8.
+CAIRN_INLINE void StoreUnsignedBytes(uint8_t* p, VI v) {
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
+}
 // The sum of lanes that fit int8.
 CAIRN_INLINE int32_t SumOfBytes(VI v) { return ReduceAddI(v); }
 CAIRN_INLINE VI RoundToInt(VF a) { return _mm256_cvtps_epi32(a); }
@@ -119,6 +124,19 @@ CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
   }
   const __m256i pairs = _mm256_maddubs_epi16(weights, activations);
   return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+// The same with the signs the other way round: u8 that are the same for all lanes, s8 by lane. In
+// 16 bits, since 2 * 255 * 127 does not fit maddubs: bytes 0 and 2 of each four, then 1 and 3.
+CAIRN_INLINE VI DotUnsigned(VI acc, const uint8_t* quad, VB values) {
+  int32_t four;
+  __builtin_memcpy(&four, quad, 4);
+  const __m256i weights = _mm256_set1_epi32(four);
+  const __m256i even = _mm256_madd_epi16(_mm256_and_si256(weights, _mm256_set1_epi16(0xff)),
+                                         _mm256_srai_epi16(_mm256_slli_epi16(values, 8), 8));
+  const __m256i odd =
+      _mm256_madd_epi16(_mm256_srli_epi16(weights, 8), _mm256_srai_epi16(values, 8));
+  return _mm256_add_epi32(acc, _mm256_add_epi32(even, odd));
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

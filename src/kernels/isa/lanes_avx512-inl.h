@@ -52,6 +52,8 @@ CAIRN_INLINE float ReduceMax(VF a) { return _mm512_reduce_max_ps(a); }
 CAIRN_INLINE void StoreBytes(uint8_t* p, VI v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
 }
+// The low byte of each lane; values must fit u8.
+CAIRN_INLINE void StoreUnsignedBytes(uint8_t* p, VI v) { StoreBytes(p, v); }
 // The sum of lanes that fit int8.
 CAIRN_INLINE int32_t SumOfBytes(VI v) {
   const __m128i biased = _mm_xor_si128(_mm512_cvtepi32_epi8(v), _mm_set1_epi8('\x80'));
@@ -96,9 +98,18 @@ CAIRN_INLINE VB Set1B(uint8_t x) { return _mm512_set1_epi8(static_cast<char>(x))
 inline constexpr bool kBiasWide = true;
 template <bool kWide>
 CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
+  // GCC 12 copies the accumulators of the intrinsic in and out of the instruction.
+  __asm__("vpdpbusd %2%{1to16%}, %1, %0"
+          : "+v"(acc)
+          : "v"(weights), "m"(*reinterpret_cast<const int32_t(*)>(quad)));
+  return acc;
+}
+// The same with the signs the other way round: u8 that are the same for all lanes, s8 by lane.
+CAIRN_INLINE VI DotUnsigned(VI acc, const uint8_t* quad, VB values) {
   int32_t four;
   __builtin_memcpy(&four, quad, 4);
-  return _mm512_dpbusd_epi32(acc, weights, _mm512_set1_epi32(four));
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(_mm512_set1_epi32(four)), "v"(values));
+  return acc;
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

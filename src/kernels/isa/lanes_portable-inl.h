@@ -90,6 +90,8 @@ CAIRN_INLINE float ReduceMax(VF a) {
 CAIRN_INLINE void StoreBytes(uint8_t* p, VI v) {
   for (int i = 0; i < kLanes; ++i) p[i] = static_cast<uint8_t>(v[i]);
 }
+// The low byte of each lane; values must fit u8.
+CAIRN_INLINE void StoreUnsignedBytes(uint8_t* p, VI v) { StoreBytes(p, v); }
 // The sum of lanes that fit int8.
 CAIRN_INLINE int32_t SumOfBytes(VI v) { return ReduceAddI(v); }
 // Adding 1.5 * 2^23 leaves the nearest integer, ties to even, in the low bits.
@@ -188,6 +190,17 @@ __attribute__((noinline, unused)) static void DotLanes(const uint8_t* w, const u
 template <bool kWide>
 CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
   DotLanes(reinterpret_cast<const uint8_t*>(&weights), quad, reinterpret_cast<int32_t*>(&acc));
+  return acc;
+}
+
+// The same with the signs the other way round: u8 that are the same for all lanes, s8 by lane.
+CAIRN_INLINE VI DotUnsigned(VI acc, const uint8_t* quad, VB values) {
+  const auto* v = reinterpret_cast<const int8_t*>(&values);
+  for (int lane = 0; lane < kLanes; ++lane) {
+    int32_t sum = 0;
+    for (int i = 0; i < 4; ++i) sum += v[4 * lane + i] * quad[i];
+    acc[lane] += sum;
+  }
   return acc;
 }
 

@@ -21,9 +21,8 @@ inline constexpr float kExp4 = 0x1.555858p-5f;
 inline constexpr float kExp5 = 0x1.123de0p-7f;
 inline constexpr float kExp6 = 0x1.6ac6b2p-10f;
 
-CAIRN_INLINE VF Exp(VF x) {
-  // With x as second operand Min and Max let a value that is not a number through.
-  const VF bounded = Max(Set1(kExpCutoff), Min(Set1(kExpMost), x));
+// exp(x) for x in [kExpCutoff, kExpMost] or not a number. Outside, some value.
+CAIRN_INLINE VF ExpBounded(VF bounded) {
   const VI n = RoundToInt(Mul(bounded, Set1(kLog2e)));
   const VF nf = ToFloat(n);
   VF r = Fma(nf, Set1(kMinusLn2High), bounded);
@@ -36,8 +35,18 @@ CAIRN_INLINE VF Exp(VF x) {
   p = Fma(p, r, Set1(1.0f));
   p = Fma(p, r, Set1(1.0f));
   const VF power = FloatOfBits(ShiftLeft<23>(AddI(n, Set1I(127))));
-  return IfLess(x, Set1(kExpCutoff), Zero(), Mul(p, power));
+  return Mul(p, power);
 }
+
+CAIRN_INLINE VF Exp(VF x) {
+  // With x as second operand Min and Max let a value that is not a number through.
+  const VF bounded = Max(Set1(kExpCutoff), Min(Set1(kExpMost), x));
+  return IfLess(x, Set1(kExpCutoff), Zero(), ExpBounded(bounded));
+}
+
+// Exp for x <= 0 or not a number: the same bytes without the bounds, whose cases are left out here
+// or end as 0.
+CAIRN_INLINE VF ExpOfNegative(VF x) { return IfLess(x, Set1(kExpCutoff), Zero(), ExpBounded(x)); }
 
 CAIRN_INLINE VF Silu(VF x) { return Div(x, Add(Set1(1.0f), Exp(Neg(x)))); }
 
