@@ -43,6 +43,7 @@ const Test* FindTest(std::string_view name);
 // Parts of the filter table, one file each.
 const Filter* FindTextFilter(std::string_view name);
 const Filter* FindListFilter(std::string_view name);
+const Filter* FindNumberFilter(std::string_view name);
 
 // Whether str has this method here.
 bool HasStringMethod(std::string_view name);

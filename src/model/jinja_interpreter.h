@@ -165,5 +165,7 @@ class Interpreter {
 Value FromJson(Interpreter& interpreter, const boost::json::value& json, int depth = 0);
 
 Value UndefinedNamed(std::string name);
+// `what` was done to an undefined value: says its name. Requires an Undefined.
+[[noreturn]] void FailUndefined(const Value& value, std::string_view what);
 
 }  // namespace cairn::model::jinja

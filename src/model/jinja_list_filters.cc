@@ -384,8 +384,10 @@ const Filter* FindListFilter(std::string_view name) {
 }
 
 const Filter* FindFilter(std::string_view name) {
-  const Filter* filter = FindListFilter(name);
-  return filter != nullptr ? filter : FindTextFilter(name);
+  for (const auto find : {FindListFilter, FindTextFilter, FindNumberFilter}) {
+    if (const Filter* filter = find(name)) return filter;
+  }
+  return nullptr;
 }
 
 }  // namespace cairn::model::jinja
