@@ -22,7 +22,7 @@ namespace cairn::parallel {
 class ExceptionList : public std::exception {
  public:
   explicit ExceptionList(std::vector<std::exception_ptr> exceptions)
-      : exceptions_(std::move(exceptions)) {}
+      : exceptions_(std::move(exceptions)) {}  // NOLINT(bugprone-throw-keyword-missing): a member
   const char* what() const noexcept override { return "exceptions in a parallel operation"; }
   // In the order of the elements whose chunks threw: at least one, at most one per chunk.
   const std::vector<std::exception_ptr>& exceptions() const { return exceptions_; }

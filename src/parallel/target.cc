@@ -18,9 +18,11 @@ std::ptrdiff_t ThreadOf(const Machine& machine, const Unit& unit) {
 
 std::vector<int> FirstThreadsFirst(const Machine& machine, const std::vector<Unit>& units) {
   std::vector<std::pair<std::ptrdiff_t, int>> keys;
+  keys.reserve(units.size());
   for (const Unit& unit : units) keys.emplace_back(ThreadOf(machine, unit), unit.cpu);
   std::ranges::sort(keys);
   std::vector<int> cpus;
+  cpus.reserve(keys.size());
   for (const auto& [thread, cpu] : keys) cpus.push_back(cpu);
   return cpus;
 }
@@ -62,6 +64,7 @@ std::vector<Target> NumaDomains(const Machine& machine) {
   std::map<int, std::vector<Unit>> nodes;
   for (const Unit& unit : machine.units) nodes[unit.node].push_back(unit);
   std::vector<Target> targets;
+  targets.reserve(nodes.size());
   for (const auto& [node, units] : nodes) {
     targets.push_back(Target(FirstThreadsFirst(machine, units), node));
   }
@@ -70,6 +73,7 @@ std::vector<Target> NumaDomains(const Machine& machine) {
 
 std::vector<Target> EachUnit(const Machine& machine) {
   std::vector<Target> targets;
+  targets.reserve(machine.units.size());
   for (const Unit& unit : machine.units) targets.push_back(Target({unit.cpu}, unit.node));
   return targets;
 }
