@@ -2,7 +2,7 @@
 # One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check tidy bench prove fuzz asan tsan format clean
+.PHONY: help run build test check tidy bench stream prove fuzz asan tsan format clean
 
 help: ## this list
 	@echo "Cairn: language models on the CPU you already have"; echo
@@ -31,6 +31,11 @@ bench: ## ours and the peers' speed in one alternating run (quiet machine, pleas
 	@scripts/setup build bench
 	@scripts/build release cairn
 	@.venv-peers/bin/python scripts/bench
+
+stream: ## memory bandwidth and empty regions beside OpenMP, threads by hand and TBB (quiet machine)
+	@scripts/setup build bench
+	@scripts/build bench stream_bench
+	@python3 bench/parallel/stream.py
 
 prove: ## the same logits over threads, chunks and instruction sets: one hash per model
 	@scripts/setup build test

@@ -3,12 +3,13 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <limits>
 #include <mutex>
 
 #include "base/check.h"
 #include "base/checked.h"
+#include "parallel/algorithms.h"
+#include "parallel/block_allocator.h"
 #include "tensor/dequantise.h"
 
 namespace cairn::model {
@@ -91,7 +92,8 @@ Result<void> Weights::PackMatrices(const program::Program& program, const Gguf& 
     // Fits: packed bytes are at most 8 per value of a tensor that lies in the file.
     total += static_cast<std::size_t>(m.groups) * m.group_bytes;
   }
-  memory_ = OR_RETURN(AlignedBuffer::Allocate(total));
+  parallel::Executor executor(team, parallel::NumaDomains(parallel::ThisMachine()));
+  memory_ = OR_RETURN(parallel::BlockAllocator<std::byte>(executor).Allocate(total));
   std::vector<Slice> slices;
   std::byte* at = memory_.data();
   for (std::size_t w = 0; w < matrices_.size(); ++w) {
@@ -107,8 +109,9 @@ Result<void> Weights::PackMatrices(const program::Program& program, const Gguf& 
   }
   std::mutex mutex;
   Result<void> result;
-  team.ForEach(static_cast<std::int64_t>(slices.size()), [&](std::int64_t i) {
-    const Slice& slice = slices[static_cast<std::size_t>(i)];
+  // Slices cost unequal time by format, so a node's workers take them as they come.
+  const auto policy = parallel::kPar.On(executor).With(parallel::DynamicChunk{1});
+  parallel::ForEach(policy, slices.begin(), slices.end(), [&](const Slice& slice) {
     std::byte* packed = memory_.data() + (slice.matrix->data - memory_.data()) +
                         static_cast<std::size_t>(slice.group_begin) * slice.matrix->group_bytes;
     auto done = PackSlice(slice, packed);

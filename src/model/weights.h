@@ -3,16 +3,18 @@
 //
 // Matrices go into the layout of kernels/packed.h slice by slice (about 4 MB of file each, slices
 // in parallel), and the file's pages are given back at once, so that loading never holds the
-// weights twice. Vectors (norms) become f32. Threads: immutable after Load. Owns: the packed bytes.
+// weights twice. The packed bytes are first touched by the worker that packs them; on a machine of
+// several memory nodes every node's workers pack, and so hold, one contiguous share. Vectors
+// (norms) become f32. Threads: immutable after Load. Owns: the packed bytes.
 #pragma once
 
 #include <vector>
 
-#include "base/aligned_buffer.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "kernels/packed.h"
 #include "model/gguf.h"
+#include "parallel/page_block.h"
 #include "parallel/team.h"
 #include "program/builder.h"
 #include "program/program.h"
@@ -50,7 +52,7 @@ class Weights {
   [[nodiscard]] Result<void> PackMatrices(const program::Program& program, const Gguf& gguf,
                                           const MappedFile& file, parallel::WorkerTeam& team);
 
-  AlignedBuffer memory_;
+  parallel::PageBlock memory_;
   std::vector<kernels::PackedMatrix> matrices_;
   std::vector<std::vector<float>> vectors_;
 };
