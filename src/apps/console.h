@@ -47,8 +47,11 @@ class Console {
 
   bool out_is_terminal() const;
   bool err_is_terminal() const;
-  // Columns of the terminal on standard output; 80 where there is none.
+  // Standard output is a terminal on which the cursor can be moved.
+  bool takes_escapes() const;
+  // Size of the terminal on standard output; 80 and 24 where there is none.
   int columns() const;
+  int rows() const;
 
  private:
   int out_;
