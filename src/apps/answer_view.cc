@@ -53,7 +53,7 @@ bool AnswerView::Write(std::string_view text) {
     out = kEraseBelow + out + Footer();
   }
   Draw(std::move(out));
-  return !console_.closed();
+  return !console_.broken();
 }
 
 void AnswerView::Finish() {

@@ -9,9 +9,9 @@
 #include "apps/answer.h"
 #include "apps/chat_shell.h"
 #include "apps/help.h"
+#include "apps/output_file.h"
 #include "apps/text.h"
 #include "base/file.h"
-#include "model/new_file.h"
 
 namespace cairn::apps {
 namespace {
@@ -132,9 +132,9 @@ void ChatShell::Save(const std::string& argument) {
   const std::string text = conversation_.ToJsonText();
   SystemFiles files;
   const auto saved = [&]() -> Result<void> {
-    model::NewFile file = OR_RETURN(model::NewFile::Create(files, path + ".part"));
+    OutputFile file = OR_RETURN(OutputFile::Create(files, path));
     OR_RETURN(file.Append(std::as_bytes(std::span(text))));
-    return file.Commit(path);
+    return file.Finish();
   }();
   if (!saved) return Complain(saved.error().message);
   Say(fmt::format("Saved {} messages to {}.", conversation_.messages().size(), path));

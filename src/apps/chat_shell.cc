@@ -7,6 +7,7 @@
 
 #include "apps/answer.h"
 #include "apps/answer_view.h"
+#include "apps/text.h"
 #include "apps/word_wrap.h"
 
 namespace cairn::apps {
@@ -17,13 +18,6 @@ constexpr const char* kContinuation = "... ";
 constexpr std::string_view kBlock = "\"\"\"";
 
 }  // namespace
-
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
 
 ChatShell::ChatShell(engine::Engine& engine, PromptMaker prompts, engine::Sequence sequence,
                      const AnswerOptions& options, bool statistics, LineEditor& editor,
@@ -171,7 +165,7 @@ Result<void> ChatShell::Loop() {
                     std::filesystem::path(engine_.model().path()).filename().string(),
                     engine_.context()));
   }
-  while (!leaving_ && !console_.closed()) {
+  while (!leaving_ && !console_.broken()) {
     bool interrupted = false;
     const auto message = ReadMessage(interrupted);
     if (!message) break;

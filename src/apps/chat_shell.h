@@ -20,9 +20,6 @@
 
 namespace cairn::apps {
 
-// Without blanks and line breaks at both ends.
-std::string_view Trim(std::string_view text);
-
 class ChatShell {
  public:
   ChatShell(engine::Engine& engine, PromptMaker prompts, engine::Sequence sequence,

@@ -22,7 +22,7 @@ class Console {
   Console(int out, int err) : out_(out), err_(err) {}
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
-  // Writes what is left, without a word about failure: call status() before.
+  // Writes what is left, without a word about failure: call Finish() before.
   ~Console();
 
   // Appends to standard output's buffer. False once output is closed or has failed.
@@ -33,6 +33,8 @@ class Console {
   bool Flush();
   // The reader of standard output has gone.
   bool closed() const { return closed_; }
+  // Nothing that is written arrives any more.
+  bool broken() const { return closed_ || failed_ != 0; }
   // Flushes; kIo where standard output could not be written (not for a closed pipe).
   [[nodiscard]] Result<void> Finish();
 

@@ -9,7 +9,7 @@
 namespace cairn::apps {
 namespace {
 
-constexpr std::size_t kLeft = 26;        // columns before the descriptions
+constexpr std::size_t kLeft = 29;        // columns before the descriptions
 constexpr std::size_t kNarrowLeft = 10;  // on a narrow terminal
 constexpr int kNarrow = 60;
 
@@ -93,8 +93,24 @@ std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) con
        app->get_options([](const CLI::Option* o) { return o->get_positional(); })) {
     const std::string argument = option->get_name(true);
     out += option->get_required() ? " " + argument : " [" + argument + "]";
+    if (option->get_items_expected_max() > 1) out += "...";
+  }
+  for (const CLI::Option* option : app->get_options(
+           [](const CLI::Option* o) { return o->get_required() && !o->get_positional(); })) {
+    out += " " + option->get_name(false, true) + make_option_opts(option);
   }
   return out + " [options]\n";
+}
+
+std::string HelpText(const CLI::App& app) {
+  std::string text = app.help();
+  while (true) {
+    const std::size_t at = text.find("\n\n\n");
+    if (at == std::string::npos) break;
+    text.erase(at, 1);
+  }
+  while (text.ends_with("\n\n")) text.pop_back();
+  return text;
 }
 
 }  // namespace cairn::apps

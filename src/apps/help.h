@@ -28,4 +28,7 @@ class HelpFormatter : public CLI::Formatter {
   std::size_t left_;  // columns before the descriptions
 };
 
+// The page of the command that was asked for, without double empty lines.
+std::string HelpText(const CLI::App& app);
+
 }  // namespace cairn::apps
