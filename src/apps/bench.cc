@@ -231,12 +231,16 @@ Result<void> Run(const BenchOptions& o, Console& console) {
   }
   const kernels::Kernels& kernels = kernels::KernelsFor(OR_RETURN(ChosenIsa()));
   const auto started = std::chrono::steady_clock::now();
-  const auto engine = OR_RETURN(OpenEngine(o.model,
-                                           {.threads = o.threads,
-                                            .kv = o.kv,
-                                            .context = context,
-                                            .step_sequences = static_cast<int>(batch)},
-                                           console));
+  auto opened = OpenEngine(o.model,
+                           {.threads = o.threads,
+                            .kv = o.kv,
+                            .context = context,
+                            .step_sequences = static_cast<int>(batch)},
+                           console);
+  if (!opened && opened.error().code == ErrorCode::kLimit) {
+    return std::unexpected(std::move(opened).error().Within("-p, or -d and -n together"));
+  }
+  const auto engine = OR_RETURN(std::move(opened));
   const LoadCost load = OR_RETURN(LoadCostOf(*engine, started));  // before anything else is held
   Peaks peaks;
   {
@@ -270,7 +274,7 @@ void AddBench(CLI::App& app, Chosen& chosen) {
   add("-n,--max-tokens", o->decode, "Tokens of an answer", "N", WholeNumber(1, 1 << 20));
   add("-b,--batch", o->batches, "Numbers of sequences answered at once", "N,N",
       WholeNumbers(1, 512));
-  add("-d,--depth", o->depth, "Tokens before the answer", "N", WholeNumber(1, 1 << 20));
+  add("-d,--depth", o->depth, "Tokens before the answer", "N", WholeNumber(0, 1 << 20));
   add("--rounds", o->rounds, "Rounds measured, after one that warms up", "N", WholeNumber(1, 1000));
   AddJson(*command, o->json);
   AddKv(*command, o->kv);

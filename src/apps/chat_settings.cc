@@ -34,6 +34,12 @@ struct Setting {
         [](const ChatSettings& s) { return fmt::format("{}", s.member); }                        \
   }
 
+#define CAIRN_SWITCH(name, help, member)                                                      \
+  Setting {                                                                                   \
+    name, help, OnOff(), [](ChatSettings& s, const std::string& v) { s.member = v == "on"; }, \
+        [](const ChatSettings& s) { return std::string(s.member ? "on" : "off"); }            \
+  }
+
 CLI::Validator OnOff() {
   return CLI::Validator(
       [](std::string& text) {
@@ -62,14 +68,14 @@ std::vector<Setting> Settings() {
                     float, sampling.presence_penalty),
       CAIRN_SETTING("frequency-penalty", "subtracted each time it was said", Number(-10, 10), float,
                     sampling.frequency_penalty),
-      CAIRN_SETTING("max-tokens", "most tokens of an answer; -1: until the model ends it",
-                    WholeNumber(-1, kMostContextTokens), std::int64_t, max_tokens),
-      Setting{"stats", "statistics after every answer: on or off", OnOff(),
-              [](ChatSettings& s, const std::string& v) { s.stats = v == "on"; },
-              [](const ChatSettings& s) { return std::string(s.stats ? "on" : "off"); }},
+      CAIRN_SETTING("max-tokens", "most tokens of an answer; 0: no limit",
+                    WholeNumber(0, kMostContextTokens), std::int64_t, max_tokens),
+      CAIRN_SWITCH("stats", "statistics after every answer", stats),
+      CAIRN_SWITCH("wrap", "break lines between words", wrap),
   };
 }
 #undef CAIRN_SETTING
+#undef CAIRN_SWITCH
 
 }  // namespace
 
@@ -91,10 +97,16 @@ Result<void> ChatSettings::Set(std::string_view name, const std::string& value) 
               fmt::format("there is no setting '{}', only {}", name, names));
 }
 
+std::vector<std::string> ChatSettings::Names() {
+  std::vector<std::string> names;
+  for (const Setting& setting : Settings()) names.emplace_back(setting.name);
+  return names;
+}
+
 std::string ChatSettings::Describe() const {
   std::string text;
   for (const Setting& setting : Settings()) {
-    text += fmt::format("  {:18} {:8} {}\n", setting.name, setting.get(*this), setting.help);
+    text += fmt::format("  {:18} {:6} {}\n", setting.name, setting.get(*this), setting.help);
   }
   return text;
 }

@@ -15,11 +15,13 @@ namespace cairn::apps {
 
 struct ChatSettings {
   engine::SamplingOptions sampling;
-  std::int64_t max_tokens = -1;  // -1: until the model ends
-  bool stats = false;            // statistics after every answer
+  std::int64_t max_tokens = 0;  // 0: until the model ends
+  bool stats = false;           // statistics after every answer
+  bool wrap = true;             // lines are broken between words
 
   // Sets one by its name ("temp", "top-k", ...). Errors: kInvalidArgument, naming what would do.
   [[nodiscard]] Result<void> Set(std::string_view name, const std::string& value);
+  static std::vector<std::string> Names();
   // "name value   what it does", a line each.
   std::string Describe() const;
 };

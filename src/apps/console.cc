@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "apps/json.h"
@@ -83,12 +84,22 @@ void Console::EndProgress() {
 bool Console::out_is_terminal() const { return isatty(out_) != 0; }
 bool Console::err_is_terminal() const { return isatty(err_) != 0; }
 
+bool Console::takes_escapes() const {
+  const char* term = std::getenv("TERM");
+  return out_is_terminal() && term != nullptr && *term != '\0' && std::string_view(term) != "dumb";
+}
+
 int Console::columns() const {
   winsize size{};
   for (const int descriptor : {out_, err_}) {
     if (ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 1) return size.ws_col;
   }
   return 80;
+}
+
+int Console::rows() const {
+  winsize size{};
+  return ioctl(out_, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : 24;
 }
 
 }  // namespace cairn::apps

@@ -22,7 +22,7 @@ class Console {
   Console(int out, int err) : out_(out), err_(err) {}
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
-  // Writes what is left, without a word about failure: call status() before.
+  // Writes what is left, without a word about failure: call Finish() before.
   ~Console();
 
   // Appends to standard output's buffer. False once output is closed or has failed.
@@ -33,6 +33,8 @@ class Console {
   bool Flush();
   // The reader of standard output has gone.
   bool closed() const { return closed_; }
+  // Nothing that is written arrives any more.
+  bool broken() const { return closed_ || failed_ != 0; }
   // Flushes; kIo where standard output could not be written (not for a closed pipe).
   [[nodiscard]] Result<void> Finish();
 
@@ -47,8 +49,11 @@ class Console {
 
   bool out_is_terminal() const;
   bool err_is_terminal() const;
-  // Columns of the terminal on standard output; 80 where there is none.
+  // Standard output is a terminal on which the cursor can be moved.
+  bool takes_escapes() const;
+  // Size of the terminal on standard output; 80 and 24 where there is none.
   int columns() const;
+  int rows() const;
 
  private:
   int out_;

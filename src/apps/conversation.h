@@ -22,6 +22,7 @@ class Conversation {
   // Everything that the model is to read, system instructions included.
   std::vector<Message> messages() const;
   bool empty() const { return turns_.empty(); }
+  std::size_t turns() const { return turns_.size(); }  // questions and answers
   void Clear() { turns_.clear(); }
 
   // Takes the last question and what followed it away and returns the question. Empty: none there.

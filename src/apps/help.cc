@@ -9,12 +9,15 @@
 namespace cairn::apps {
 namespace {
 
-constexpr std::size_t kLeft = 26;  // columns before the descriptions
+constexpr std::size_t kLeft = 29;        // columns before the descriptions
+constexpr std::size_t kNarrowLeft = 10;  // on a narrow terminal
+constexpr int kNarrow = 60;
 
 }  // namespace
 
 HelpFormatter::HelpFormatter(int columns)
-    : columns_(static_cast<std::size_t>(std::clamp(columns, 60, 100))) {
+    : columns_(static_cast<std::size_t>(std::clamp(columns, 30, 100))),
+      left_(columns < kNarrow ? kNarrowLeft : kLeft) {
   label("OPTIONS", "options");
   label("SUBCOMMAND", "COMMAND");
   label("Positionals", "Arguments");
@@ -23,21 +26,21 @@ HelpFormatter::HelpFormatter(int columns)
 std::string HelpFormatter::Row(const std::string& left, const std::string& right) const {
   std::string out = "  " + left;
   std::size_t column = out.size();
-  if (column + 2 > kLeft) {
+  if (column + 2 > left_) {
     out += '\n';
     column = 0;
   }
-  out.append(kLeft - column, ' ');
-  column = kLeft;
+  out.append(left_ - column, ' ');
+  column = left_;
   std::string_view rest = right;
   while (!rest.empty()) {
     const std::string_view word = rest.substr(0, rest.find(' '));
     rest.remove_prefix(std::min(rest.size(), word.size() + 1));
-    if (column > kLeft && column + 1 + word.size() > columns_) {
+    if (column > left_ && column + 1 + word.size() > columns_) {
       out += '\n';
-      out.append(kLeft, ' ');
-      column = kLeft;
-    } else if (column > kLeft) {
+      out.append(left_, ' ');
+      column = left_;
+    } else if (column > left_) {
       out += ' ';
       ++column;
     }
@@ -90,8 +93,24 @@ std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) con
        app->get_options([](const CLI::Option* o) { return o->get_positional(); })) {
     const std::string argument = option->get_name(true);
     out += option->get_required() ? " " + argument : " [" + argument + "]";
+    if (option->get_items_expected_max() > 1) out += "...";
+  }
+  for (const CLI::Option* option : app->get_options(
+           [](const CLI::Option* o) { return o->get_required() && !o->get_positional(); })) {
+    out += " " + option->get_name(false, true) + make_option_opts(option);
   }
   return out + " [options]\n";
+}
+
+std::string HelpText(const CLI::App& app) {
+  std::string text = app.help();
+  while (true) {
+    const std::size_t at = text.find("\n\n\n");
+    if (at == std::string::npos) break;
+    text.erase(at, 1);
+  }
+  while (text.ends_with("\n\n")) text.pop_back();
+  return text;
 }
 
 }  // namespace cairn::apps

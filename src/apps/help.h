@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layout of every help page: aligned columns, wrapped text, defaults where there are any.
-// Threads: used while parsing, on the main thread.
+// Layout of every help page: aligned columns, wrapped text, defaults where there are any. On a
+// narrow terminal descriptions stand below the names. Threads: used while parsing, on the main
+// thread.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -19,11 +20,15 @@ class HelpFormatter : public CLI::Formatter {
   std::string make_option(const CLI::Option* option, bool is_positional) const override;
   std::string make_subcommand(const CLI::App* command) const override;
   std::string make_usage(const CLI::App* app, std::string name) const override;
-
- private:
   // `left` in the first column, `right` wrapped in the second.
   std::string Row(const std::string& left, const std::string& right) const;
+
+ private:
   std::size_t columns_;
+  std::size_t left_;  // columns before the descriptions
 };
+
+// The page of the command that was asked for, without double empty lines.
+std::string HelpText(const CLI::App& app);
 
 }  // namespace cairn::apps

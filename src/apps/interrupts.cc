@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <utility>
 
 #include "base/check.h"
 
@@ -26,9 +27,13 @@ Interrupts::Interrupts() {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
-  pthread_sigmask(SIG_BLOCK, &set, &before_);
   termios terminal;
   if (tcgetattr(STDIN_FILENO, &terminal) == 0) terminal_ = terminal;
+  struct sigaction stopping;
+  if (terminal_ && sigaction(SIGTSTP, nullptr, &stopping) == 0 && stopping.sa_handler == SIG_DFL) {
+    sigaddset(&set, SIGTSTP);
+  }
+  pthread_sigmask(SIG_BLOCK, &set, &before_);
   typed_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   leave_ = eventfd(0, EFD_CLOEXEC);
   const int signals = signalfd(-1, &set, SFD_CLOEXEC);
@@ -44,7 +49,13 @@ Interrupts::~Interrupts() {
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
+void Interrupts::BeginWaiting() {
+  const std::lock_guard lock(mutex_);
+  mode_ = Mode::kWaiting;
+}
+
 void Interrupts::BeginTyping() {
+  TakeEvent();
   const std::lock_guard lock(mutex_);
   mode_ = Mode::kTyping;
 }
@@ -56,10 +67,12 @@ std::stop_token Interrupts::BeginAnswer() {
   return stop_.get_token();
 }
 
-void Interrupts::Clear() {
+Interrupts::Event Interrupts::TakeEvent() {
+  const std::lock_guard lock(mutex_);
   std::uint64_t count = 0;
-  // Nothing to read is fine: there was no Ctrl-C.
-  if (read(typed_, &count, sizeof count) < 0) return;
+  // Nothing to read is fine: nothing happened.
+  if (read(typed_, &count, sizeof count) < 0) return Event::kNone;
+  return std::exchange(event_, Event::kNone);
 }
 
 void Interrupts::Watch(int signals) {
@@ -75,8 +88,11 @@ void Interrupts::Watch(int signals) {
 }
 
 void Interrupts::OnSignal(int signal) {
+  if (signal == SIGTSTP) Suspend();
   const std::lock_guard lock(mutex_);
-  if (signal == SIGINT && mode_ == Mode::kTyping) {
+  if (signal == SIGTSTP || (signal == SIGINT && mode_ == Mode::kTyping)) {
+    if (mode_ != Mode::kTyping) return;
+    event_ = signal == SIGTSTP ? Event::kResumed : Event::kInterrupted;
     Raise(typed_);
   } else if (signal == SIGINT && mode_ == Mode::kAnswering) {
     stop_.request_stop();
@@ -84,6 +100,20 @@ void Interrupts::OnSignal(int signal) {
     if (terminal_) tcsetattr(STDIN_FILENO, TCSANOW, &*terminal_);
     _exit(kSignalBase + signal);
   }
+}
+
+// Stops the process as Ctrl-Z does and returns when it goes on.
+void Interrupts::Suspend() {
+  termios ours;
+  const bool known = terminal_ && tcgetattr(STDIN_FILENO, &ours) == 0;
+  if (known) tcsetattr(STDIN_FILENO, TCSADRAIN, &*terminal_);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTSTP);
+  raise(SIGTSTP);  // pending for this thread until it is let through; then the whole process stops
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  if (known) tcsetattr(STDIN_FILENO, TCSADRAIN, &ours);
 }
 
 }  // namespace cairn::apps

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/key_queue.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 
@@ -17,6 +18,23 @@ int LengthOf(unsigned char lead) {
   return ones == 0 ? 1 : ones >= 2 && ones <= 4 ? ones : 0;
 }
 
+void AppendUtf8(wchar_t character, std::string& out) {
+  const auto code = static_cast<std::uint32_t>(character);
+  const auto tail = [&](int shift) { out += static_cast<char>(0x80 | ((code >> shift) & 0x3F)); };
+  if (code < 0x80) {
+    out += static_cast<char>(code);
+  } else if (code < 0x800) {
+    out += static_cast<char>(0xC0 | code >> 6);
+    tail(0);
+  } else if (code < 0x10000) {
+    out += static_cast<char>(0xE0 | code >> 12);
+    tail(6), tail(0);
+  } else {
+    out += static_cast<char>(0xF0 | code >> 18);
+    tail(12), tail(6), tail(0);
+  }
+}
+
 std::string ReplaceAll(std::string_view text, std::string_view from, std::string_view to) {
   std::string out;
   while (true) {
@@ -30,11 +48,17 @@ std::string ReplaceAll(std::string_view text, std::string_view from, std::string
 
 }  // namespace
 
+void KeyQueue::Push(std::string_view bytes) {
+  bytes_.erase(0, at_);
+  at_ = 0;
+  bytes_ += bytes;
+}
+
 // Takes `mark` away where the queue begins with it. `wait`: it may, once more bytes are here.
 bool KeyQueue::SkipMark(std::string_view mark, bool complete, bool& wait) {
-  const std::string_view start = std::string_view(bytes_).substr(0, mark.size());
+  const std::string_view start = Rest().substr(0, mark.size());
   if (start == mark) {
-    bytes_.erase(0, mark.size());
+    at_ += mark.size();
     return true;
   }
   wait = !complete && start.size() < mark.size() && mark.starts_with(start);
@@ -42,37 +66,36 @@ bool KeyQueue::SkipMark(std::string_view mark, bool complete, bool& wait) {
 }
 
 std::optional<wchar_t> KeyQueue::PopCharacter(bool complete) {
-  const int length = LengthOf(static_cast<unsigned char>(bytes_[0]));
+  const std::string_view rest = Rest();
+  const int length = LengthOf(static_cast<unsigned char>(rest[0]));
   if (length == 1) {
-    const wchar_t c = static_cast<unsigned char>(bytes_[0]);
-    bytes_.erase(0, 1);
-    return c;
+    ++at_;
+    return static_cast<unsigned char>(rest[0]);
   }
-  const auto have = static_cast<int>(bytes_.size());
+  const auto have = static_cast<int>(rest.size());
   if (length > have && !complete) return std::nullopt;
-  std::uint32_t code = static_cast<unsigned char>(bytes_[0]) & (0x7Fu >> length);
+  std::uint32_t code = static_cast<unsigned char>(rest[0]) & (0x7Fu >> length);
   int read = 1;
-  while (read < length && read < have && (bytes_[static_cast<std::size_t>(read)] & 0xC0) == 0x80) {
-    code = code << 6 | (static_cast<unsigned char>(bytes_[static_cast<std::size_t>(read)]) & 0x3Fu);
+  while (read < length && read < have && (rest[static_cast<std::size_t>(read)] & 0xC0) == 0x80) {
+    code = code << 6 | (static_cast<unsigned char>(rest[static_cast<std::size_t>(read)]) & 0x3Fu);
     ++read;
   }
-  bytes_.erase(0, static_cast<std::size_t>(read));
+  at_ += static_cast<std::size_t>(read);
   const bool whole =
       length != 0 && read == length && code <= 0x10FFFF && !(code >= 0xD800 && code <= 0xDFFF);
   return whole ? static_cast<wchar_t>(code) : kReplacement;
 }
 
 std::optional<wchar_t> KeyQueue::Pop(bool complete) {
-  while (!bytes_.empty()) {
+  while (!empty()) {
     bool wait = false;
     if (SkipMark(pasting_ ? kPasteEnds : kPasteBegins, complete, wait)) {
       pasting_ = !pasting_;
-      pasted_ = true;
       continue;
     }
     if (wait) return std::nullopt;
     if (!pasting_) return PopCharacter(complete);
-    if (bytes_.starts_with("\r\n")) bytes_.erase(0, 1);
+    if (Rest().starts_with("\r\n")) ++at_;
     const auto c = PopCharacter(complete);
     if (!c) return c;
     if (*c == L'\n' || *c == L'\r') return kPastedBreak;
@@ -82,10 +105,35 @@ std::optional<wchar_t> KeyQueue::Pop(bool complete) {
   return std::nullopt;
 }
 
-bool KeyQueue::TakePasted() {
-  const bool pasted = pasted_;
-  pasted_ = pasting_;
-  return pasted;
+std::string KeyQueue::Preview() const {
+  constexpr wchar_t kEscape = 0x1B, kDelete = 0x7F, kBackspace = 0x08, kKillLine = 0x15;
+  KeyQueue keys = *this;
+  std::wstring shown;
+  while (const auto c = keys.Pop(true)) {
+    if (*c == kEscape) {
+      keys.SkipSequence();
+    } else if (*c == kDelete || *c == kBackspace) {
+      if (!shown.empty() && shown.back() != kPastedBreak) shown.pop_back();
+    } else if (*c == kKillLine) {
+      shown.erase(shown.rfind(kPastedBreak) + 1);  // npos + 1 is 0
+    } else if (*c == L'\n' || *c == L'\r') {
+      shown += kPastedBreak;
+    } else if (*c >= L' ' && !(*c >= 0x80 && *c < 0xA0)) {
+      shown += *c;
+    }
+  }
+  std::string text;
+  for (const wchar_t c : shown) AppendUtf8(c, text);
+  return text;
+}
+
+// What follows ESC of a key that moves: "[" or "O", parameters, one final character.
+void KeyQueue::SkipSequence() {
+  const std::string_view rest = Rest();
+  if (!rest.starts_with('[') && !rest.starts_with('O')) return;
+  std::size_t end = 1;
+  while (end < rest.size() && rest[end] >= ' ' && rest[end] < '@') ++end;
+  at_ += std::min(rest.size(), end + 1);
 }
 
 std::string WithoutPasteSigns(std::string_view line) {

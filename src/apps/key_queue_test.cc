@@ -16,7 +16,6 @@ TEST(KeyQueueTest, KeysPassAsCharacters) {
   KeyQueue keys;
   keys.Push("a\r\033[A\xC3\xBC\xF0\x9F\x98\x80");
   EXPECT_EQ(PopAll(keys, true), L"a\r\033[A\u00FC\U0001F600");
-  EXPECT_FALSE(keys.TakePasted());
 }
 
 TEST(KeyQueueTest, HalfACharacterWaitsForTheRest) {
@@ -37,8 +36,6 @@ TEST(KeyQueueTest, PastedBreaksAndTabsBecomeSignsAndControlsGo) {
   KeyQueue keys;
   keys.Push("\033[200~one\r\n\ttwo\x03\rthree\033[201~\r");
   EXPECT_EQ(PopAll(keys, true), L"one\u21B5\u21E5two\u21B5three\r");
-  EXPECT_TRUE(keys.TakePasted());
-  EXPECT_FALSE(keys.TakePasted());
 }
 
 TEST(KeyQueueTest, MarkOfAPasteInTwoPiecesIsOneMark) {
@@ -54,6 +51,23 @@ TEST(KeyQueueTest, EscapeAloneIsAKeyOnceNothingFollows) {
   keys.Push("\033");
   EXPECT_EQ(keys.Pop(false), std::nullopt);
   EXPECT_EQ(keys.Pop(true), L'\033');
+}
+
+TEST(KeyQueueTest, PreviewShowsTheLineAndKeepsTheKeys) {
+  KeyQueue keys;
+  keys.Push("tw\x7Fwo \033[D\033[3~\xC3\xBC\nwrong\x15new\033[200~a\tb\033[201~");
+  EXPECT_EQ(keys.Preview(),
+            "two \u00FC\u21B5newa\u21E5"
+            "b");
+  EXPECT_EQ(keys.Pop(false), L't');
+}
+
+TEST(KeyQueueTest, PreviewOfHalfAKeyIsWellFormed) {
+  for (const char* bytes : {"\033", "\033[", "\033[2", "\xF0\x9F", "\033O", "\x7F\x15"}) {
+    KeyQueue keys;
+    keys.Push(bytes);
+    EXPECT_TRUE(keys.Preview().empty() || keys.Preview() == "\uFFFD") << bytes;
+  }
 }
 
 TEST(KeyQueueTest, SignsBecomeWhatTheyStandFor) {

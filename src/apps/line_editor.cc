@@ -2,30 +2,25 @@
 #include "apps/line_editor.h"
 
 #include <histedit.h>
-#include <langinfo.h>
 #include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <clocale>
 #include <cstdio>
-#include <cstring>
+#include <cstdlib>
 #include <iostream>
 
 #include "apps/key_queue.h"
+#include "apps/word_wrap.h"
 
 namespace cairn::apps {
 namespace {
 
 constexpr int kHistoryLines = 1000;
-constexpr int kSequenceMs = 30;  // the bytes of one key arrive closer together than this
-
-// libedit reads characters of the locale; without one for UTF-8, Debian's built-in one.
-void UseUtf8Locale() {
-  std::setlocale(LC_CTYPE, "");
-  if (std::strcmp(nl_langinfo(CODESET), "UTF-8") != 0) std::setlocale(LC_CTYPE, "C.UTF-8");
-}
+constexpr wchar_t kToEnd = 0x05;  // Ctrl-E
+constexpr int kSequenceMs = 30;   // the bytes of one key arrive closer together than this
 
 void Tell(std::string_view sequence) {
   // A terminal that cannot be written has gone; the next read says so.
@@ -42,6 +37,8 @@ struct LineEditor::State {
   static int GetCharacter(EditLine* editor, wchar_t* out);
   static unsigned char Complete(EditLine* editor, int key);
   static State& Of(EditLine* editor);
+  bool OnEvent();
+  bool TakeKeys();
   void Quiet() const;
 
   std::vector<std::string> completions;
@@ -51,7 +48,9 @@ struct LineEditor::State {
   std::string history_file;
   std::string prompt;
   KeyQueue keys;
+  std::string before_interrupt;  // what was typed when Ctrl-C came
   bool interrupted = false;
+  bool marks_pastes = false;  // the terminal knows more than plain text
 };
 
 LineEditor::State& LineEditor::State::Of(EditLine* editor) {
@@ -65,6 +64,10 @@ char* LineEditor::State::PromptOf(EditLine* editor) { return Of(editor).prompt.d
 // libedit's source of keys: 1 and a character, 0 at the end, -1 on Ctrl-C.
 int LineEditor::State::GetCharacter(EditLine* editor, wchar_t* out) {
   State& state = Of(editor);
+  if (state.interrupted) {
+    errno = EINTR;
+    return -1;
+  }
   while (true) {
     if (const auto c = state.keys.Pop(false)) {
       *out = *c;
@@ -82,31 +85,57 @@ int LineEditor::State::GetCharacter(EditLine* editor, wchar_t* out) {
       continue;
     }
     if (ready[1].revents != 0) {
-      state.interrupted = true;
-      errno = EINTR;
-      return -1;
+      if (!state.OnEvent()) continue;
+      *out = kToEnd;
+      return 1;
     }
-    char bytes[4096];
-    const ssize_t got = read(STDIN_FILENO, bytes, sizeof bytes);
-    if (got == 0 || (got < 0 && errno != EINTR)) return 0;
-    if (got > 0) state.keys.Push({bytes, static_cast<std::size_t>(got)});
+    if (!state.TakeKeys()) return 0;
   }
 }
 
-// Tab: completes the word when the line so far is the beginning of exactly one completion.
+// Whether the line ends here, once the cursor is behind its text.
+bool LineEditor::State::OnEvent() {
+  switch (interrupts.TakeEvent()) {
+    case Interrupts::Event::kNone: return false;
+    case Interrupts::Event::kResumed: el_set(editor, EL_REFRESH); return false;
+    case Interrupts::Event::kInterrupted: break;
+  }
+  const LineInfo* line = el_line(editor);
+  before_interrupt.assign(line->buffer, line->lastchar);
+  interrupted = true;
+  return true;
+}
+
+bool LineEditor::State::TakeKeys() {
+  char bytes[4096];
+  const ssize_t got = read(STDIN_FILENO, bytes, sizeof bytes);
+  if (got > 0) keys.Push({bytes, static_cast<std::size_t>(got)});
+  return got > 0 || (got < 0 && errno == EINTR);
+}
+
+// Tab: completes as far as all completions agree; where that adds nothing, lists them.
 unsigned char LineEditor::State::Complete(EditLine* editor, int /*key*/) {
   const State& state = Of(editor);
   const LineInfo* line = el_line(editor);
   const std::string_view typed(line->buffer, static_cast<std::size_t>(line->cursor - line->buffer));
-  const std::string* match = nullptr;
+  std::string common;
+  std::string list;
+  int matches = 0;
   for (const std::string& word : state.completions) {
     if (typed.empty() || !word.starts_with(typed)) continue;
-    if (match != nullptr) return CC_REFRESH_BEEP;
-    match = &word;
+    if (++matches == 1) common = word + " ";
+    const auto differ = std::ranges::mismatch(common, word);
+    if (matches > 1) common.erase(differ.in1, common.end());
+    const std::string next = "  " + word.substr(0, word.find(' ', typed.size()));
+    if (!(list + "  ").contains(next + "  ")) list += next;
   }
-  if (match == nullptr) return CC_REFRESH_BEEP;
-  el_insertstr(editor, (match->substr(typed.size()) + " ").c_str());
-  return CC_REFRESH;
+  if (common.size() > typed.size()) {
+    el_insertstr(editor, common.substr(typed.size()).c_str());
+    return CC_REFRESH;
+  }
+  if (matches < 2) return CC_REFRESH_BEEP;
+  Tell("\r\n" + list + "\r\n");
+  return CC_REDISPLAY;
 }
 
 // Between lines: keys are neither echoed nor lost.
@@ -132,6 +161,8 @@ LineEditor::LineEditor(const std::string& history, std::vector<std::string> comp
   ::history(s.history, &event, H_SETUNIQUE, 1);
   s.history_file = history;
   ::history(s.history, &event, H_LOAD, history.c_str());
+  const char* term = std::getenv("TERM");
+  s.marks_pastes = term != nullptr && *term != '\0' && std::string_view(term) != "dumb";
   el_set(s.editor, EL_CLIENTDATA, &s);
   el_set(s.editor, EL_PROMPT, &State::PromptOf);
   el_set(s.editor, EL_EDITOR, "emacs");
@@ -150,26 +181,28 @@ LineEditor::~LineEditor() {
 }
 
 bool LineEditor::is_terminal() const { return state_->editor != nullptr; }
+bool LineEditor::TakeKeys() { return state_->TakeKeys(); }
+std::string LineEditor::Preview() const { return state_->keys.Preview(); }
 
 Line LineEditor::Read(const std::string& prompt) {
   State& s = *state_;
   if (s.editor == nullptr) {
+    s.interrupts.BeginWaiting();
     Line line;
     if (!std::getline(std::cin, line.text)) line.end = LineEnd::kEndOfFile;
     return line;
   }
   s.prompt = prompt;
   s.interrupted = false;
-  s.interrupts.Clear();
   s.interrupts.BeginTyping();
-  Tell("\033[?2004h");  // marks around pasted text, please
+  if (s.marks_pastes) Tell("\033[?2004h");
   int count = 0;
   const char* text = el_gets(s.editor, &count);
-  Tell("\033[?2004l");
+  if (s.marks_pastes) Tell("\033[?2004l");
   s.Quiet();
   if (s.interrupted) {
     Tell("^C\n");
-    return {LineEnd::kInterrupted, {}};
+    return {LineEnd::kInterrupted, std::move(s.before_interrupt)};
   }
   if (text == nullptr || count <= 0) {
     Tell("\n");
@@ -182,8 +215,7 @@ Line LineEditor::Read(const std::string& prompt) {
     history(s.history, &event, H_ENTER, line.c_str());
     history(s.history, &event, H_SAVE, s.history_file.c_str());
   }
-  if (s.keys.TakePasted()) line = WithoutPasteSigns(line);
-  return {LineEnd::kEnter, std::move(line)};
+  return {LineEnd::kEnter, WithoutPasteSigns(line)};
 }
 
 }  // namespace cairn::apps

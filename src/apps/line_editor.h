@@ -21,7 +21,7 @@ namespace cairn::apps {
 enum class LineEnd { kEnter, kInterrupted, kEndOfFile };
 struct Line {
   LineEnd end = LineEnd::kEnter;
-  std::string text;  // without the line break
+  std::string text;  // without the line break; what was typed before Ctrl-C
 };
 
 class LineEditor {
@@ -37,6 +37,12 @@ class LineEditor {
   // Shows the prompt and waits. Afterwards the terminal stays quiet (no echo) until the next call.
   Line Read(const std::string& prompt);
   bool is_terminal() const;
+
+  // Between calls of Read: takes the keys that have come to standard input, for the next Read, and
+  // returns false when no more will come. From any thread, one at a time.
+  bool TakeKeys();
+  // How the line that they begin will look.
+  std::string Preview() const;
 
  private:
   struct State;

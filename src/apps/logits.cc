@@ -38,9 +38,13 @@ Result<std::vector<std::int32_t>> ReadTokens(const LogitsOptions& o) {
 Result<void> Logits(const LogitsOptions& o, Console& console) {
   const auto tokens = OR_RETURN(ReadTokens(o));
   const auto count = static_cast<std::int64_t>(tokens.size());
-  const auto engine = OR_RETURN(OpenEngine(
-      o.model, {.threads = o.threads, .kv = o.kv, .context = count, .step_rows = o.chunk},
-      console));
+  auto opened = OpenEngine(
+      o.model, {.threads = o.threads, .kv = o.kv, .context = count, .step_rows = o.chunk}, console);
+  if (!opened && opened.error().code == ErrorCode::kLimit) {
+    return std::unexpected(
+        std::move(opened).error().Within(fmt::format("--tokens has {} tokens", count)));
+  }
+  const auto engine = OR_RETURN(std::move(opened));
   const std::int64_t rows = o.last == 0 ? count : std::min(o.last, count);
   SystemFiles files;
   NpyWriter writer =
@@ -80,7 +84,8 @@ void AddLogits(CLI::App& app, Chosen& chosen) {
           ""));
   command->add_option("--out", o->out, "The file to write: f32, one row per position")
       ->type_name("F.npy")
-      ->required();
+      ->required()
+      ->check(NotEmpty());
   command->add_option("--last", o->last, "Only the last N positions (default: all)")
       ->type_name("N")
       ->check(WholeNumber(1, kMostContextTokens));

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program `cairn`: parses the command line, runs one subcommand, turns its result into an exit
-// code: 0 done, 1 failed, 2 the command line makes no sense.
+// code: 0 done, 1 failed, 2 the command line makes no sense, 130 stopped by Ctrl-C.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <new>
-#include <string_view>
+#include <string>
+#include <vector>
 
 #include "apps/command.h"
 #include "apps/help.h"
+#include "apps/usage_error.h"
 #include "base/error.h"
 
 namespace cairn::apps {
@@ -18,6 +22,7 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
+constexpr int kInterrupted = 130;  // what a shell calls a program that Ctrl-C ended
 
 constexpr const char* kOverview = "Cairn runs language models on the CPU of this machine.";
 constexpr const char* kExamples =
@@ -45,44 +50,41 @@ void Build(CLI::App& app, Chosen& chosen, const Console& console) {
   for (const AddFunction add : kCommands) add(app, chosen);
 }
 
-// One sentence about what is wrong with the command line.
-std::string Explain(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  const std::string word = argc > 1 ? argv[1] : "";
-  const auto commands =
-      app.get_subcommands([&](const CLI::App* command) { return command->get_name() == word; });
-  std::string text = error.what();
-  while (!text.empty() && (text.back() == '\n' || text.back() == '.')) text.pop_back();
-  for (char& c : text) {
-    if (c == '\n') c = ' ';
+// The words after the program's name; `help [COMMAND]` is another spelling of `[COMMAND] --help`.
+std::vector<std::string> Arguments(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (!arguments.empty() && arguments[0] == "help") {
+    arguments.erase(arguments.begin());
+    arguments.resize(std::min<std::size_t>(arguments.size(), 1));
+    arguments.emplace_back("--help");
   }
-  if (commands.empty()) {
-    if (!word.starts_with('-')) {
-      return fmt::format("there is no command '{}'; `cairn --help` lists them all", word);
-    }
-    return fmt::format("{}; see `cairn --help`", text);
-  }
-  return fmt::format("{}; see `cairn {} --help`", text, word);
+  return arguments;
 }
 
-int Run(int argc, char** argv, Console& console) {
+int Run(const std::vector<std::string>& arguments, Console& console) {
   CLI::App app{kOverview};
   Chosen chosen;
   Build(app, chosen, console);
-  if (argc <= 1) {
-    console.Write(app.help());
+  if (arguments.empty()) {
+    console.Write(HelpText(app));
     return 0;
   }
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    console.Write(app.help());
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::CallForHelp& help) {
+    const std::string& word = arguments.front();
+    if (!word.starts_with('-') && FindCommand(app, word) == nullptr) {
+      console.Note(ExplainUsage(app, help, arguments));
+      return kUsage;
+    }
+    console.Write(HelpText(app));
     return 0;
   } catch (const CLI::CallForVersion& version) {
     console.Write(version.what());
     console.Write("\n");
     return 0;
   } catch (const CLI::ParseError& error) {
-    console.Note(Explain(app, error, argc, argv));
+    console.Note(ExplainUsage(app, error, arguments));
     return kUsage;
   }
   if (!chosen.run) {
@@ -90,6 +92,7 @@ int Run(int argc, char** argv, Console& console) {
     return kUsage;
   }
   const Result<void> result = chosen.run(console);
+  if (!result && result.error().code == ErrorCode::kCancelled) return kInterrupted;
   if (!result && !console.closed()) {
     console.Note(result.error().message);
     return kFailed;
@@ -97,12 +100,22 @@ int Run(int argc, char** argv, Console& console) {
   return 0;
 }
 
+// A descriptor that was closed when the program began would be given to the next file opened, and
+// an answer be written into a model. Opened the wrong way round, it stays unusable.
+void HoldStandardDescriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(descriptor, F_GETFD) >= 0) continue;
+    open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // takes the lowest: this
+  }
+}
+
 int Main(int argc, char** argv) {
+  HoldStandardDescriptors();
   signal(SIGPIPE, SIG_IGN);  // a closed pipe is an answer of write(2)
   Console console(STDOUT_FILENO, STDERR_FILENO);
   int code = kFailed;
   try {
-    code = Run(argc, argv, console);
+    code = Run(Arguments(argc, argv), console);
   } catch (const std::bad_alloc&) {
     console.Note("out of memory; a smaller --context or a smaller model needs less");
   } catch (const std::exception& error) {

@@ -26,7 +26,7 @@ std::string NpyHeader(std::int64_t rows, std::int64_t cols) {
 
 Result<NpyWriter> NpyWriter::Create(FileSystem& files, const std::string& path, std::int64_t rows,
                                     std::int64_t cols) {
-  NpyWriter writer(OR_RETURN(model::NewFile::Create(files, path + ".part")), path, rows, cols);
+  NpyWriter writer(OR_RETURN(OutputFile::Create(files, path)), rows, cols);
   const std::string header = NpyHeader(rows, cols);
   OR_RETURN(writer.file_.Append(std::as_bytes(std::span(header))));
   return writer;
@@ -40,7 +40,7 @@ Result<void> NpyWriter::Append(std::span<const float> row) {
 
 Result<void> NpyWriter::Finish() {
   CAIRN_CHECK(missing_ == 0);
-  return file_.Commit(path_);
+  return file_.Finish();
 }
 
 }  // namespace cairn::apps

@@ -8,19 +8,18 @@
 #include <span>
 #include <string>
 
+#include "apps/output_file.h"
 #include "base/error.h"
-#include "model/new_file.h"
 
 namespace cairn::apps {
 
 // The header: a multiple of 64 bytes.
 std::string NpyHeader(std::int64_t rows, std::int64_t cols);
 
-// The file is there under its name after Finish, whole; a failure before leaves an old one as it
-// was.
+// The file is there after Finish, as OutputFile has it.
 class NpyWriter {
  public:
-  // Errors: kIo, kNotFound (the folder).
+  // Errors: as OutputFile.
   [[nodiscard]] static Result<NpyWriter> Create(FileSystem& files, const std::string& path,
                                                 std::int64_t rows, std::int64_t cols);
   // The next row, `cols` values.
@@ -29,11 +28,10 @@ class NpyWriter {
   [[nodiscard]] Result<void> Finish();
 
  private:
-  NpyWriter(model::NewFile file, std::string path, std::int64_t rows, std::int64_t cols)
-      : file_(std::move(file)), path_(std::move(path)), missing_(rows), cols_(cols) {}
+  NpyWriter(OutputFile file, std::int64_t rows, std::int64_t cols)
+      : file_(std::move(file)), missing_(rows), cols_(cols) {}
 
-  model::NewFile file_;
-  std::string path_;
+  OutputFile file_;
   std::int64_t missing_;
   std::int64_t cols_;
 };

@@ -41,8 +41,8 @@ CLI::Validator CheckedNumber(double least, double most, bool above) {
         *value <= most) {
       return {};
     }
-    return fmt::format("expected a number {} {} to {}, got {}", above ? "above" : "from", least,
-                       most, Quoted(text));
+    return fmt::format("expected a number {} {} {} {}, got {}", above ? "above" : "from", least,
+                       above ? "and up to" : "to", most, Quoted(text));
   });
 }
 
@@ -74,6 +74,12 @@ CLI::Validator WholeNumbers(std::int64_t least, std::int64_t most) {
       if (count == kMostListed) return fmt::format("more than {} numbers", kMostListed);
       rest.remove_prefix(comma + 1);
     }
+  });
+}
+
+CLI::Validator NotEmpty() {
+  return Named([](std::string& text) -> std::string {
+    return text.empty() ? "expected a text that is not empty" : "";
   });
 }
 
@@ -139,9 +145,7 @@ void AddAnswerOptions(CLI::App& command, AnswerOptions& o) {
   command.add_option("--stop", o.stop, "End the answer before this text; may be given again")
       ->type_name("TEXT")
       ->allow_extra_args(false)
-      ->check(Named([](std::string& text) -> std::string {
-        return text.empty() ? "expected a text that is not empty" : "";
-      }));
+      ->check(NotEmpty());
   command.add_option("--system", o.system, "Instructions that stand before the conversation")
       ->type_name("TEXT");
   command

@@ -25,6 +25,7 @@ CLI::Validator Number(double least, double most);
 CLI::Validator NumberAbove(double bound, double most);  // in (bound, most]
 // Whole numbers separated by commas, at least one, each in [least, most].
 CLI::Validator WholeNumbers(std::int64_t least, std::int64_t most);
+CLI::Validator NotEmpty();
 // The numbers of a text that WholeNumbers accepted.
 std::vector<std::int64_t> ParseWholeNumbers(const std::string& text);
 

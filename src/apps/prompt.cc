@@ -30,11 +30,11 @@ Result<PromptMaker> PromptMaker::Create(const model::Model& model, const std::st
                             "gives it a template",
                             model.path()));
   }
-  const std::string source = file.empty() ? *model.chat_template() : OR_RETURN(ReadTextFile(file));
+  const std::string source =
+      file.empty() ? *model.chat_template() : OR_RETURN(ReadTemplateFile(file));
   auto parsed = model::ChatTemplate::Parse(source);
   if (!parsed) {
-    return std::unexpected(std::move(parsed).error().Within("the chat template of " +
-                                                            (file.empty() ? model.path() : file)));
+    return std::unexpected(std::move(parsed).error().Within(file.empty() ? model.path() : file));
   }
   return PromptMaker(model, std::move(*parsed));
 }
@@ -55,7 +55,10 @@ Result<std::vector<std::int32_t>> PromptMaker::Encode(const std::vector<Message>
   std::vector<model::TextPart> parts;
   for (const auto& part : rendered.parts) parts.push_back({part.text, part.from_template});
   // The template writes the begin token itself where it wants one.
-  return model_->tokenizer().Encode(parts, false);
+  auto tokens = OR_RETURN(model_->tokenizer().Encode(parts, false));
+  if (!tokens.empty()) return tokens;
+  return Fail(ErrorCode::kInvalidArgument,
+              "the chat template makes an empty prompt of the conversation; check the template");
 }
 
 }  // namespace cairn::apps

@@ -6,8 +6,10 @@
 #include <optional>
 
 #include "apps/answer.h"
+#include "apps/answer_view.h"
 #include "apps/chat.h"
 #include "apps/command.h"
+#include "apps/interrupts.h"
 #include "apps/open.h"
 #include "apps/options.h"
 #include "apps/prompt.h"
@@ -38,6 +40,10 @@ Result<std::vector<std::int32_t>> EncodePrompt(const model::Model& model, const 
                                                const RunOptions& o) {
   const bool has_template = model.chat_template() || !o.answer.chat_template.empty();
   if (!o.raw && has_template) {
+    if (Trim(text).empty()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "the prompt is empty; give one, or @FILE, or write it to standard input");
+    }
     const PromptMaker maker = OR_RETURN(PromptMaker::Create(model, o.answer.chat_template));
     std::vector<Message> messages;
     if (!o.answer.system.empty()) messages.push_back({"system", o.answer.system});
@@ -54,18 +60,22 @@ Result<std::vector<std::int32_t>> EncodePrompt(const model::Model& model, const 
 }
 
 Result<void> Answer(const RunOptions& o, const std::string& text, Console& console) {
+  // A pull comes before Interrupts, whose signal mask its processes would inherit.
+  const std::string path = OR_RETURN(FindModel(o.model, console));
+  Interrupts interrupts;
   const auto engine = OR_RETURN(OpenEngine(
-      o.model, {.threads = o.answer.threads, .kv = o.answer.kv, .context = o.answer.context},
+      path, {.threads = o.answer.threads, .kv = o.answer.kv, .context = o.answer.context},
       console));
   const auto prompt = OR_RETURN(EncodePrompt(engine->model(), text, o));
   engine::Sequence sequence = OR_RETURN(engine->NewSequence());
-  const engine::TextSink sink = [&](std::string_view piece) {
-    return console.Write(piece) && console.Flush();
-  };
+  const std::stop_token stop = interrupts.BeginAnswer();
+  AnswerView view(console, nullptr, "", "", true);
+  const engine::TextSink sink = [&](std::string_view piece) { return view.Write(piece); };
   const auto answer = OR_RETURN(engine->Generate(
       sequence, prompt,
       {.max_tokens = o.answer.max_tokens, .stop = o.answer.stop, .sampling = o.answer.sampling},
-      o.json ? engine::TextSink() : sink));
+      o.json ? engine::TextSink() : sink, stop));
+  view.Finish();
   if (o.json) {
     console.WriteJson(AnswerJson(answer, o.answer.sampling.seed));
   } else if (!answer.text.ends_with('\n')) {
@@ -73,6 +83,7 @@ Result<void> Answer(const RunOptions& o, const std::string& text, Console& conso
   }
   if (const std::string cut = CutNotice(answer, *engine); !cut.empty()) console.Note(cut);
   if (o.verbose) console.WriteError(Statistics(answer, *engine, o.answer.sampling.seed));
+  if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "stopped by Ctrl-C");
   return {};
 }
 

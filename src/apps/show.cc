@@ -225,6 +225,10 @@ Result<void> Show(const ShowOptions& o, Console& console) {
   if (o.chat_template) {
     const auto text = opened.gguf.GetString("tokenizer.chat_template");
     if (!text) return Fail(ErrorCode::kNotFound, opened.path + " has no chat template");
+    if (o.json) {
+      console.WriteJson(boost::json::object{{"path", opened.path}, {"template", *text}});
+      return {};
+    }
     console.Write(*text);
     if (!text->ends_with('\n')) console.Write("\n");
     return {};

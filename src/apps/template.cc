@@ -43,7 +43,7 @@ bool IsGguf(const std::string& path) {
 Result<Source> FindSource(const std::string& name, Console& console) {
   const model::Store store = OR_RETURN(OpenStore());
   if (store.FindEntry(name) == nullptr && access(name.c_str(), F_OK) == 0 && !IsGguf(name)) {
-    return Source{.text = OR_RETURN(ReadTextFile(name)), .bos = "", .eos = ""};
+    return Source{.text = OR_RETURN(ReadTemplateFile(name)), .bos = "", .eos = ""};
   }
   const OpenedFile opened = OR_RETURN(OpenFile(name, console));
   const auto text = opened.gguf.GetString("tokenizer.chat_template");
@@ -64,7 +64,9 @@ Result<boost::json::value> ReadJson(const std::string& path) {
   boost::system::error_code error;
   auto value = boost::json::parse(boost::json::string_view(text.data(), text.size()), error);
   if (error) {
-    return Fail(ErrorCode::kCorrupt, fmt::format("{} is no JSON: {}", path, error.message()));
+    return Fail(
+        ErrorCode::kCorrupt,
+        fmt::format("{} is no JSON: {}", path == "-" ? "standard input" : path, error.message()));
   }
   return value;
 }
@@ -72,17 +74,24 @@ Result<boost::json::value> ReadJson(const std::string& path) {
 Result<void> Template(const TemplateOptions& o, Console& console) {
   const Source source = OR_RETURN(FindSource(o.source, console));
   const boost::json::value messages = OR_RETURN(ReadJson(o.messages));
+  if (!messages.is_array()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("--messages {}: expected a JSON array of messages with 'role' and "
+                            "'content'",
+                            o.messages));
+  }
   std::optional<boost::json::value> tools;
   if (!o.tools.empty()) tools = OR_RETURN(ReadJson(o.tools));
   auto parsed = model::ChatTemplate::Parse(source.text);
   if (!parsed) return std::unexpected(std::move(parsed).error().Within(o.source));
-  const auto rendered = OR_RETURN(parsed->Render({.messages = messages,
-                                                  .tools = tools ? &*tools : nullptr,
-                                                  .add_generation_prompt = o.add_generation_prompt,
-                                                  .bos_token = o.bos.value_or(source.bos),
-                                                  .eos_token = o.eos.value_or(source.eos),
-                                                  .now = LocalTime}));
-  console.Write(rendered.Text());
+  auto rendered = parsed->Render({.messages = messages,
+                                  .tools = tools ? &*tools : nullptr,
+                                  .add_generation_prompt = o.add_generation_prompt,
+                                  .bos_token = o.bos.value_or(source.bos),
+                                  .eos_token = o.eos.value_or(source.eos),
+                                  .now = LocalTime});
+  if (!rendered) return std::unexpected(std::move(rendered).error().Within(o.source));
+  console.Write(rendered->Text());
   return {};
 }
 

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <span>
 
+#include "model/utf8.h"
+
 namespace cairn::apps {
 namespace {
 
@@ -56,10 +58,26 @@ Result<std::string> ReadTextFile(const std::string& path) {
   return text;
 }
 
+Result<std::string> ReadTemplateFile(const std::string& path) {
+  std::string text = OR_RETURN(ReadTextFile(path));
+  std::string well_formed;
+  model::AppendWellFormed(text, well_formed);
+  if (text == well_formed && !text.contains('\0')) return text;
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("{} is no template: text in UTF-8 was expected", path));
+}
+
 Result<std::string> ReadArgument(const std::string& argument) {
   if (argument == "-") return ReadStandardInput();
   if (argument.starts_with('@')) return ReadTextFile(argument.substr(1));
   return argument;
+}
+
+std::string_view Trim(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  const std::size_t begin = text.find_first_not_of(kBlank);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
 }
 
 std::string HumanBytes(std::uint64_t bytes) {

@@ -16,8 +16,13 @@ inline constexpr std::size_t kMostTextBytes = std::size_t{1} << 30;  // of a pro
 // Everything up to the end. Errors: kIo, kLimit (kMostTextBytes).
 [[nodiscard]] Result<std::string> ReadStandardInput();
 [[nodiscard]] Result<std::string> ReadTextFile(const std::string& path);
+// A chat template: kCorrupt where the file is not UTF-8.
+[[nodiscard]] Result<std::string> ReadTemplateFile(const std::string& path);
 // The text that an argument stands for: "@FILE" is the file, "-" standard input, else itself.
 [[nodiscard]] Result<std::string> ReadArgument(const std::string& argument);
+
+// Without blanks and line breaks at both ends.
+std::string_view Trim(std::string_view text);
 
 // "98.4 MB": powers of 1000, three digits.
 std::string HumanBytes(std::uint64_t bytes);

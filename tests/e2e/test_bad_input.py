@@ -41,7 +41,13 @@ FILES = {
                             "tokenizer.ggml.tokens": ["a", "b"]}),
     "format.gguf": gguf({"general.architecture": "llama"}, [("token_embd.weight", 16)]),
     "huge.gguf": b"GGUF" + struct.pack("<IQQ", 3, 1 << 60, 1 << 60),
+    "broken.json": b"[",
+    "text.json": b'"hello"',
+    "messages.json": b'[{"role": "user", "content": "hi"}]',
+    "broken.jinja": b"{% if %}",
+    "binary.jinja": bytes(range(256)),
 }
+MESSAGES = ["--messages", "{tmp}/messages.json"]
 ONE_TOKEN = ["--tokens", "1", "--out", "{tmp}/out.npy"]
 
 # command, exit code, a word of the sentence
@@ -68,6 +74,40 @@ TABLE = [
     (["pull", "{tmp}/picture.gguf"], FAILED, "picture.gguf"),
     (["rm", "nosuchmodel"], FAILED, "nosuchmodel"),
     (["rm", "../../etc/passwd"], FAILED, "passwd"),
+    (["template", "{tmp}/broken.jinja", *MESSAGES], FAILED, "broken.jinja"),
+    (["template", "{tmp}/binary.jinja", *MESSAGES], FAILED, "UTF-8"),
+    (["template", "{tmp}", *MESSAGES], FAILED, "{tmp}"),
+    (["template", "{tmp}/broken.jinja", "--messages", "{tmp}/broken.json"], FAILED, "broken.json"),
+    (["template", "{tmp}/broken.jinja", "--messages", "{tmp}/text.json"], FAILED, "array"),
+    (["template", "{tmp}/broken.jinja"], USAGE, "--messages"),
+    (["pull", ""], FAILED, "empty"),
+    (["pull", "{tmp}"], FAILED, "directory"),
+    (["rm", ""], FAILED, "cairn list"),
+    (["show", "/dev/null"], FAILED, "/dev/null"),
+    (["help", "jump"], USAGE, "jump"),
+    (["jump", "--help"], USAGE, "jump"),
+    (["rnu", "smollm2"], USAGE, "did you mean run"),
+    (["run", "smollm2", "two", "words"], USAGE, "quotes"),
+    (["run", "smollm2", "hi", "--tmep", "1"], USAGE, "did you mean --temp"),
+    (["run", "smollm2", "hi", "--temp", "1", "--temp", "2"], USAGE, "more than once"),
+    (["run", "smollm2", "hi", "--temp"], USAGE, "needs a value"),
+    (["run", "smollm2", "hi", "--json=maybe"], USAGE, "takes no value"),
+    (["run", "smollm2", "hi", "--min-p", "2"], USAGE, "--min-p"),
+    (["run", "smollm2", "hi", "--seed", "-1"], USAGE, "--seed"),
+    (["run", "smollm2", "hi", "--stop", ""], USAGE, "--stop"),
+    (["run", "smollm2", "hi", "--repeat-penalty", "0"], USAGE, "--repeat-penalty"),
+    (["run", "smollm2", "hi", "--presence-penalty", "inf"], USAGE, "--presence-penalty"),
+    (["run", "smollm2", "hi", "--frequency-penalty", "11"], USAGE, "--frequency-penalty"),
+    (["show", "smollm2", "--context", "-1"], USAGE, "--context"),
+    (["logits", "smollm2", "--tokens", "1", "--out", ""], USAGE, "--out"),
+    (["logits", "smollm2", *ONE_TOKEN, "--chunk", "0"], USAGE, "--chunk"),
+    (["logits", "smollm2", *ONE_TOKEN, "--last", "-2"], USAGE, "--last"),
+    (["perplexity", "smollm2", "{tmp}/picture.gguf", "--context", "3"], USAGE, "--context"),
+    (["perplexity", "smollm2", "{tmp}/missing.txt"], FAILED, "missing.txt"),
+    (["bench", "smollm2", "--rounds", "0"], USAGE, "--rounds"),
+    (["bench", "smollm2", "-d", "-1"], USAGE, "-d"),
+    (["run", "smollm2", "@{tmp}/missing.txt"], FAILED, "missing.txt"),
+    (["run", "smollm2", "@{tmp}"], FAILED, "{tmp}"),
     (["template", "{tmp}/missing.jinja", "--messages", "{tmp}/missing.json"], FAILED, "missing"),
     (["jump"], USAGE, "jump"),
     (["run"], USAGE, "MODEL"),
@@ -121,6 +161,22 @@ def test_prompt_longer_than_context_is_refused(smollm2):
     assert done.stdout == b""
 
 
+@pytest.mark.parametrize("prompt", ["", " \n"])
+def test_empty_prompt_is_refused(smollm2, prompt):
+    done = smollm2("run", "smollm2", prompt)
+    assert done.returncode == FAILED
+    assert "prompt is empty" in one_sentence(done.stderr)
+    assert done.stdout == b""
+
+
+@pytest.mark.parametrize("name,word", [("none.jinja", "none.jinja"), ("empty.jinja", "template")])
+def test_template_that_makes_no_prompt_is_refused(smollm2, tmp_path, name, word):
+    (tmp_path / "empty.jinja").write_text("")
+    done = smollm2("run", "smollm2", "hi", "--chat-template", tmp_path / name)
+    assert done.returncode == FAILED
+    assert word in one_sentence(done.stderr)
+
+
 def test_token_outside_vocabulary_is_refused(smollm2, tmp_path):
     done = smollm2("logits", "smollm2", "--tokens", "49152", "--out", tmp_path / "x.npy")
     assert done.returncode == FAILED
@@ -133,6 +189,33 @@ def test_output_into_missing_folder_is_refused(smollm2, tmp_path):
     done = smollm2("logits", "smollm2", "--tokens", "1", "--out", out)
     assert done.returncode == FAILED
     assert "x.npy" in one_sentence(done.stderr)
+
+
+def test_device_as_output_stays_a_device(smollm2, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR)  # so that nothing waits
+    done = subprocess.Popen([str(PROGRAM), "logits", "smollm2", "--tokens", "1", "--out", pipe],
+                            env=smollm2.environment())
+    read = b""
+    while len(read) < 4 * 49152 + 128:
+        read += os.read(end, 1 << 16)
+    os.close(end)
+    assert done.wait(300) == 0
+    assert read.startswith(b"\x93NUMPY")
+    assert pipe.is_fifo()
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+
+
+@pytest.mark.parametrize("descriptor", [0, 1, 2])
+def test_closed_standard_descriptor_is_no_file_of_ours(cairn, tmp_path, descriptor):
+    """The first file that a program opens takes the place of a closed descriptor."""
+    model = tmp_path / "x.gguf"
+    model.write_bytes(FILES["architecture.gguf"])
+    done = subprocess.run(["bash", "-c", f'"{PROGRAM}" show {model} {descriptor}>&-'],
+                          capture_output=True, env=cairn.environment(), timeout=300)
+    assert done.returncode == (FAILED if descriptor == 1 else 0), done.stderr
+    assert model.read_bytes() == FILES["architecture.gguf"]
 
 
 def test_truncated_real_model_is_refused(smollm2, cairn, tmp_path):

@@ -38,6 +38,35 @@ def test_help_of_command(cairn, command):
     assert max(map(len, text.splitlines())) <= 100
 
 
+def names_in(text: str) -> set[str]:
+    """Options as they are written: --long-name, -x."""
+    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
+
+
+def test_documentation_names_the_options_that_the_program_has(cairn):
+    """In the section of their command, or among those that mean the same everywhere."""
+    sections = re.split(r"^## ", (ROOT / "docs/cli.md").read_text(), flags=re.MULTILINE)
+    shared = sections[0] + sections[1]
+    assert sections[1].startswith("Options that mean the same")
+    pages = {command: ok(cairn(command, "--help")) for command in COMMANDS}
+    documented = {}
+    for section in sections[2:]:
+        title = section.splitlines()[0]
+        for part in title.split(", "):
+            documented[part.split()[0]] = section + title
+    assert sorted(documented) == sorted(COMMANDS)
+    documented["chat"] += documented["run"]
+    for command, page in pages.items():
+        rows = [line for line in page.split("Examples:")[0].splitlines() if
+                re.match(r" {2,6}-", line)]
+        options = [names_in(re.split(r" {2,}", row.strip())[0]) for row in rows]
+        known = names_in(documented[command]) | names_in(shared) | {"--help"}
+        missing = [names for names in options if not names & known]
+        assert missing == [], f"docs/cli.md, section of {command}"
+    every = set.union(*(names_in(page) for page in pages.values()))
+    assert names_in(" ".join(sections)) - every == set(), "no command has these"
+
+
 def test_version(cairn):
     assert ok(cairn("--version")).startswith("cairn 0.")
 
@@ -95,6 +124,15 @@ def test_statistics_go_to_standard_error(smollm2):
 def test_run_as_json(smollm2):
     report = json.loads(ok(smollm2("run", "smollm2", "Hi", "-n", "3", "--json")))
     assert isinstance(report, dict) and report
+
+
+def test_json_of_every_command_is_one_document(smollm2):
+    text = ROOT / "tests/data/northanger.txt"
+    for command in (["list"], ["show", "smollm2"], ["show", "smollm2", "--program"],
+                    ["show", "smollm2", "--template"], ["doctor"], ["tokenize", "smollm2"],
+                    ["perplexity", "smollm2", "-", "--context", "16"]):
+        report = json.loads(ok(smollm2(*command, "--json", stdin=text.read_bytes()[:600])))
+        assert isinstance(report, dict) and report, command
 
 
 def test_chat_refuses_model_without_template(gemma3):
