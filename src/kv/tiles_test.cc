@@ -17,7 +17,8 @@ constexpr int kTile = kernels::kTilePositions;
 KvLayout TwoGroups() {
   return LayOut({{.heads = 2, .head_dim = 16, .window = 0},
                  {.heads = 1, .head_dim = 32, .window = 100},
-                 {.heads = 3, .head_dim = 16, .window = 0}});
+                 {.heads = 3, .head_dim = 16, .window = 0}},
+                kernels::KvFormat::kF16);
 }
 
 TEST(KvLayoutTest, LayersOfOneWindowShareATileOneAfterTheOther) {
