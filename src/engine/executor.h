@@ -2,7 +2,7 @@
 // Runs a fused program over the rows of a step, with every worker of a team.
 //
 // A step runs phase after phase; each phase is a number of units that workers claim one by one, and
-// ends with the team's barrier. How a step is cut into units changes no byte of its results.
+// ends when they are done. How a step is cut into units changes no byte of its results.
 // Threads: Run is called by one thread at a time. Owns: the arena and all scratch; a step allocates
 //   nothing.
 #pragma once

@@ -51,9 +51,7 @@ struct Executor::State {
   std::vector<RowBlock> sampled_blocks;  // of the sampled rows, up to kAttendRows
   std::vector<int> slice_of_row;
   std::vector<int> row_of_sampled;
-  std::vector<std::atomic<int>> failed;            // by slice: layer + 2, 0 for none
-  std::vector<std::atomic<std::int64_t>> tickets;  // by phase
-  std::atomic<int> cancel_phase{0};                // workers leave when they reach it
+  std::vector<std::atomic<int>> failed;  // by slice: layer + 2, 0 for none
 
   float* buffer(int index) const {
     return reinterpret_cast<float*>(arena.data() +

@@ -52,15 +52,13 @@ void Executor::Step::Prepare() {
     }
     s_.failed[static_cast<std::size_t>(i)].store(0, std::memory_order_relaxed);
   }
-  for (auto& ticket : s_.tickets) ticket.store(0, std::memory_order_relaxed);
-  s_.cancel_phase.store(INT_MAX, std::memory_order_relaxed);
 }
 
 // --- the walk -------------------------------------------------------------------------------
 
-void Executor::Step::Work(int worker) {
+void Executor::Step::Work(parallel::PhaseWalk& phases) {
   const kernels::FloatEnvironment environment;
-  Walk walk{worker, 0, s_.worker_scratch(worker)};
+  Walk walk{phases, s_.worker_scratch(phases.worker())};
   const int tables = static_cast<int>(s_.rotaries.size());
   const bool go =
       Phase(walk, static_cast<std::int64_t>(s_.token_blocks.size()), [&](std::int64_t i) {
@@ -102,11 +100,9 @@ bool Executor::Step::RunTail(Walk& walk) {
     for (std::size_t i = static_cast<std::size_t>(s_.tail) + 1; i < s_.fused.stages.size(); ++i) {
       if (!RunPrelude(walk, s_.fused.stages[i], rows, true)) return false;
     }
-    const bool go = Phase(walk, 0, [](std::int64_t) {});
-    if (walk.worker == 0 && go) {
-      sink_(row, rows.count, s_.buffer(s_.fused.logits), s_.stride(s_.fused.logits));
-    }
-    if (!Phase(walk, 0, [](std::int64_t) {})) return false;
+    const bool go = walk.phases.Solo(
+        [&] { sink_(row, rows.count, s_.buffer(s_.fused.logits), s_.stride(s_.fused.logits)); });
+    if (!go) return false;
   }
   return true;
 }
