@@ -67,7 +67,7 @@ class Llama:
 def serve(options) -> None:
     """llama.cpp in a process of its own: a line in asks for a measurement."""
     bench = SourceFileLoader("bench", str(ROOT / "scripts/bench")).load_module()
-    bench.PREFILL, bench.DEPTH, bench.DECODE = (DEPTH,), DEPTH, options.tokens
+    bench.DEPTH, bench.DECODE = DEPTH, options.tokens
     answers = bench.os.fdopen(bench.os.dup(1), "w")
     bench.os.dup2(2, 1)  # whatever a library prints must not mix with the answers
     bench.PREFILL = (DEPTH + options.tokens,)  # the context is as long as the longest prompt
@@ -109,6 +109,8 @@ def main() -> int:
             for name in programs if number % 2 == 0 else reversed(programs):
                 with load(count):
                     rates[name][count].append(programs[name].measure())
+                print(f"round {number + 1}, {count} busy loops: {name} "
+                      f"{rates[name][count][-1]:.1f}", file=sys.stderr, flush=True)
     for name, by_load in rates.items():
         alone = statistics.median(by_load[loads[0]])
         for count, values in by_load.items():

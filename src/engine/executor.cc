@@ -100,6 +100,12 @@ Result<std::unique_ptr<Executor>> Executor::Create(
   return std::unique_ptr<Executor>(new Executor(std::move(state)));
 }
 
+void Executor::Observe(StepObserver* observer) {
+  state_->recorder = observer == nullptr
+                         ? nullptr
+                         : std::make_unique<PhaseRecorder>(*observer, state_->team.size());
+}
+
 std::size_t Executor::buffer_bytes() const {
   return state_->arena.size() + state_->angles.size() + state_->states.size() +
          state_->scratch.size();
@@ -109,8 +115,12 @@ Result<void> Executor::Run(const StepInput& input, const LogitRowsSink& sink,
                            std::stop_token stop) {
   Step step(*state_, input, sink);
   step.Prepare();
+  PhaseRecorder* recorder = state_->recorder.get();
+  if (recorder != nullptr) recorder->BeginStep();
   const auto work = [&](parallel::PhaseWalk& phases) { step.Work(phases); };
-  if (!state_->team.RunPhases(work, stop)) {
+  const bool done = state_->team.RunPhases(work, stop);
+  if (recorder != nullptr) recorder->EndStep(state_->program, state_->layout.format, input.slices);
+  if (!done) {
     return Fail(ErrorCode::kCancelled, "the step was cancelled");
   }
   for (std::size_t i = 0; i < input.slices.size(); ++i) {

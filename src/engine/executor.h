@@ -26,6 +26,8 @@
 
 namespace cairn::engine {
 
+class StepObserver;
+
 // Rows of one sequence in a step.
 struct SequenceSlice {
   const kv::SequenceTiles* tiles = nullptr;
@@ -59,6 +61,8 @@ class Executor {
       const program::Program& program, const model::Weights& weights,
       const kernels::Kernels& kernels, const kv::KvLayout& layout, parallel::WorkerTeam& team,
       const program::StepShape& shape, std::int64_t context);
+  // From now on every step is recorded (engine/trace.h); null: no longer. Between steps only.
+  void Observe(StepObserver* observer);
   ~Executor();
 
   // Requires rows and samples within the shape, tiles that reach to each slice's last row, and

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/executor.h"
+#include "engine/trace.h"
 
 namespace cairn::engine {
 
@@ -45,6 +46,8 @@ struct Executor::State {
   AlignedBuffer states;                    // of split attention
   AlignedBuffer scratch;                   // per worker
   std::size_t scratch_floats = 0;          // per worker, a multiple of 16
+
+  std::unique_ptr<PhaseRecorder> recorder;  // null: nobody looks
 
   std::vector<RowBlock> token_blocks;    // of all rows, up to a tile
   std::vector<RowBlock> attend_blocks;   // of all rows, up to kAttendRows

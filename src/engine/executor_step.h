@@ -23,6 +23,7 @@ class Executor::Step {
   struct Walk {
     parallel::PhaseWalk& phases;
     float* scratch = nullptr;
+    const program::Stage* stage = nullptr;  // for the record
   };
   // Rows that a stage works on: [first, first + count) of the tokens or of the sampled rows.
   struct RowRange {
@@ -34,10 +35,16 @@ class Executor::Step {
   // Runs unit(i) for i < count, shared with the other workers, until all are done. False: leave and
   // touch nothing of the step.
   template <typename F>
-  bool Phase(Walk& walk, std::int64_t count, F&& unit);
+  bool Phase(Walk& walk, program::StagePart part, std::int64_t count, F&& unit) {
+    return PhaseOf(true, walk, part, count, unit);
+  }
+  // The same where only those work for whom it is `mine`.
+  template <typename F>
+  bool PhaseOf(bool mine, Walk& walk, program::StagePart part, std::int64_t count, F&& unit);
 
   bool RunStage(Walk& walk, const program::Stage& stage);
   bool RunTail(Walk& walk);
+  bool HandOut(Walk& walk, int row, int rows);
   bool RunPrelude(Walk& walk, const program::Stage& stage, RowRange rows, bool in_tail);
   bool RunMatmul(Walk& walk, const program::Stage& stage, RowRange rows, bool in_tail);
   bool RunAttend(Walk& walk, const program::Stage& stage);
@@ -70,8 +77,25 @@ class Executor::Step {
 };
 
 template <typename F>
-bool Executor::Step::Phase(Walk& walk, std::int64_t count, F&& unit) {
-  return walk.phases.Phase(count, unit);
+bool Executor::Step::PhaseOf(bool mine, Walk& walk, program::StagePart part, std::int64_t count,
+                             F&& unit) {
+  if (s_.recorder == nullptr) {
+    if (mine) walk.phases.Share(count, unit);
+    return walk.phases.Meet();
+  }
+  const int worker = walk.phases.worker();
+  int units = 0;
+  s_.recorder->Begin(worker, walk.stage, part);
+  if (mine) {
+    walk.phases.Share(count, [&](std::int64_t i) {
+      unit(i);
+      ++units;
+    });
+  }
+  s_.recorder->BeginWaiting(worker, units);
+  const bool go = walk.phases.Meet();
+  if (go) s_.recorder->End(worker);
+  return go;
 }
 
 }  // namespace cairn::engine

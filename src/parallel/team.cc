@@ -77,21 +77,6 @@ bool PhaseWalk::WaitForPhase() {
 
 // --- the team -------------------------------------------------------------------------------
 
-struct WorkerTeam::Pin {
-  explicit Pin(int cpu) : thread(pthread_self()) {
-    pthread_getaffinity_np(thread, sizeof(before), &before);
-    const cpu_set_t only = OnlyCpu(cpu);
-    pthread_setaffinity_np(thread, sizeof(only), &only);
-  }
-  ~Pin() {
-    if (pthread_equal(thread, pthread_self()) != 0) {
-      pthread_setaffinity_np(thread, sizeof(before), &before);
-    }
-  }
-  pthread_t thread;
-  cpu_set_t before{};
-};
-
 WorkerTeam::WorkerTeam(int workers, bool pinned)
     : statuses_(static_cast<std::size_t>(workers)), barrier_(workers) {
   CAIRN_CHECK(workers >= 1 && workers <= kMostWorkers);
@@ -101,7 +86,6 @@ WorkerTeam::WorkerTeam(int workers, bool pinned)
     const int core = cores.empty() ? -1 : cores[static_cast<std::size_t>(w) % cores.size()];
     threads_.emplace_back([this, w, core] { Loop(w, core); });
   }
-  if (!cores.empty()) pin_ = std::make_unique<Pin>(cores[0]);
 }
 
 WorkerTeam::~WorkerTeam() {

@@ -17,7 +17,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -102,7 +101,8 @@ class PhaseWalk {
 class WorkerTeam {
  public:
   // 1 to kMostWorkers workers, the caller of Run included. Pinned: worker w stays on the w-th of
-  // the usable cores (UsableTopology), the constructing thread on the first until the team ends.
+  // the usable cores (UsableTopology). The caller's thread is left alone: it belongs to others, and
+  // finds the first core free.
   explicit WorkerTeam(int workers, bool pinned = false);
   ~WorkerTeam();
   WorkerTeam(const WorkerTeam&) = delete;
@@ -142,8 +142,6 @@ class WorkerTeam {
   alignas(64) WaitWord generation_;  // counts jobs; workers wait for the next
   Job job_;
   SpinTime spin_;  // the caller's
-  struct Pin;
-  std::unique_ptr<Pin> pin_;  // of the constructing thread
 };
 
 template <typename F>
