@@ -8,12 +8,14 @@
 #include <chrono>
 #include <functional>
 
+#include "apps/by_stage.h"
 #include "apps/command.h"
 #include "apps/load_cost.h"
 #include "apps/open.h"
 #include "apps/options.h"
 #include "apps/peaks.h"
 #include "apps/text.h"
+#include "apps/trace_file.h"
 
 namespace cairn::apps {
 namespace {
@@ -27,7 +29,10 @@ struct BenchOptions {
   std::int64_t rounds = 5;
   int threads = 0;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
+  bool pinned = false;
   bool json = false;
+  bool by_stage = false;
+  std::string trace;
 };
 
 // One line of the report: how to run it once, and what came out.
@@ -141,13 +146,14 @@ std::vector<Case> Cases(const BenchOptions& o) {
 
 // Rounds go over all cases one after the other, so that a busy moment hits every case.
 Result<void> Measure(std::vector<Case>& cases, const BenchOptions& o, engine::Engine& engine,
-                     Console& console) {
+                     ByStage& by_stage, Console& console) {
   std::vector<Bench> benches;
   for (std::size_t i = 0; i < cases.size(); ++i) benches.emplace_back(engine);
   for (std::int64_t round = 0; round <= o.rounds; ++round) {
     for (std::size_t i = 0; i < cases.size(); ++i) {
       Case& c = cases[i];
       console.Progress(fmt::format("round {} of {}: {} {}", round, o.rounds, c.name, c.tokens));
+      if (round > 0) by_stage.Count(i);
       const double rate =
           OR_RETURN(c.name == "prefill" ? benches[i].Prefill(c) : benches[i].Decode(c));
       if (round > 0) c.rates.push_back(rate);  // the first one warms up
@@ -181,26 +187,29 @@ std::string ShareOf(const Case& c, double rate, const Peaks& peaks, const engine
 }
 
 void Print(const std::vector<Case>& cases, const Peaks& peaks, const LoadCost& load,
-           const engine::Engine& engine, Console& console) {
+           const engine::Engine& engine, const ByStage* by_stage, Console& console) {
   console.Write(fmt::format("{} | {} | {} threads | KV {} | reads {:.1f} GB/s | int8 {:.2f} TOPS\n",
                             engine.model().path(), kernels::IsaName(engine.isa()), engine.threads(),
                             kernels::KvFormatName(engine.kv_format()), peaks.bandwidth_gb_s,
                             peaks.int8_tops));
   console.Write(Line(load) + "\n");
-  for (const Case& c : cases) {
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const Case& c = cases[i];
     const Spread spread = SpreadOf(c.rates);
     const std::string what = c.name == "prefill" ? fmt::format("prefill {:6} tokens", c.tokens)
                                                  : fmt::format("decode  {:6} tokens x {} after {}",
                                                                c.tokens, c.batch, c.depth);
     console.Write(fmt::format("{:36} {:9.1f} tokens/s  [{:.1f} {:.1f}]  {}\n", what, spread.median,
                               spread.least, spread.most, ShareOf(c, spread.median, peaks, engine)));
+    if (by_stage != nullptr) console.Write(by_stage->Table(i, peaks));
   }
 }
 
 boost::json::value ToValue(const std::vector<Case>& cases, const Peaks& peaks, const LoadCost& load,
-                           const engine::Engine& engine) {
+                           const engine::Engine& engine, const ByStage* by_stage) {
   boost::json::array results;
-  for (const Case& c : cases) {
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const Case& c = cases[i];
     const Spread spread = SpreadOf(c.rates);
     results.push_back(boost::json::object{
         {"name", c.name},
@@ -210,6 +219,7 @@ boost::json::value ToValue(const std::vector<Case>& cases, const Peaks& peaks, c
         {"rounds", c.rates.size()},
         {"tokens_per_s",
          {{"median", spread.median}, {"min", spread.least}, {"max", spread.most}}}});
+    if (by_stage != nullptr) results.back().as_object()["stages"] = by_stage->ToValue(i);
   }
   return boost::json::object{{"bandwidth_gb_s", peaks.bandwidth_gb_s},
                              {"int8_tops", peaks.int8_tops},
@@ -230,12 +240,16 @@ Result<void> Run(const BenchOptions& o, Console& console) {
     batch = std::max(batch, c.batch);
   }
   const kernels::Kernels& kernels = kernels::KernelsFor(OR_RETURN(ChosenIsa()));
+  ByStage by_stage(cases.size());
+  const auto trace = OR_RETURN(TraceFile::Create(o.trace));
   const auto started = std::chrono::steady_clock::now();
   auto opened = OpenEngine(o.model,
                            {.threads = o.threads,
                             .kv = o.kv,
                             .context = context,
-                            .step_sequences = static_cast<int>(batch)},
+                            .step_sequences = static_cast<int>(batch),
+                            .pinned = o.pinned,
+                            .observer = o.by_stage ? &by_stage : trace->observer()},
                            console);
   if (!opened && opened.error().code == ErrorCode::kLimit) {
     return std::unexpected(std::move(opened).error().Within("-p, or -d and -n together"));
@@ -247,11 +261,13 @@ Result<void> Run(const BenchOptions& o, Console& console) {
     parallel::WorkerTeam team(engine->threads());
     peaks = OR_RETURN(MeasurePeaks(kernels, team));
   }
-  OR_RETURN(Measure(cases, o, *engine, console));
+  OR_RETURN(Measure(cases, o, *engine, by_stage, console));
+  OR_RETURN(trace->Finish(console));
+  const ByStage* stages = o.by_stage ? &by_stage : nullptr;
   if (o.json) {
-    console.WriteJson(ToValue(cases, peaks, load, *engine));
+    console.WriteJson(ToValue(cases, peaks, load, *engine, stages));
   } else {
-    Print(cases, peaks, load, *engine, console);
+    Print(cases, peaks, load, *engine, stages, console);
   }
   return {};
 }
@@ -278,7 +294,13 @@ void AddBench(CLI::App& app, Chosen& chosen) {
   add("--rounds", o->rounds, "Rounds measured, after one that warms up", "N", WholeNumber(1, 1000));
   AddJson(*command, o->json);
   AddKv(*command, o->kv);
+  CLI::Option* trace = AddTrace(*command, o->trace);
+  command
+      ->add_flag("--by-stage", o->by_stage,
+                 "Time, bytes and operations of each stage; the rates above it suffer a little")
+      ->excludes(trace);
   AddThreads(*command, o->threads);
+  AddPin(*command, o->pinned);
   OnChosen(*command, chosen, o, Run);
 }
 

@@ -13,8 +13,12 @@ Result<void> Chat(const std::string& model, const AnswerOptions& options, bool s
   // A pull comes before Interrupts, whose signal mask its processes would inherit.
   const std::string path = OR_RETURN(FindModel(model, console));
   Interrupts interrupts;
-  const auto engine = OR_RETURN(OpenEngine(
-      path, {.threads = options.threads, .kv = options.kv, .context = options.context}, console));
+  const auto engine = OR_RETURN(OpenEngine(path,
+                                           {.threads = options.threads,
+                                            .kv = options.kv,
+                                            .context = options.context,
+                                            .pinned = options.pinned},
+                                           console));
   PromptMaker prompts = OR_RETURN(PromptMaker::Create(engine->model(), options.chat_template));
   engine::Sequence sequence = OR_RETURN(engine->NewSequence());
   const model::Store store = OR_RETURN(OpenStore());

@@ -6,11 +6,14 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <cstdlib>
 #include <fstream>
+#include <numeric>
 #include <thread>
+#include <vector>
 
 #include "apps/command.h"
 #include "apps/open.h"
@@ -68,7 +71,9 @@ Finding Machine() {
 
 Finding Cores() {
   const int usable = parallel::UsableCores();
-  const int all = static_cast<int>(std::thread::hardware_concurrency());
+  std::vector<int> processors(std::max(1u, std::thread::hardware_concurrency()));
+  std::iota(processors.begin(), processors.end(), 0);
+  const int all = static_cast<int>(parallel::ReadTopology("", processors).cores.size());
   Finding finding{"cores", State::kGood, fmt::format("{} usable of {}", usable, all), ""};
   if (usable < all) {
     finding.state = State::kHint;

@@ -89,7 +89,9 @@ Result<std::unique_ptr<engine::Engine>> OpenEngine(const std::string& name, cons
                                                    .kv = wish.kv,
                                                    .context = wish.context,
                                                    .step_rows = wish.step_rows,
-                                                   .step_sequences = wish.step_sequences});
+                                                   .step_sequences = wish.step_sequences,
+                                                   .pinned = wish.pinned,
+                                                   .observer = wish.observer});
 }
 
 }  // namespace cairn::apps

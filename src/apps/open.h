@@ -55,6 +55,8 @@ struct EngineWish {
   std::int64_t context = 0;
   int step_rows = 512;
   int step_sequences = 1;
+  bool pinned = false;
+  engine::StepObserver* observer = nullptr;  // outlives the engine
 };
 [[nodiscard]] Result<std::unique_ptr<engine::Engine>> OpenEngine(const std::string& name,
                                                                  const EngineWish& wish,

@@ -104,7 +104,9 @@ CLI::Option* AddModel(CLI::App& command, std::string& model) {
 }
 
 CLI::Option* AddThreads(CLI::App& command, int& threads) {
-  return command.add_option("-t,--threads", threads, "Worker threads (default: every usable core)")
+  return command
+      .add_option("-t,--threads", threads,
+                  "Worker threads (default: the physical cores it may use)")
       ->type_name("N")
       ->check(WholeNumber(1, 256))
       ->group(kMachine);
@@ -122,6 +124,13 @@ CLI::Option* AddKv(CLI::App& command, kernels::KvFormat& kv) {
         if (kernels::KvFormatOfName(name)) return {};
         return fmt::format("expected f32, f16 or q8, got {}", Quoted(name));
       }))
+      ->group(kMachine);
+}
+
+CLI::Option* AddPin(CLI::App& command, bool& pinned) {
+  return command
+      .add_flag("--pin", pinned,
+                "Keep each worker thread on a core of its own; for a machine with no other work")
       ->group(kMachine);
 }
 
@@ -180,6 +189,7 @@ void AddAnswerOptions(CLI::App& command, AnswerOptions& o) {
              "Tokens a conversation may hold (default: what the model has and memory fits)");
   AddKv(command, o.kv);
   AddThreads(command, o.threads);
+  AddPin(command, o.pinned);
 }
 
 }  // namespace cairn::apps

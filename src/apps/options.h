@@ -32,6 +32,7 @@ std::vector<std::int64_t> ParseWholeNumbers(const std::string& text);
 CLI::Option* AddModel(CLI::App& command, std::string& model);
 CLI::Option* AddThreads(CLI::App& command, int& threads);
 CLI::Option* AddKv(CLI::App& command, kernels::KvFormat& kv);
+CLI::Option* AddPin(CLI::App& command, bool& pinned);
 CLI::Option* AddContext(CLI::App& command, std::int64_t& context, const char* help);
 CLI::Option* AddJson(CLI::App& command, bool& json);
 
@@ -45,6 +46,7 @@ struct AnswerOptions {
   std::int64_t context = 0;  // 0: what the model has and the machine fits
   int threads = 0;           // 0: all usable cores
   kernels::KvFormat kv = kernels::KvFormat::kF16;
+  bool pinned = false;  // each worker on a core of its own
 };
 void AddAnswerOptions(CLI::App& command, AnswerOptions& options);
 

@@ -13,6 +13,7 @@
 #include "apps/open.h"
 #include "apps/options.h"
 #include "apps/text.h"
+#include "apps/trace_file.h"
 #include "kernels/kernels.h"
 
 namespace cairn::apps {
@@ -24,6 +25,8 @@ struct PerplexityOptions {
   std::int64_t context = 512;
   int threads = 0;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
+  bool pinned = false;
+  std::string trace;
   bool json = false;
 };
 
@@ -82,8 +85,14 @@ Result<void> ScoreWindow(engine::Engine& engine, engine::Sequence& sequence,
 
 Result<void> Perplexity(const PerplexityOptions& o, Console& console) {
   const std::string text = OR_RETURN(o.file == "-" ? ReadStandardInput() : ReadTextFile(o.file));
-  const auto engine = OR_RETURN(
-      OpenEngine(o.model, {.threads = o.threads, .kv = o.kv, .context = o.context}, console));
+  const auto trace = OR_RETURN(TraceFile::Create(o.trace));
+  const auto engine = OR_RETURN(OpenEngine(o.model,
+                                           {.threads = o.threads,
+                                            .kv = o.kv,
+                                            .context = o.context,
+                                            .pinned = o.pinned,
+                                            .observer = trace->observer()},
+                                           console));
   const auto tokens = OR_RETURN(engine->model().tokenizer().Encode(text, true));
   const auto window = static_cast<std::size_t>(o.context);
   if (tokens.size() < 2 * window) {
@@ -103,6 +112,7 @@ Result<void> Perplexity(const PerplexityOptions& o, Console& console) {
         fmt::format("window {} of {}: perplexity {:.4f}", w + 1, windows, scorer.perplexity()));
   }
   console.EndProgress();
+  OR_RETURN(trace->Finish(console));
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (o.json) {
@@ -137,7 +147,9 @@ void AddPerplexity(CLI::App& app, Chosen& chosen) {
       ->capture_default_str()
       ->check(WholeNumber(4, kMostContextTokens));
   AddKv(*command, o->kv);
+  AddTrace(*command, o->trace);
   AddThreads(*command, o->threads);
+  AddPin(*command, o->pinned);
   OnChosen(*command, chosen, o, Perplexity);
 }
 

@@ -14,6 +14,7 @@
 #include "apps/options.h"
 #include "apps/prompt.h"
 #include "apps/text.h"
+#include "apps/trace_file.h"
 
 namespace cairn::apps {
 namespace {
@@ -24,6 +25,7 @@ struct RunOptions {
   bool raw = false;
   bool json = false;
   bool verbose = false;
+  std::string trace;
   AnswerOptions answer;
 };
 
@@ -63,9 +65,14 @@ Result<void> Answer(const RunOptions& o, const std::string& text, Console& conso
   // A pull comes before Interrupts, whose signal mask its processes would inherit.
   const std::string path = OR_RETURN(FindModel(o.model, console));
   Interrupts interrupts;
-  const auto engine = OR_RETURN(OpenEngine(
-      path, {.threads = o.answer.threads, .kv = o.answer.kv, .context = o.answer.context},
-      console));
+  const auto trace = OR_RETURN(TraceFile::Create(o.trace));
+  const auto engine = OR_RETURN(OpenEngine(path,
+                                           {.threads = o.answer.threads,
+                                            .kv = o.answer.kv,
+                                            .context = o.answer.context,
+                                            .pinned = o.answer.pinned,
+                                            .observer = trace->observer()},
+                                           console));
   const auto prompt = OR_RETURN(EncodePrompt(engine->model(), text, o));
   engine::Sequence sequence = OR_RETURN(engine->NewSequence());
   const std::stop_token stop = interrupts.BeginAnswer();
@@ -82,6 +89,7 @@ Result<void> Answer(const RunOptions& o, const std::string& text, Console& conso
     console.Write("\n");
   }
   if (const std::string cut = CutNotice(answer, *engine); !cut.empty()) console.Note(cut);
+  OR_RETURN(trace->Finish(console));
   if (o.verbose) console.WriteError(Statistics(answer, *engine, o.answer.sampling.seed));
   if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "stopped by Ctrl-C");
   return {};
@@ -117,6 +125,7 @@ void AddRun(CLI::App& app, Chosen& chosen) {
   command->add_flag("--raw", o->raw, "Continue the prompt as it is: no chat template");
   AddJson(*command, o->json);
   command->add_flag("-v,--verbose", o->verbose, "Statistics on standard error afterwards");
+  AddTrace(*command, o->trace);
   AddAnswerOptions(*command, o->answer);
   OnChosen(*command, chosen, o, Run);
 }

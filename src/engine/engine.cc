@@ -79,6 +79,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const model::Mode
   state->executor =
       OR_RETURN(Executor::Create(state->model->program(), state->model->weights(), state->kernels,
                                  state->memory.layout(), state->team, shape, context));
+  if (options.observer != nullptr) state->executor->Observe(options.observer);
   return std::unique_ptr<Engine>(new Engine(std::move(state)));
 }
 

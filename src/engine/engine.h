@@ -31,6 +31,8 @@
 
 namespace cairn::engine {
 
+class StepObserver;
+
 struct EngineOptions {
   int threads = 0;                  // 0: the physical cores this process may use; at most 256
   std::optional<kernels::Isa> isa;  // absent: the best the machine has
@@ -42,6 +44,8 @@ struct EngineOptions {
   int step_rows = 512;      // most rows of one step: the prefill chunk, 1 to 65,536
   int step_sequences = 64;  // most sequences of one step, 1 to 65,536
   std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();  // for an Answer's seconds
+  bool pinned = false;               // each worker stays on a core of its own (parallel/team.h)
+  StepObserver* observer = nullptr;  // sees every step (engine/trace.h); outlives the engine
 };
 
 // One conversation's tokens and their KV. Made by Engine::NewSequence.

@@ -23,7 +23,7 @@ struct Engine::State {
       : model(std::move(model_in)),
         options(options_in),
         context(context_in),
-        team(threads),
+        team(threads, options_in.pinned),
         kernels(kernels_in),
         memory(std::move(layout)) {}
 

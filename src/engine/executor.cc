@@ -97,11 +97,13 @@ Result<std::unique_ptr<Executor>> Executor::Create(
   state->slice_of_row.resize(static_cast<std::size_t>(shape.tokens));
   state->row_of_sampled.resize(static_cast<std::size_t>(shape.sampled));
   state->failed = std::vector<std::atomic<int>>(static_cast<std::size_t>(shape.tokens));
-  const auto slices = static_cast<std::size_t>(DivideUp(shape.sampled, shape.logit_rows)) + 1;
-  state->tickets = std::vector<std::atomic<std::int64_t>>(
-      4 * state->fused.stages.size() +
-      slices * 4 * (state->fused.stages.size() - static_cast<std::size_t>(state->tail)) + 4);
   return std::unique_ptr<Executor>(new Executor(std::move(state)));
+}
+
+void Executor::Observe(StepObserver* observer) {
+  state_->recorder = observer == nullptr
+                         ? nullptr
+                         : std::make_unique<PhaseRecorder>(*observer, state_->team.size());
 }
 
 std::size_t Executor::buffer_bytes() const {
@@ -111,10 +113,16 @@ std::size_t Executor::buffer_bytes() const {
 
 Result<void> Executor::Run(const StepInput& input, const LogitRowsSink& sink,
                            std::stop_token stop) {
-  Step step(*state_, input, sink, stop);
+  Step step(*state_, input, sink);
   step.Prepare();
-  state_->team.Run([&](int worker) { step.Work(worker); });
-  if (step.cancelled()) return Fail(ErrorCode::kCancelled, "the step was cancelled");
+  PhaseRecorder* recorder = state_->recorder.get();
+  if (recorder != nullptr) recorder->BeginStep();
+  const auto work = [&](parallel::PhaseWalk& phases) { step.Work(phases); };
+  const bool done = state_->team.RunPhases(work, stop);
+  if (recorder != nullptr) recorder->EndStep(state_->program, state_->layout.format, input.slices);
+  if (!done) {
+    return Fail(ErrorCode::kCancelled, "the step was cancelled");
+  }
   for (std::size_t i = 0; i < input.slices.size(); ++i) {
     const int failed = state_->failed[i].load(std::memory_order_relaxed);
     input.slices[i].failed_layer = failed == 0 ? SequenceSlice::kNotFailed : failed - 2;

@@ -2,7 +2,7 @@
 // Runs a fused program over the rows of a step, with every worker of a team.
 //
 // A step runs phase after phase; each phase is a number of units that workers claim one by one, and
-// ends with the team's barrier. How a step is cut into units changes no byte of its results.
+// ends when they are done. How a step is cut into units changes no byte of its results.
 // Threads: Run is called by one thread at a time. Owns: the arena and all scratch; a step allocates
 //   nothing.
 #pragma once
@@ -25,6 +25,8 @@
 #include "program/stages.h"
 
 namespace cairn::engine {
+
+class StepObserver;
 
 // Rows of one sequence in a step.
 struct SequenceSlice {
@@ -59,6 +61,8 @@ class Executor {
       const program::Program& program, const model::Weights& weights,
       const kernels::Kernels& kernels, const kv::KvLayout& layout, parallel::WorkerTeam& team,
       const program::StepShape& shape, std::int64_t context);
+  // From now on every step is recorded (engine/trace.h); null: no longer. Between steps only.
+  void Observe(StepObserver* observer);
   ~Executor();
 
   // Requires rows and samples within the shape, tiles that reach to each slice's last row, and

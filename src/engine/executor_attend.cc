@@ -11,6 +11,7 @@ namespace cairn::engine {
 
 using program::AttendBody;
 using program::Rows;
+using program::StagePart;
 
 kernels::AttendView Executor::Step::ViewOf(const AttendBody& body, const RowBlock& block) const {
   const SequenceSlice& slice = input_.slices[static_cast<std::size_t>(block.slice)];
@@ -61,13 +62,14 @@ void Executor::Step::HeadUnit(const AttendBody& body, const RowBlock& block, int
 }
 
 bool Executor::Step::RunAttend(Walk& walk, const program::Stage& stage) {
+  walk.stage = &stage;
   const AttendBody& body = *stage.attend();
   const int heads = body.kv.heads;
   const bool sampled = stage.rows == Rows::kSampled;
   const std::vector<RowBlock>& blocks = sampled ? s_.sampled_blocks : s_.attend_blocks;
   const auto stores = static_cast<std::int64_t>(s_.token_blocks.size()) * heads;
   const auto query_units = static_cast<std::int64_t>(blocks.size()) * heads;
-  const bool go = Phase(walk, stores + query_units, [&](std::int64_t i) {
+  const bool go = Phase(walk, StagePart::kHeads, stores + query_units, [&](std::int64_t i) {
     const bool queries = i >= stores;
     const std::int64_t at = queries ? i - stores : i;
     const RowBlock& block = queries ? blocks[static_cast<std::size_t>(at / heads)]
@@ -77,7 +79,7 @@ bool Executor::Step::RunAttend(Walk& walk, const program::Stage& stage) {
   if (!go) return false;
   if (query_units == 0) return true;
   if (AllRows(stage.rows).count <= kMostSplitRows) return SplitAttend(walk, body, blocks);
-  return Phase(walk, query_units, [&](std::int64_t i) {
+  return Phase(walk, StagePart::kAttend, query_units, [&](std::int64_t i) {
     const RowBlock& block = blocks[static_cast<std::size_t>(i / heads)];
     s_.kernels.attend(ViewOf(body, block), static_cast<int>(i % heads), 0, block.rows,
                       walk.scratch);
@@ -112,27 +114,31 @@ bool Executor::Step::SplitAttend(Walk& walk, const AttendBody& body,
     return reinterpret_cast<float*>(s_.states.data()) +
            (static_cast<std::ptrdiff_t>(row) * heads + head) * most * stride;
   };
-  const bool go = Phase(walk, static_cast<std::int64_t>(count) * heads * most, [&](std::int64_t i) {
-    const int part = static_cast<int>(i % most);
-    const int head = static_cast<int>(i / most % heads);
-    const int index = static_cast<int>(i / most / heads);
-    const Row& row = rows[index];
-    if (row.parts.first + part > row.parts.last) return;
-    s_.kernels.attend_part(ViewOf(body, *row.block), head, row.row, row.parts.first + part,
-                           states_of(index, head) + part * stride, walk.scratch);
-  });
+  const bool go = Phase(walk, StagePart::kAttend, static_cast<std::int64_t>(count) * heads * most,
+                        [&](std::int64_t i) {
+                          const int part = static_cast<int>(i % most);
+                          const int head = static_cast<int>(i / most % heads);
+                          const int index = static_cast<int>(i / most / heads);
+                          const Row& row = rows[index];
+                          if (row.parts.first + part > row.parts.last) return;
+                          s_.kernels.attend_part(
+                              ViewOf(body, *row.block), head, row.row, row.parts.first + part,
+                              states_of(index, head) + part * stride, walk.scratch);
+                        });
   if (!go) return false;
-  return Phase(walk, static_cast<std::int64_t>(count) * heads, [&](std::int64_t i) {
-    const int head = static_cast<int>(i % heads);
-    const int index = static_cast<int>(i / heads);
-    const Row& row = rows[index];
-    const kernels::AttendView view = ViewOf(body, *row.block);
-    for (int g = 0; g < group; ++g) {
-      s_.kernels.merge_parts(
-          states_of(index, head) + g * kernels::PartStride(d), row.parts.last - row.parts.first + 1,
-          stride, d, view.out.row(row.row) + static_cast<std::ptrdiff_t>(head * group + g) * d);
-    }
-  });
+  return Phase(walk, StagePart::kMerge, static_cast<std::int64_t>(count) * heads,
+               [&](std::int64_t i) {
+                 const int head = static_cast<int>(i % heads);
+                 const int index = static_cast<int>(i / heads);
+                 const Row& row = rows[index];
+                 const kernels::AttendView view = ViewOf(body, *row.block);
+                 for (int g = 0; g < group; ++g) {
+                   s_.kernels.merge_parts(
+                       states_of(index, head) + g * kernels::PartStride(d),
+                       row.parts.last - row.parts.first + 1, stride, d,
+                       view.out.row(row.row) + static_cast<std::ptrdiff_t>(head * group + g) * d);
+                 }
+               });
 }
 
 }  // namespace cairn::engine

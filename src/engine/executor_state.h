@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/executor.h"
+#include "engine/trace.h"
 
 namespace cairn::engine {
 
@@ -46,14 +47,14 @@ struct Executor::State {
   AlignedBuffer scratch;                   // per worker
   std::size_t scratch_floats = 0;          // per worker, a multiple of 16
 
+  std::unique_ptr<PhaseRecorder> recorder;  // null: nobody looks
+
   std::vector<RowBlock> token_blocks;    // of all rows, up to a tile
   std::vector<RowBlock> attend_blocks;   // of all rows, up to kAttendRows
   std::vector<RowBlock> sampled_blocks;  // of the sampled rows, up to kAttendRows
   std::vector<int> slice_of_row;
   std::vector<int> row_of_sampled;
-  std::vector<std::atomic<int>> failed;            // by slice: layer + 2, 0 for none
-  std::vector<std::atomic<std::int64_t>> tickets;  // by phase
-  std::atomic<int> cancel_phase{0};                // workers leave when they reach it
+  std::vector<std::atomic<int>> failed;  // by slice: layer + 2, 0 for none
 
   float* buffer(int index) const {
     return reinterpret_cast<float*>(arena.data() +

@@ -12,6 +12,7 @@ using kernels::ActivationKind;
 using program::Epilogue;
 using program::OpKind;
 using program::Rows;
+using program::StagePart;
 
 // --- before the workers ---------------------------------------------------------------------
 
@@ -52,27 +53,25 @@ void Executor::Step::Prepare() {
     }
     s_.failed[static_cast<std::size_t>(i)].store(0, std::memory_order_relaxed);
   }
-  for (auto& ticket : s_.tickets) ticket.store(0, std::memory_order_relaxed);
-  s_.cancel_phase.store(INT_MAX, std::memory_order_relaxed);
 }
 
 // --- the walk -------------------------------------------------------------------------------
 
-void Executor::Step::Work(int worker) {
+void Executor::Step::Work(parallel::PhaseWalk& phases) {
   const kernels::FloatEnvironment environment;
-  Walk walk{worker, 0, s_.worker_scratch(worker)};
+  Walk walk{phases, s_.worker_scratch(phases.worker())};
   const int tables = static_cast<int>(s_.rotaries.size());
-  const bool go =
-      Phase(walk, static_cast<std::int64_t>(s_.token_blocks.size()), [&](std::int64_t i) {
-        const RowBlock& block = s_.token_blocks[static_cast<std::size_t>(i)];
-        for (int table = 0; table < tables; ++table) {
-          for (int row = 0; row < block.rows; ++row) {
-            float* angle = s_.angle(table, block.row + row);
-            s_.rotaries[static_cast<std::size_t>(table)].Fill(block.position + row, angle,
-                                                              angle + s_.pairs(table));
-          }
-        }
-      });
+  const bool go = Phase(walk, StagePart::kAngles, static_cast<std::int64_t>(s_.token_blocks.size()),
+                        [&](std::int64_t i) {
+                          const RowBlock& block = s_.token_blocks[static_cast<std::size_t>(i)];
+                          for (int table = 0; table < tables; ++table) {
+                            for (int row = 0; row < block.rows; ++row) {
+                              float* angle = s_.angle(table, block.row + row);
+                              s_.rotaries[static_cast<std::size_t>(table)].Fill(
+                                  block.position + row, angle, angle + s_.pairs(table));
+                            }
+                          }
+                        });
   if (!go) return;
   for (int i = 0; i < s_.tail; ++i) {
     if (!RunStage(walk, s_.fused.stages[static_cast<std::size_t>(i)])) return;
@@ -102,13 +101,17 @@ bool Executor::Step::RunTail(Walk& walk) {
     for (std::size_t i = static_cast<std::size_t>(s_.tail) + 1; i < s_.fused.stages.size(); ++i) {
       if (!RunPrelude(walk, s_.fused.stages[i], rows, true)) return false;
     }
-    const bool go = Phase(walk, 0, [](std::int64_t) {});
-    if (walk.worker == 0 && go) {
-      sink_(row, rows.count, s_.buffer(s_.fused.logits), s_.stride(s_.fused.logits));
-    }
-    if (!Phase(walk, 0, [](std::int64_t) {})) return false;
+    if (!HandOut(walk, row, rows.count)) return false;
   }
   return true;
+}
+
+// Worker 0 alone: the sink belongs to the caller's thread.
+bool Executor::Step::HandOut(Walk& walk, int row, int rows) {
+  walk.stage = nullptr;
+  return PhaseOf(walk.phases.worker() == 0, walk, StagePart::kLogits, 1, [&](std::int64_t) {
+    sink_(row, rows, s_.buffer(s_.fused.logits), s_.stride(s_.fused.logits));
+  });
 }
 
 // --- preludes -------------------------------------------------------------------------------
@@ -157,7 +160,8 @@ bool Executor::Step::RunPrelude(Walk& walk, const program::Stage& stage, RowRang
   if (stage.prelude.empty() && !stage.pack) return true;
   const int tile_rows = RowsOfTile(stage);
   const int tiles = DivideUp(rows.count, tile_rows);
-  return Phase(walk, tiles, [&](std::int64_t tile) {
+  walk.stage = &stage;
+  return Phase(walk, StagePart::kPrelude, tiles, [&](std::int64_t tile) {
     const int first = static_cast<int>(tile) * tile_rows;
     const int last = std::min(rows.count, first + tile_rows);
     for (const program::RowOp& op : stage.prelude) {
@@ -244,7 +248,8 @@ bool Executor::Step::RunMatmul(Walk& walk, const program::Stage& stage, RowRange
     per_chunk += DivideUp(s_.weights.matrix(part.weight).groups, step);
   }
   const int chunks = DivideUp(rows.count, most_rows);
-  return Phase(walk, per_chunk * chunks, [&](std::int64_t i) {
+  walk.stage = &stage;
+  return Phase(walk, StagePart::kMatmul, per_chunk * chunks, [&](std::int64_t i) {
     MatmulUnit unit{};
     unit.row = rows.first + static_cast<int>(i / per_chunk) * most_rows;
     unit.rows = std::min(most_rows, rows.first + rows.count - unit.row);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One step of an executor. Private to executor*.cc.
 //
-// Threads: Prepare on the calling thread, Work on every worker at once. Workers walk the same
-//   phases; a phase's units are claimed by ticket, the barrier at its end orders all memory.
+// Threads: Prepare on the calling thread, Work on every worker that comes. Workers walk the same
+//   phases (parallel::PhaseWalk); what a phase wrote is visible in the next. Between phases a
+//   worker may be late by any number of them: it reads only what the step does not change.
 #pragma once
-
-#include <climits>
 
 #include "engine/executor_state.h"
 
@@ -13,19 +12,18 @@ namespace cairn::engine {
 
 class Executor::Step {
  public:
-  Step(State& state, const StepInput& input, const LogitRowsSink& sink, std::stop_token& stop)
-      : s_(state), input_(input), sink_(sink), stop_(stop) {}
+  Step(State& state, const StepInput& input, const LogitRowsSink& sink)
+      : s_(state), input_(input), sink_(sink) {}
 
   void Prepare();
-  void Work(int worker);
-  bool cancelled() const { return s_.cancel_phase.load(std::memory_order_relaxed) != INT_MAX; }
+  void Work(parallel::PhaseWalk& phases);
 
  private:
   // A worker on its way through the phases.
   struct Walk {
-    int worker = 0;
-    int phase = 0;
+    parallel::PhaseWalk& phases;
     float* scratch = nullptr;
+    const program::Stage* stage = nullptr;  // for the record
   };
   // Rows that a stage works on: [first, first + count) of the tokens or of the sampled rows.
   struct RowRange {
@@ -34,12 +32,19 @@ class Executor::Step {
     int count = 0;
   };
 
-  // Runs unit(i) for i < count, shared with the other workers, and meets them. False: leave.
+  // Runs unit(i) for i < count, shared with the other workers, until all are done. False: leave and
+  // touch nothing of the step.
   template <typename F>
-  bool Phase(Walk& walk, std::int64_t count, F&& unit);
+  bool Phase(Walk& walk, program::StagePart part, std::int64_t count, F&& unit) {
+    return PhaseOf(true, walk, part, count, unit);
+  }
+  // The same where only those work for whom it is `mine`.
+  template <typename F>
+  bool PhaseOf(bool mine, Walk& walk, program::StagePart part, std::int64_t count, F&& unit);
 
   bool RunStage(Walk& walk, const program::Stage& stage);
   bool RunTail(Walk& walk);
+  bool HandOut(Walk& walk, int row, int rows);
   bool RunPrelude(Walk& walk, const program::Stage& stage, RowRange rows, bool in_tail);
   bool RunMatmul(Walk& walk, const program::Stage& stage, RowRange rows, bool in_tail);
   bool RunAttend(Walk& walk, const program::Stage& stage);
@@ -69,25 +74,28 @@ class Executor::Step {
   State& s_;
   const StepInput& input_;
   const LogitRowsSink& sink_;
-  std::stop_token& stop_;
 };
 
 template <typename F>
-bool Executor::Step::Phase(Walk& walk, std::int64_t count, F&& unit) {
-  auto& ticket = s_.tickets[static_cast<std::size_t>(walk.phase)];
-  // Relaxed: a ticket orders nothing; the barrier does.
-  for (std::int64_t i = ticket.fetch_add(1, std::memory_order_relaxed); i < count;
-       i = ticket.fetch_add(1, std::memory_order_relaxed)) {
-    unit(i);
+bool Executor::Step::PhaseOf(bool mine, Walk& walk, program::StagePart part, std::int64_t count,
+                             F&& unit) {
+  if (s_.recorder == nullptr) {
+    if (mine) walk.phases.Share(count, unit);
+    return walk.phases.Meet();
   }
-  ++walk.phase;
-  // A phase number, not a flag: a worker that is still on its way to an earlier phase must not see
-  // it as its own.
-  if (walk.worker == 0 && stop_.stop_requested() && !cancelled()) {
-    s_.cancel_phase.store(walk.phase, std::memory_order_relaxed);
+  const int worker = walk.phases.worker();
+  int units = 0;
+  s_.recorder->Begin(worker, walk.stage, part);
+  if (mine) {
+    walk.phases.Share(count, [&](std::int64_t i) {
+      unit(i);
+      ++units;
+    });
   }
-  s_.team.barrier().Wait();
-  return walk.phase < s_.cancel_phase.load(std::memory_order_relaxed);
+  s_.recorder->BeginWaiting(worker, units);
+  const bool go = walk.phases.Meet();
+  if (go) s_.recorder->End(worker);
+  return go;
 }
 
 }  // namespace cairn::engine

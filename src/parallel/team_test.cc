@@ -2,8 +2,12 @@
 #include "parallel/team.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/resource.h>
 
+#include <chrono>
 #include <numeric>
+#include <thread>
 
 namespace cairn::parallel {
 namespace {
@@ -46,9 +50,145 @@ TEST_P(TeamTest, ForEachVisitsEveryIndexOnce) {
   for (const auto& count : visits) EXPECT_EQ(count.load(), 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, TeamTest, ::testing::Values(1, 2, 3, 8));
+TEST_P(TeamTest, PhasesDoEveryUnitOnce) {
+  WorkerTeam team(GetParam());
+  constexpr int kPhases = 300;
+  std::vector<std::atomic<int>> visits(kPhases * 7);
+  EXPECT_TRUE(team.RunPhases([&](PhaseWalk& walk) {
+    for (int phase = 0; phase < kPhases; ++phase) {
+      const bool go = walk.Phase(
+          phase % 7, [&](std::int64_t i) { ++visits[static_cast<std::size_t>(phase * 7 + i)]; });
+      if (!go) return;
+    }
+  }));
+  for (int phase = 0; phase < kPhases; ++phase) {
+    for (int i = 0; i < 7; ++i) {
+      EXPECT_EQ(visits[static_cast<std::size_t>(phase * 7 + i)].load(), i < phase % 7 ? 1 : 0)
+          << "phase " << phase << ", unit " << i;
+    }
+  }
+}
 
-TEST(UsableCoresTest, IsAtLeastOne) { EXPECT_GE(UsableCores(), 1); }
+// Each phase sums what all units wrote in the one before, as the barrier's test does.
+TEST_P(TeamTest, PhaseSeesWhatTheOneBeforeWrote) {
+  WorkerTeam team(GetParam());
+  constexpr int kUnits = 5;
+  for (int job = 0; job < 20; ++job) {
+    std::vector<long> values(kUnits, 1), next(kUnits);
+    team.RunPhases([&](PhaseWalk& walk) {
+      for (int round = 0; round < 50; ++round) {
+        const bool go = walk.Phase(kUnits, [&](std::int64_t i) {
+          next[static_cast<std::size_t>(i)] =
+              std::accumulate(values.begin(), values.end(), 0L) % 1000003;
+        });
+        if (!go || !walk.Solo([&] { values = next; })) return;
+      }
+    });
+    long expected = 1;
+    for (int round = 0; round < 50; ++round) expected = expected * kUnits % 1000003;
+    for (long value : values) EXPECT_EQ(value, expected);
+  }
+}
+
+TEST_P(TeamTest, SoloRunsOnceOnTheCallersThread) {
+  WorkerTeam team(GetParam());
+  int runs = 0;
+  std::thread::id thread;
+  team.RunPhases([&](PhaseWalk& walk) {
+    walk.Solo([&] {
+      ++runs;
+      thread = std::this_thread::get_id();
+    });
+  });
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(thread, std::this_thread::get_id());
+}
+
+// The second worker hangs before its first phase, as one that has lost its core: all phases must
+// end without it. Were it waited for, the test would hang.
+TEST_P(TeamTest, PhasesEndWithoutAWorkerThatIsLate) {
+  WorkerTeam team(GetParam());
+  std::atomic<bool> over{false};
+  std::atomic<int> units{0};
+  EXPECT_TRUE(team.RunPhases([&](PhaseWalk& walk) {
+    if (walk.worker() == 1) over.wait(false);
+    for (int phase = 0; phase < 10; ++phase) {
+      if (!walk.Phase(3, [&](std::int64_t) { ++units; })) return;
+    }
+    over = true;
+    over.notify_all();
+  }));
+  EXPECT_EQ(units.load(), 30);
+}
+
+TEST_P(TeamTest, StopEndsAJobBetweenTwoPhases) {
+  WorkerTeam team(GetParam());
+  for (int job = 0; job < 50; ++job) {
+    std::stop_source stop;
+    std::atomic<int> units{0};
+    EXPECT_FALSE(team.RunPhases(
+        [&](PhaseWalk& walk) {
+          for (int phase = 0; phase < 1000; ++phase) {
+            const bool go = walk.Phase(4, [&](std::int64_t) {
+              if (++units == 10) stop.request_stop();
+            });
+            if (!go) return;
+          }
+          FAIL() << "a phase went on after the stop";
+        },
+        stop.get_token()));
+    EXPECT_EQ(units.load(), 12);  // the phase of the tenth unit is done to its end
+  }
+  EXPECT_TRUE(team.RunPhases([](PhaseWalk& walk) { walk.Phase(4, [](std::int64_t) {}); }));
+}
+
+TEST_P(TeamTest, JobsOfBothKindsAlternate) {
+  WorkerTeam team(GetParam());
+  std::atomic<int> calls{0}, units{0};
+  for (int job = 0; job < 200; ++job) {
+    team.Run([&](int) { ++calls; });
+    team.ForEach(3, [&](std::int64_t) { ++units; });
+  }
+  EXPECT_EQ(calls.load(), 200 * team.size());
+  EXPECT_EQ(units.load(), 600);
+}
+
+double ProcessorSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+// An idle team may use 0.1 % of a core a second after its work; asleep it uses none.
+TEST_P(TeamTest, IdleTeamUsesNoProcessorTime) {
+  WorkerTeam team(GetParam());
+  team.RunPhases([](PhaseWalk& walk) { walk.Phase(100, [](std::int64_t) {}); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const double before = ProcessorSeconds();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_LT(ProcessorSeconds() - before, 0.001);
+}
+
+int AllowedCpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  sched_getaffinity(0, sizeof(set), &set);
+  return CPU_COUNT(&set);
+}
+
+TEST_P(TeamTest, PinnedWorkersHaveOneProcessorEachAndTheCallerKeepsAll) {
+  const int before = AllowedCpus();
+  WorkerTeam team(GetParam(), true);
+  std::vector<int> allowed(static_cast<std::size_t>(team.size()));
+  team.Run([&](int worker) { allowed[static_cast<std::size_t>(worker)] = AllowedCpus(); });
+  EXPECT_EQ(allowed[0], before);
+  for (std::size_t w = 1; w < allowed.size(); ++w) EXPECT_EQ(allowed[w], 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, TeamTest, ::testing::Values(1, 2, 3, 8));
 
 }  // namespace
 }  // namespace cairn::parallel

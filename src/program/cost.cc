@@ -33,6 +33,14 @@ Cost AttendCost(const Program& program, const Operation& op, const StepSize& siz
 
 }  // namespace
 
+Cost& Cost::operator+=(const Cost& other) {
+  operations += other.operations;
+  weight_bytes += other.weight_bytes;
+  kv_bytes += other.kv_bytes;
+  activation_bytes += other.activation_bytes;
+  return *this;
+}
+
 Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
   const double rows = RowsOf(program, op.output, size);
   const double width = program.info(op.output).width;
@@ -71,13 +79,7 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
 
 Cost TotalCost(const Program& program, const StepSize& size) {
   Cost total;
-  for (const Operation& op : program.operations) {
-    const Cost cost = CostOf(program, op, size);
-    total.operations += cost.operations;
-    total.weight_bytes += cost.weight_bytes;
-    total.kv_bytes += cost.kv_bytes;
-    total.activation_bytes += cost.activation_bytes;
-  }
+  for (const Operation& op : program.operations) total += CostOf(program, op, size);
   return total;
 }
 

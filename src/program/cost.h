@@ -21,6 +21,8 @@ struct Cost {
   double weight_bytes = 0;      // stored bytes of weights that are read, each once
   double kv_bytes = 0;          // f16 keys and values that are read or written
   double activation_bytes = 0;  // f32 inputs read and outputs written
+
+  Cost& operator+=(const Cost& other);
 };
 
 Cost CostOf(const Program& program, const Operation& operation, const StepSize& size);

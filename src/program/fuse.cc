@@ -6,6 +6,7 @@
 //   - norms and rotations of heads that lead only into an attend run inside its stage.
 // Test: program_test.cc.
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -34,8 +35,8 @@ class Fuser {
       const Operation& op = program_.operations[static_cast<std::size_t>(i)];
       switch (op.kind) {
         case OpKind::kMatmul: EmitMatmuls(i); break;
-        case OpKind::kAttend: EmitAttend(op); break;
-        default: EmitRowOp(op); break;
+        case OpKind::kAttend: EmitAttend(i); break;
+        default: EmitRowOp(i); break;
       }
     }
     FlushPrelude();
@@ -78,6 +79,7 @@ class Fuser {
       HeadOps ops;
       if (const int i = ProducerIf(v, OpKind::kRotate, reader); i >= 0) {
         ops.rotate = op(i).as<RotateAttributes>();
+        ops.operations.push_back(i);
         v = op(i).inputs[0];
         reader = i;
         done_.insert(i);
@@ -88,6 +90,7 @@ class Fuser {
               program_.kv_layers[static_cast<std::size_t>(attend.as<AttendAttributes>().layer)]
                   .head_dim) {
         ops.weight = op(i).weight;
+        ops.operations.push_back(i);
         ops.epsilon = op(i).as<NormAttributes>().epsilon;
         v = op(i).inputs[0];
         done_.insert(i);
@@ -100,8 +103,9 @@ class Fuser {
     if (it == producer_.end() || op(it->second).kind != kind || !OnlyReader(v, reader)) return -1;
     return it->second;
   }
-  void EmitAttend(const Operation& attend) {
+  void EmitAttend(int index) {
     FlushPrelude();
+    const Operation& attend = op(index);
     AttendBody body;
     body.attributes = attend.as<AttendAttributes>();
     body.kv = program_.kv_layers[static_cast<std::size_t>(body.attributes.layer)];
@@ -119,7 +123,11 @@ class Fuser {
                              .prelude = {},
                              .pack = {},
                              .body = body,
-                             .layer = attend.layer});
+                             .layer = attend.layer,
+                             .body_operations = {index}});
+    for (const HeadOps* ops : {&q_ops, &k_ops}) {
+      std::ranges::copy(ops->operations, std::back_inserter(fused_.stages.back().body_operations));
+    }
   }
   void AssignRotary(HeadOps& ops) {
     if (!ops.rotate) return;
@@ -136,8 +144,10 @@ class Fuser {
                 .prelude = std::move(prelude_),
                 .pack = Pack{},
                 .body = {},
-                .layer = op(first).layer};
+                .layer = op(first).layer,
+                .prelude_operations = std::move(prelude_operations_)};
     prelude_.clear();
+    prelude_operations_.clear();
     stage.pack->input = BufferOf(input);
     std::vector<int> members;
     for (int i : readers_.at(input.id)) {
@@ -150,6 +160,9 @@ class Fuser {
       done_.insert(i);
     }
     stage.body = std::move(body);
+    stage.body_operations = std::move(members);
+    std::ranges::copy(epilogues_, std::back_inserter(stage.body_operations));
+    epilogues_.clear();
     fused_.stages.push_back(std::move(stage));
   }
   void NotePacking(Pack& pack, int weight) const {
@@ -187,6 +200,7 @@ class Fuser {
             .gate_input = op(u).weight,
             .activation = op(gate).as<GateAttributes>().activation};
     done_.insert({g, u, gate});
+    epilogues_.push_back(gate);
     return true;
   }
   // out = other + product, where `other` is complete when the body begins: an earlier stage or this
@@ -203,11 +217,13 @@ class Fuser {
     part.epilogue = Epilogue::kAdd;
     part.other = BufferOf(other);
     done_.insert(add);
+    epilogues_.push_back(add);
     return true;
   }
 
   // --- row operations ---
-  void EmitRowOp(const Operation& operation) {
+  void EmitRowOp(int index) {
+    const Operation& operation = op(index);
     CAIRN_CHECK(operation.kind != OpKind::kRotate);  // the angles belong to attends
     FlushPreludeUnless(program_.info(operation.output).rows);
     RowOp row{
@@ -216,6 +232,7 @@ class Fuser {
     if (operation.inputs.size() > 1) row.b = BufferOf(operation.inputs[1]);
     row.out = BufferOf(operation.output);
     prelude_.push_back(row);
+    prelude_operations_.push_back(index);
     prelude_layer_ = operation.layer;
     prelude_rows_ = program_.info(operation.output).rows;
   }
@@ -228,8 +245,10 @@ class Fuser {
                              .prelude = std::move(prelude_),
                              .pack = {},
                              .body = {},
-                             .layer = prelude_layer_});
+                             .layer = prelude_layer_,
+                             .prelude_operations = std::move(prelude_operations_)});
     prelude_.clear();
+    prelude_operations_.clear();
   }
 
   // --- lifetimes ---
@@ -264,6 +283,8 @@ class Fuser {
   std::map<std::pair<int, int>, std::pair<Value, HeadOps>> head_ops_;  // (attend, q or k)
   std::set<int> done_;
   std::vector<RowOp> prelude_;
+  std::vector<int> prelude_operations_;  // that prelude_ is
+  std::vector<int> epilogues_;           // operations that joined the matmuls being emitted
   Rows prelude_rows_ = Rows::kTokens;
   int prelude_layer_ = -1;
 };

@@ -10,6 +10,7 @@
 
 #include "program/builder.h"
 #include "program/cost.h"
+#include "program/stage_cost.h"
 #include "program/stages.h"
 
 namespace cairn::program {
@@ -218,6 +219,56 @@ TEST(CostTest, AttentionByHand) {
   const Cost cost = CostOf(program, *op, {.tokens = 3, .sampled = 1, .positions = 10});
   EXPECT_EQ(cost.operations, 3 * 10 * 4 * 64);
   EXPECT_EQ(cost.kv_bytes, (10 + 3) * 2 * 2 * 16 * 2);
+}
+
+constexpr StagePart kParts[] = {StagePart::kPrelude, StagePart::kMatmul, StagePart::kHeads,
+                                StagePart::kAttend, StagePart::kMerge};
+
+TEST(StageCostTest, PartsOfAllStagesCostTheWholeProgram) {
+  const auto program = MoveSampledRowsUp(BuildSmall(SmallCatalog(2), 2).value());
+  const FusedProgram fused = Fuse(program);
+  const SliceSize slice{.tokens = 9, .sampled = 3, .position = 40};
+  Cost sum;
+  for (const Stage& stage : fused.stages) {
+    for (const StagePart part : kParts) sum += CostOf(program, stage, part, {&slice, 1});
+  }
+  const Cost total = TotalCost(program, {.tokens = 9, .sampled = 3, .positions = 45});
+  EXPECT_DOUBLE_EQ(sum.operations, total.operations);
+  EXPECT_DOUBLE_EQ(sum.weight_bytes, total.weight_bytes);
+  EXPECT_DOUBLE_EQ(sum.kv_bytes, total.kv_bytes);
+  EXPECT_DOUBLE_EQ(sum.activation_bytes, total.activation_bytes);
+}
+
+TEST(StageCostTest, EverySequenceReadsItsOwnKeysButWeightsAreReadOnce) {
+  const auto program = MoveSampledRowsUp(BuildSmall(SmallCatalog(2), 2).value());
+  const FusedProgram fused = Fuse(program);
+  const SliceSize one[] = {{.tokens = 1, .sampled = 1, .position = 99}};
+  const SliceSize two[] = {one[0], one[0]};
+  for (const Stage& stage : fused.stages) {
+    for (const StagePart part : kParts) {
+      const Cost a = CostOf(program, stage, part, one);
+      const Cost b = CostOf(program, stage, part, two);
+      EXPECT_DOUBLE_EQ(b.kv_bytes, 2 * a.kv_bytes);
+      EXPECT_DOUBLE_EQ(b.operations, 2 * a.operations);
+      if (part == StagePart::kMatmul) {
+        EXPECT_DOUBLE_EQ(b.weight_bytes, a.weight_bytes);
+      }
+    }
+  }
+}
+
+TEST(StageCostTest, NamesAreThoseOfTheWeights) {
+  const auto program = MoveSampledRowsUp(BuildSmall(SmallCatalog(2), 2).value());
+  const FusedProgram fused = Fuse(program);
+  const Stage* first = nullptr;
+  const Stage* attend = nullptr;
+  for (const Stage& stage : fused.stages) {
+    if (first == nullptr && stage.matmul() != nullptr) first = &stage;
+    if (attend == nullptr && stage.attend() != nullptr) attend = &stage;
+  }
+  EXPECT_EQ(NameOf(program, first, StagePart::kMatmul), "attn_q + attn_k + attn_v");
+  EXPECT_EQ(NameOf(program, attend, StagePart::kAttend), "attend");
+  EXPECT_EQ(NameOf(program, nullptr, StagePart::kAngles), "rotary angles");
 }
 
 }  // namespace

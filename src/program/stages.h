@@ -73,7 +73,8 @@ struct HeadOps {
   int weight = -1;  // of the head norm; -1: none
   float epsilon = 0;
   std::optional<RotateAttributes> rotate;
-  int rotary = -1;  // index into FusedProgram::rotaries
+  int rotary = -1;              // index into FusedProgram::rotaries
+  std::vector<int> operations;  // of the program, that these are
 };
 struct AttendBody {
   int q = -1, k = -1, v = -1, out = -1;  // buffers
@@ -88,6 +89,9 @@ struct Stage {
   std::optional<Pack> pack;
   std::variant<std::monostate, MatmulBody, AttendBody> body;
   int layer = -1;  // for reports and error messages; -1: none
+  // Which operations of the program became this stage, for reports.
+  std::vector<int> prelude_operations = {};
+  std::vector<int> body_operations = {};
 
   const MatmulBody* matmul() const { return std::get_if<MatmulBody>(&body); }
   const AttendBody* attend() const { return std::get_if<AttendBody>(&body); }

@@ -222,6 +222,52 @@ def test_template(smollm2, tmp_path):
                                  "Hi<|im_end|>\n<|im_start|>assistant")
 
 
+@pytest.mark.parametrize("command", [
+    ("run", "smollm2", "Name three rivers.", "-n", "4"),
+    ("bench", "smollm2", "-p", "16", "-n", "4", "-b", "2", "-d", "4", "--rounds", "1"),
+])
+def test_trace_nests_and_covers_the_run(smollm2, tmp_path, command):
+    path = tmp_path / "trace.json"
+    ok(smollm2(*command, "-t", "2", "--trace", path))
+    events = json.loads(path.read_text())["traceEvents"]
+    spans = [e for e in events if e["ph"] == "X"]
+    assert {e["tid"] for e in events} == {0, 1}
+    covered, around, steps = 0, [], 0
+    for span in (s for s in spans if s["tid"] == 0):
+        begin, end = round(span["ts"] * 1000), round((span["ts"] + span["dur"]) * 1000)
+        while around and around[-1] <= begin:
+            around.pop()
+        if around:
+            assert end <= around[-1], span
+        else:
+            assert begin == covered, span
+            covered = end
+        around.append(end)
+        steps += span["name"] == "step"
+    assert steps >= 4
+    names = {s["name"] for s in spans}
+    assert {"ffn_gate + ffn_up", "attend", "wait", "outside of steps"} <= names
+
+
+def test_trace_that_cannot_be_written_is_an_error(smollm2, tmp_path):
+    done = smollm2("run", "smollm2", "Hello", "-n", "1", "--trace", tmp_path / "none" / "t.json")
+    assert done.returncode == 1
+    assert "t.json" in one_sentence(done.stderr)
+
+
+def test_bench_by_stage(smollm2):
+    command = ("bench", "smollm2", "-p", "16", "-n", "4", "-b", "1", "-d", "4", "--rounds", "1",
+               "--by-stage")
+    results = json.loads(ok(smollm2(*command, "--json")))["results"]
+    for result in results:
+        shares = [stage["share"] for stage in result["stages"]]
+        assert 0.5 < sum(shares) <= 1
+    decode = {s["stage"]: s for s in results[-1]["stages"]}
+    # 30 layers of two matrices of 576 by 1536, a multiplication and an addition each.
+    assert decode["ffn_gate + ffn_up"]["operations_per_step"] == 30 * 2 * 2 * 576 * 1536
+    assert "ffn_gate + ffn_up" in ok(smollm2(*command))
+
+
 def test_bench_as_json(smollm2):
     report = json.loads(ok(smollm2("bench", "smollm2", "-p", "16", "-n", "4", "-b", "1,2", "-d",
                                    "16", "--json")))
