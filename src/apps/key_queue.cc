@@ -93,6 +93,8 @@ std::optional<wchar_t> KeyQueue::Pop(bool complete) {
       pasting_ = !pasting_;
       continue;
     }
+    // The end of a paste whose beginning Ctrl-C threw away.
+    if (!pasting_ && !wait && SkipMark(kPasteEnds, complete, wait)) continue;
     if (wait) return std::nullopt;
     if (!pasting_) return PopCharacter(complete);
     if (Rest().starts_with("\r\n")) ++at_;

@@ -53,6 +53,14 @@ TEST(KeyQueueTest, EscapeAloneIsAKeyOnceNothingFollows) {
   EXPECT_EQ(keys.Pop(true), L'\033');
 }
 
+TEST(KeyQueueTest, EndOfAPasteWithoutItsBeginningIsNoKey) {
+  KeyQueue keys;
+  keys.Push("a\033[20");
+  EXPECT_EQ(PopAll(keys, false), L"a");
+  keys.Push("1~b");
+  EXPECT_EQ(PopAll(keys, true), L"b");
+}
+
 TEST(KeyQueueTest, PreviewShowsTheLineAndKeepsTheKeys) {
   KeyQueue keys;
   keys.Push("tw\x7Fwo \033[D\033[3~\xC3\xBC\nwrong\x15new\033[200~a\tb\033[201~");
