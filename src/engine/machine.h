@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 namespace cairn::engine {
 
-// Memory that can be had without swapping: the system's estimate, limited by the cgroup. 0 where
-// neither can be read.
-std::size_t AvailableMemoryBytes();
+// Memory that can be had without swapping: the system's estimate, limited by the cgroup, whose
+// cache of files that nobody uses counts as free. 0 where the system does not say. `root` goes
+// before /proc and /sys, for tests.
+std::size_t AvailableMemoryBytes(const std::string& root = "");
 
 // Memory of this process: pages in RAM now and at most since it began, mapped files included. 0
 // where the system does not say.
