@@ -23,7 +23,7 @@ Result<void> TraceFile::Finish(Console& console) {
   OR_RETURN(writer_->Finish());
   const std::int64_t left_out = writer_->steps_left_out();
   console.Note(
-      fmt::format("the timeline is in '{}'{}; open it with https://ui.perfetto.dev", path_,
+      fmt::format("the timeline is in '{}'{}; open it with ui.perfetto.dev", path_,
                   left_out == 0 ? "" : fmt::format(", without its last {} steps", left_out)));
   return {};
 }

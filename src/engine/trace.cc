@@ -29,8 +29,12 @@ void PhaseRecorder::EndStep(const program::Program& program, kernels::KvFormat k
       if (span.end == 0) span.end = end;
     }
   }
-  observer_.OnStep(
-      {.program = program, .slices = slices, .begin = begin_, .end = end, .workers = workers_});
+  observer_.OnStep({.program = program,
+                    .kv = kv,
+                    .slices = slices,
+                    .begin = begin_,
+                    .end = end,
+                    .workers = workers_});
 }
 
 }  // namespace cairn::engine
