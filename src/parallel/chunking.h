@@ -46,9 +46,9 @@ struct GuidedChunk {
 };
 
 // Chunks that take about `chunk_ns`, found by doing the first hundredth of the range on the calling
-// thread. So that hundredth is worked on, and would be touched, in the wrong place: never for
-// construction (the allocator does not take a chunker). Ranges of up to 100 elements per worker are
-// split statically.
+// thread, whoever's that hundredth is (with up to 100 targets it is the first one's). The rest goes
+// to whoever comes first, so never for construction; the allocator does not take a chunker. Ranges
+// of up to 100 elements per worker are split statically.
 struct AutoChunk {
   std::int64_t chunk_ns = 80'000;
   const Clock* clock = nullptr;  // null: the machine's

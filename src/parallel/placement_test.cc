@@ -118,9 +118,8 @@ TEST_F(PlacementTest, VectorFilledSeriallyIsRemoteForAllNodesButOne) {
   EXPECT_NEAR(remote.share, 3.0 / 4, 0.01);
 }
 
-// And the first hundredth of AutoChunk, which the caller works on: remote for a caller of node 0
-// only where n / 100 reaches beyond the first node's share, so all of it is on node 0.
-TEST_F(PlacementTest, AutoChunkReadsItsProbeOnTheCaller) {
+// The caller is a worker of the first target, whose share holds the first hundredth.
+TEST_F(PlacementTest, AutoChunkReadsOnTheNodeThatTouched) {
   auto vector = Vector<Witness>::Create(BlockAllocator<Witness>(*executor_), kElements);
   ASSERT_TRUE(vector.has_value());
   Read(kPar.On(*executor_).With(AutoChunk{}), vector->begin(), vector->end());
