@@ -79,7 +79,9 @@ bool Executor::Step::RunAttend(Walk& walk, const program::Stage& stage) {
   if (!go) return false;
   if (query_units == 0) return true;
   if (AllRows(stage.rows).count <= kMostSplitRows) return SplitAttend(walk, body, blocks);
-  return Phase(walk, StagePart::kAttend, query_units, [&](std::int64_t i) {
+  return Phase(walk, StagePart::kAttend, query_units, [&](std::int64_t at) {
+    // Late rows see the most: begun first, so that small units are left to even out the end.
+    const std::int64_t i = query_units - 1 - at;
     const RowBlock& block = blocks[static_cast<std::size_t>(i / heads)];
     s_.kernels.attend(ViewOf(body, block), static_cast<int>(i % heads), 0, block.rows,
                       walk.scratch);
