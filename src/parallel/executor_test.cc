@@ -80,7 +80,7 @@ TEST_P(ExecutorShapeTest, EveryChunkerCoversTheRangeOnItsTargets) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, ExecutorShapeTest,
-                         ::testing::Combine(::testing::Values(1, 2, 4), ::testing::Values(1, 2, 8),
+                         ::testing::Combine(::testing::Values(1, 2, 4), ::testing::Values(1, 2, 3),
                                             ::testing::Values<std::int64_t>(0, 1, 3, 4, 5, 7, 8, 9,
                                                                             31, 32, 33, 997)));
 
