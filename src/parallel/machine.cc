@@ -92,7 +92,7 @@ Machine ReadMachine(const std::string& root, const std::vector<int>& allowed) {
   return machine;
 }
 
-Machine ThisMachine() {
+std::vector<int> AllowedUnits() {
   std::vector<int> allowed;
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -106,8 +106,10 @@ Machine ThisMachine() {
     const int all = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
     for (int cpu = 0; cpu < all; ++cpu) allowed.push_back(cpu);
   }
-  return ReadMachine("", allowed);
+  return allowed;
 }
+
+Machine ThisMachine() { return ReadMachine("", AllowedUnits()); }
 
 Machine MadeUpMachine(int nodes, int cores, int threads) {
   Machine machine;

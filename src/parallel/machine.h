@@ -30,6 +30,9 @@ struct Machine {
 // its units are among `allowed`. Units that no file describes are cores of their own on node 0.
 Machine ReadMachine(const std::string& root, const std::vector<int>& allowed);
 
+// The units of this machine that this process may run on, by its affinity mask. At least one.
+std::vector<int> AllowedUnits();
+
 // This machine, the units that this process may run on. At least one unit.
 Machine ThisMachine();
 

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parallel/topology.h"
 
-#include <sched.h>
-
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <fstream>
 #include <set>
 #include <string_view>
-#include <thread>
+
+#include "parallel/machine.h"
 
 namespace cairn::parallel {
 namespace {
@@ -20,43 +18,6 @@ std::string FirstLine(const std::string& path) {
   std::string line;
   std::getline(file, line);
   return line;
-}
-
-// The numbers of "0-3,8": false where it is not such a list.
-bool ParseList(std::string_view text, std::vector<int>& numbers) {
-  constexpr int kMost = 1 << 16;
-  while (!text.empty()) {
-    int first = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), first);
-    if (error != std::errc() || first < 0 || first > kMost) return false;
-    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-    int last = first;
-    if (text.starts_with('-')) {
-      text.remove_prefix(1);
-      const auto [rest, wrong] = std::from_chars(text.data(), text.data() + text.size(), last);
-      if (wrong != std::errc() || last < first || last > kMost) return false;
-      text.remove_prefix(static_cast<std::size_t>(rest - text.data()));
-    }
-    for (int n = first; n <= last; ++n) numbers.push_back(n);
-    if (text.empty()) return true;
-    if (!text.starts_with(',')) return false;
-    text.remove_prefix(1);
-  }
-  return true;
-}
-
-// The lowest processor of the core that `cpu` belongs to.
-int CoreOf(const std::string& root, int cpu) {
-  const std::string folder =
-      root + "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
-  // The older name for the same list stands second.
-  for (const char* name : {"core_cpus_list", "thread_siblings_list"}) {
-    std::vector<int> siblings;
-    if (ParseList(FirstLine(folder + name), siblings) && !siblings.empty()) {
-      return *std::ranges::min_element(siblings);
-    }
-  }
-  return cpu;
 }
 
 double Share(const std::string& quota, const std::string& period) {
@@ -127,30 +88,13 @@ double Quota(const std::string& root) {
 Topology ReadTopology(const std::string& root, const std::vector<int>& allowed) {
   Topology topology{.cores = {}, .quota = Quota(root)};
   std::set<int> seen;
-  std::vector<int> cpus = allowed;
-  std::ranges::sort(cpus);
-  for (const int cpu : cpus) {
-    if (seen.insert(CoreOf(root, cpu)).second) topology.cores.push_back(cpu);
+  for (const Unit& unit : ReadMachine(root, allowed).units) {
+    if (seen.insert(unit.core).second) topology.cores.push_back(unit.cpu);
   }
   return topology;
 }
 
-Topology UsableTopology() {
-  std::vector<int> allowed;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (CPU_ISSET(static_cast<std::size_t>(cpu), &set)) allowed.push_back(cpu);
-    }
-  }
-  // More than CPU_SETSIZE processors: the mask does not fit, what the machine has must do.
-  if (allowed.empty()) {
-    const int all = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-    for (int cpu = 0; cpu < all; ++cpu) allowed.push_back(cpu);
-  }
-  return ReadTopology("", allowed);
-}
+Topology UsableTopology() { return ReadTopology("", AllowedUnits()); }
 
 int UsableCores(const Topology& topology) {
   double cores = static_cast<double>(topology.cores.size());

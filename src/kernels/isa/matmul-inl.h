@@ -26,6 +26,7 @@
 
 #include "kernels/isa/functions.h"
 #include "kernels/isa/lanes-inl.h"
+#include "kernels/isa/tile_width-inl.h"
 #include "kernels/packed_layout.h"
 
 namespace cairn::kernels::CAIRN_ISA {
@@ -68,6 +69,26 @@ template <int j>
 CAIRN_INLINE VB FiveBitQuad(const uint8_t* block, int part) {
   return OrI(NibbleQuad<j>(block + 64, part), HighBits<j, 1>(LoadB(block + part * kLaneBytes)));
 }
+
+// What formats with minima share: halves for each row, or for K formats halves of a superblock
+// times the bytes of a block.
+struct HalvesWithMinima {
+  static constexpr int kBias = 0;
+  static constexpr bool kWide = false;
+  static constexpr bool kMinima = true;
+  static constexpr int kSubs = 1;
+  CAIRN_INLINE VF Scale(const uint8_t* unit, int, int, int part) { return HalfScale(unit, part); }
+  CAIRN_INLINE VF Minimum(const uint8_t* unit, int, int part) { return HalfScale(unit + 32, part); }
+};
+struct SuperblocksWithMinima : HalvesWithMinima {
+  CAIRN_INLINE VF Scale(const uint8_t* unit, int block, int, int part) {
+    return Mul(HalfScale(unit, part), LoadU8(unit + 64 + 16 * block + part * kLanes));
+  }
+  CAIRN_INLINE VF Minimum(const uint8_t* unit, int block, int part) {
+    const VF minimum = LoadU8(unit + 192 + 16 * block + part * kLanes);
+    return Sub(Zero(), Mul(HalfScale(unit + 32, part), minimum));
+  }
+};
 
 // --- the tile -------------------------------------------------------------------------------
 
@@ -221,15 +242,10 @@ CAIRN_INLINE void TileOfRows(const PackedMatrix& weights, int group, const std::
   const auto* at = reinterpret_cast<const uint8_t*>(weights.data) +
                    static_cast<size_t>(group) * weights.group_bytes;
   const auto* from = reinterpret_cast<const uint8_t*>(tile);
-  switch (TileWidth(rows)) {
-    case 1: return TileOf<Format, 1>(at, weights.cols, from, rows, out, stride);
-    case 2: return TileOf<Format, 2>(at, weights.cols, from, rows, out, stride);
-    case 3: return TileOf<Format, 3>(at, weights.cols, from, rows, out, stride);
-    case 4: return TileOf<Format, 4>(at, weights.cols, from, rows, out, stride);
-    case 6: return TileOf<Format, 6>(at, weights.cols, from, rows, out, stride);
-    case 8: return TileOf<Format, 8>(at, weights.cols, from, rows, out, stride);
-    default: return TileOf<Format, 12>(at, weights.cols, from, rows, out, stride);
-  }
+  WithTileWidth(
+      rows, [&]<int kWidth>() __attribute__((always_inline)) {
+        TileOf<Format, kWidth>(at, weights.cols, from, rows, out, stride);
+      });
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -3,6 +3,7 @@
 // that of matmul-inl.h without integer sums: 12 running sums per group.
 #include "kernels/isa/functions.h"
 #include "kernels/isa/lanes-inl.h"
+#include "kernels/isa/tile_width-inl.h"
 
 namespace cairn::kernels::CAIRN_ISA {
 namespace {
@@ -74,15 +75,10 @@ CAIRN_INLINE void TileOfRows(const PackedMatrix& weights, int group, const std::
   const auto* at = reinterpret_cast<const uint8_t*>(weights.data) +
                    static_cast<size_t>(group) * weights.group_bytes;
   const auto* from = reinterpret_cast<const float*>(tile);
-  switch (TileWidth(rows)) {
-    case 1: return TileOf<Format, 1>(at, weights.cols, from, rows, out, stride);
-    case 2: return TileOf<Format, 2>(at, weights.cols, from, rows, out, stride);
-    case 3: return TileOf<Format, 3>(at, weights.cols, from, rows, out, stride);
-    case 4: return TileOf<Format, 4>(at, weights.cols, from, rows, out, stride);
-    case 6: return TileOf<Format, 6>(at, weights.cols, from, rows, out, stride);
-    case 8: return TileOf<Format, 8>(at, weights.cols, from, rows, out, stride);
-    default: return TileOf<Format, 12>(at, weights.cols, from, rows, out, stride);
-  }
+  WithTileWidth(
+      rows, [&]<int kWidth>() __attribute__((always_inline)) {
+        TileOf<Format, kWidth>(at, weights.cols, from, rows, out, stride);
+      });
 }
 
 }  // namespace

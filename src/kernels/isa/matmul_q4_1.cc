@@ -4,18 +4,12 @@
 namespace cairn::kernels::CAIRN_ISA {
 namespace {
 
-struct Q4_1 {
+struct Q4_1 : HalvesWithMinima {
   static constexpr UnitLayout kLayout = kQ4_1Layout;
-  static constexpr int kBias = 0;
-  static constexpr bool kWide = false;
-  static constexpr bool kMinima = true;
-  static constexpr int kSubs = 1;
   template <int j>
   CAIRN_INLINE VB Quad(const uint8_t* block, int part) {
     return NibbleQuad<j>(block, part);
   }
-  CAIRN_INLINE VF Scale(const uint8_t* unit, int, int, int part) { return HalfScale(unit, part); }
-  CAIRN_INLINE VF Minimum(const uint8_t* unit, int, int part) { return HalfScale(unit + 32, part); }
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 // Packs rows of activations for the matmuls (canonical.md, section 1; kernels/packed_layout.h).
 #include "kernels/isa/functions.h"
 #include "kernels/isa/lanes-inl.h"
+#include "kernels/isa/tile_width-inl.h"
 
 namespace cairn::kernels::CAIRN_ISA {
 namespace {
@@ -120,15 +121,9 @@ uint32_t PackTile(ConstRowsView x, int rows, int cols, uint8_t* tile) {
 }
 
 uint32_t PackInt8(ConstRowsView x, int rows, int cols, uint8_t* tile) {
-  switch (TileWidth(rows)) {
-    case 1: return PackTile<1>(x, rows, cols, tile);
-    case 2: return PackTile<2>(x, rows, cols, tile);
-    case 3: return PackTile<3>(x, rows, cols, tile);
-    case 4: return PackTile<4>(x, rows, cols, tile);
-    case 6: return PackTile<6>(x, rows, cols, tile);
-    case 8: return PackTile<8>(x, rows, cols, tile);
-    default: return PackTile<12>(x, rows, cols, tile);
-  }
+  return WithTileWidth(
+      rows, [&]<int kWidth>()
+                __attribute__((always_inline)) { return PackTile<kWidth>(x, rows, cols, tile); });
 }
 
 uint32_t PackFloat(ConstRowsView x, int rows, int cols, float* tile) {
