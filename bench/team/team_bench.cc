@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What meeting costs. Names: kind/workers; the time is of one meeting, wall clock.
 //   barrier   all workers wait for each other, nobody is late
-//   phase     a phase with one empty unit per worker
+//   phase     a phase with one empty unit per worker; nobody is waited for, so mostly the caller
+//             does them all: what a phase costs beside its units
 //   run       an empty job for every worker, workers still spinning from the one before
 //   run_cold  the same after two idle milliseconds: workers sleep on their futex
-//   steps     a phased job of one phase, workers still spinning
+//   steps     a phased job of one such phase
 #include <benchmark/benchmark.h>
 
 #include <chrono>
