@@ -10,6 +10,7 @@ namespace cairn::kernels::CAIRN_ISA {
 inline constexpr int kLanes = 16;
 typedef float VF __attribute__((vector_size(64)));
 typedef int32_t VI __attribute__((vector_size(64)));
+typedef uint32_t VU __attribute__((vector_size(64)));
 typedef uint8_t VB __attribute__((vector_size(64)));
 
 CAIRN_INLINE VF Set1(float x) {  // not VF{} + x, which would lose the sign of -0
@@ -47,12 +48,11 @@ CAIRN_INLINE VI LoadI(const int32_t* p) {
   return v;
 }
 CAIRN_INLINE void StoreI(int32_t* p, VI v) { __builtin_memcpy(p, &v, sizeof(v)); }
-CAIRN_INLINE VI AddI(VI a, VI b) { return a + b; }
+CAIRN_INLINE VI AddI(VI a, VI b) { return (VI)((VU)a + (VU)b); }  // wraps, as everywhere
 CAIRN_INLINE VI AndI(VI a, VI b) { return a & b; }
 CAIRN_INLINE VB AndI(VB a, VB b) { return a & b; }
 CAIRN_INLINE VI OrI(VI a, VI b) { return a | b; }
 CAIRN_INLINE VB OrI(VB a, VB b) { return a | b; }
-typedef uint32_t VU __attribute__((vector_size(64)));
 template <int kBits>
 CAIRN_INLINE VI ShiftLeft(VI a) {
   return (VI)((VU)a << kBits);
