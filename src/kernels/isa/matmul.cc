@@ -68,6 +68,11 @@ CAIRN_INLINE const float* At(ConstRowsView out, int row, int group) {
   return out.data + row * out.stride + group * kGroupRows;
 }
 
+// The outputs of one group in one row: to = a + b.
+CAIRN_INLINE void AddGroup(const float* a, const float* b, float* to) {
+  for (int i = 0; i < kGroupRows; i += kLanes) Store(to + i, Add(Load(a + i), Load(b + i)));
+}
+
 }  // namespace
 
 void Matmul(const Factors& factors, int group_begin, int group_end, int rows, RowsView out) {
@@ -84,7 +89,7 @@ void MatmulPairs(const Factors& factors, int group_begin, int group_end, int row
     walk.Tile(group, tile, count, products.at, kGroupRows);
     float* to = At(out, row / 2, group - group_begin);
     for (int r = 0; r < count; r += 2, to += out.stride) {
-      AddRows(products.row(r), products.row(r + 1), kGroupRows, to);
+      AddGroup(products.row(r), products.row(r + 1), to);
     }
   });
 }
@@ -100,9 +105,7 @@ void MatmulAdd(const Factors& factors, int group_begin, int group_end, int rows,
     walk.Tile(group, tile, count, products.at, kGroupRows);
     float* to = At(out, row, group - group_begin);
     for (int r = 0; r < count; ++r, from += other.stride, to += out.stride) {
-      for (int i = 0; i < kGroupRows; i += kLanes) {
-        Store(to + i, Add(Load(from + i), Load(products.row(r) + i)));
-      }
+      AddGroup(from, products.row(r), to);
     }
   });
 }
