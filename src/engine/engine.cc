@@ -43,13 +43,6 @@ Result<std::int64_t> ChooseContext(const model::Model& model, std::int64_t asked
                   model.context_length());
 }
 
-bool AllFinite(std::span<const float> values) {
-  constexpr std::uint32_t kExponent = 0x7f800000;
-  bool finite = true;
-  for (const float x : values) finite &= (std::bit_cast<std::uint32_t>(x) & kExponent) != kExponent;
-  return finite;
-}
-
 }  // namespace
 
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -189,25 +182,14 @@ Result<void> Engine::State::RunRows(const LogitsSink& sink, std::stop_token stop
   const StepInput input{
       .tokens = step_tokens, .slices = slices, .sampled = static_cast<int>(sampled_entries.size())};
   const auto vocabulary = static_cast<std::size_t>(model->program().vocabulary);
-  not_finite.assign(slices.size(), false);
-  const LogitRowsSink rows_sink = [&](int first, int rows, const float* logits,
-                                      std::ptrdiff_t stride) {
-    for (int r = 0; r < rows; ++r) {
-      const int entry = sampled_entries[static_cast<std::size_t>(first + r)];
-      const std::span<const float> row(logits + r * stride, vocabulary);
-      if (!AllFinite(row)) {
-        not_finite[static_cast<std::size_t>(entry)] = true;
-        continue;
-      }
-      sink(entry, first + r - slices[static_cast<std::size_t>(entry)].first_sampled, row);
-    }
-  };
-  OR_RETURN(executor->Run(input, rows_sink, stop));
-  for (std::size_t i = 0; i < slices.size(); ++i) {
-    const bool failed = slices[i].failed_layer != SequenceSlice::kNotFailed;
-    if (not_finite[i] && !failed) slices[i].failed_layer = -1;
-  }
-  return {};
+  return executor->Run(
+      input,
+      [&](int row, const float* logits) {
+        const int entry = sampled_entries[static_cast<std::size_t>(row)];
+        sink(entry, row - slices[static_cast<std::size_t>(entry)].first_sampled,
+             {logits, vocabulary});
+      },
+      stop);
 }
 
 Result<void> Engine::Step(std::span<StepEntry> entries, const LogitsSink& sink,

@@ -45,7 +45,6 @@ struct Engine::State {
   std::vector<SequenceSlice> slices;
   std::vector<int> sampled_entries;  // by sampled row
   std::vector<const Sequence*> seen;
-  std::vector<bool> not_finite;  // by slice: a row of logits is not
 };
 
 }  // namespace cairn::engine

@@ -97,6 +97,7 @@ Result<std::unique_ptr<Executor>> Executor::Create(
   state->slice_of_row.resize(static_cast<std::size_t>(shape.tokens));
   state->row_of_sampled.resize(static_cast<std::size_t>(shape.sampled));
   state->failed = std::vector<std::atomic<int>>(static_cast<std::size_t>(shape.tokens));
+  state->logits_failed = std::vector<std::atomic<bool>>(static_cast<std::size_t>(shape.sampled));
   return std::unique_ptr<Executor>(new Executor(std::move(state)));
 }
 
@@ -111,8 +112,7 @@ std::size_t Executor::buffer_bytes() const {
          state_->scratch.size();
 }
 
-Result<void> Executor::Run(const StepInput& input, const LogitRowsSink& sink,
-                           std::stop_token stop) {
+Result<void> Executor::Run(const StepInput& input, const LogitRowSink& sink, std::stop_token stop) {
   Step step(*state_, input, sink);
   step.Prepare();
   PhaseRecorder* recorder = state_->recorder.get();

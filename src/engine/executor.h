@@ -47,10 +47,9 @@ struct StepInput {
   int sampled = 0;                       // rows sampled in all
 };
 
-// Logits of sampled rows [first, first + rows), `stride` floats apart; called on the caller's
-// thread.
-using LogitRowsSink =
-    std::function<void(int first, int rows, const float* logits, std::ptrdiff_t stride)>;
+// Logits of a sampled row; called on the caller's thread, in ascending order, and not for rows
+// whose logits are not all finite.
+using LogitRowSink = std::function<void(int row, const float* logits)>;
 
 class Executor {
  public:
@@ -66,9 +65,9 @@ class Executor {
   ~Executor();
 
   // Requires rows and samples within the shape, tiles that reach to each slice's last row, and
-  // tokens of the vocabulary. Errors: kCancelled. Slices report values that are not finite on the
-  // way to the logits; the logits themselves are the caller's to check.
-  [[nodiscard]] Result<void> Run(const StepInput& input, const LogitRowsSink& sink,
+  // tokens of the vocabulary. Errors: kCancelled. Slices report values that are not finite, those
+  // of the logits included.
+  [[nodiscard]] Result<void> Run(const StepInput& input, const LogitRowSink& sink,
                                  std::stop_token stop);
 
   std::size_t buffer_bytes() const;  // of the arena and all scratch, resident once used

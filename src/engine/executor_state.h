@@ -24,8 +24,14 @@ struct RowBlock {
 inline constexpr int kMostSplitRows = 8;
 // Weight groups of a unit of prefill, and most of its rows.
 inline constexpr int kPrefillGroups = 4;
-inline constexpr int kMostUnitGroups = 160;  // of a unit with few rows
 inline constexpr int kMostUnitRows = 480;
+// Few rows: units of a worker in a matmul, small enough that none waits long for the last, and the
+// most groups of one.
+inline constexpr int kUnitsOfWorker = 16;
+inline constexpr int kMostUnitGroups = 64;
+// What a waiting worker fetches at most of the weights that it will need: stays in the second-level
+// cache.
+inline constexpr std::size_t kAheadBytes = std::size_t{64} << 10;
 inline constexpr std::size_t kActivationBytes = std::size_t{384} << 10;  // of a unit: half an L2
 
 struct Executor::State {
@@ -54,7 +60,8 @@ struct Executor::State {
   std::vector<RowBlock> sampled_blocks;  // of the sampled rows, up to kAttendRows
   std::vector<int> slice_of_row;
   std::vector<int> row_of_sampled;
-  std::vector<std::atomic<int>> failed;  // by slice: layer + 2, 0 for none
+  std::vector<std::atomic<int>> failed;          // by slice: layer + 2, 0 for none
+  std::vector<std::atomic<bool>> logits_failed;  // by sampled row: some logit is not finite
 
   float* buffer(int index) const {
     return reinterpret_cast<float*>(arena.data() +

@@ -53,6 +53,9 @@ void Executor::Step::Prepare() {
     }
     s_.failed[static_cast<std::size_t>(i)].store(0, std::memory_order_relaxed);
   }
+  for (int i = 0; i < input_.sampled; ++i) {
+    s_.logits_failed[static_cast<std::size_t>(i)].store(false, std::memory_order_relaxed);
+  }
 }
 
 // --- the walk -------------------------------------------------------------------------------
@@ -60,6 +63,7 @@ void Executor::Step::Prepare() {
 void Executor::Step::Work(parallel::PhaseWalk& phases) {
   const kernels::FloatEnvironment environment;
   Walk walk{phases, s_.worker_scratch(phases.worker())};
+  LookAheadFrom(walk, s_.fused.stages.data());
   const int tables = static_cast<int>(s_.rotaries.size());
   const bool go = Phase(walk, StagePart::kAngles, static_cast<std::int64_t>(s_.token_blocks.size()),
                         [&](std::int64_t i) {
@@ -109,9 +113,18 @@ bool Executor::Step::RunTail(Walk& walk) {
 // Worker 0 alone: the sink belongs to the caller's thread.
 bool Executor::Step::HandOut(Walk& walk, int row, int rows) {
   walk.stage = nullptr;
-  return PhaseOf(walk.phases.worker() == 0, walk, StagePart::kLogits, 1, [&](std::int64_t) {
-    sink_(row, rows, s_.buffer(s_.fused.logits), s_.stride(s_.fused.logits));
-  });
+  return Phase(
+      walk, StagePart::kLogits, 1,
+      [&](std::int64_t) {
+        const kernels::RowsView logits = s_.rows(s_.fused.logits);
+        for (int r = 0; r < rows; ++r) {
+          if (s_.logits_failed[static_cast<std::size_t>(row + r)].load(std::memory_order_relaxed)) {
+            continue;
+          }
+          sink_(row + r, logits.row(r));
+        }
+      },
+      Claims::kCaller);
 }
 
 // --- preludes -------------------------------------------------------------------------------
@@ -205,106 +218,15 @@ void Executor::Step::NoteFailed(const program::Stage& stage, RowRange rows, int 
                                 std::uint32_t mask) {
   for (int i = 0; i < kernels::kTileRows; ++i) {
     if ((mask >> i & 1) == 0) continue;
-    int row = first + (stage.pack->remainder ? i / 2 : i);
-    if (rows.kind == Rows::kSampled) row = s_.row_of_sampled[static_cast<std::size_t>(row)];
-    const auto slice = static_cast<std::size_t>(s_.slice_of_row[static_cast<std::size_t>(row)]);
-    int none = 0;  // keep the first layer that failed; stages run in order
-    s_.failed[slice].compare_exchange_strong(none, stage.layer + 2, std::memory_order_relaxed);
+    NoteFailedRow(stage, rows.kind, first + (stage.pack->remainder ? i / 2 : i));
   }
 }
 
-// --- matmuls --------------------------------------------------------------------------------
-
-struct Executor::Step::MatmulUnit {
-  const program::MatmulPart* part;
-  int group_begin, group_end;
-  int row, rows;  // of the packed rows, a multiple of a tile
-  int out_row;    // in the output buffer
-};
-
-bool Executor::Step::RunMatmul(Walk& walk, const program::Stage& stage, RowRange rows,
-                               bool in_tail) {
-  const program::MatmulBody& body = *stage.matmul();
-  const int cols = s_.fused.buffers[static_cast<std::size_t>(stage.pack->input)].width;
-  int groups = 0;
-  for (const program::MatmulPart& part : body.parts)
-    groups += s_.weights.matrix(part.weight).groups;
-  // Few rows: large enough units that a worker streams, small enough that none waits long. Many
-  // rows: the rows of a unit stay in the second-level cache while its weights pass.
-  int step = kPrefillGroups;
-  int most_rows = kernels::kTileRows;
-  if (rows.count <= RowsOfTile(stage)) {
-    const int units = 8 * s_.team.size();
-    step = std::clamp(RoundUp(groups / units, kPrefillGroups), kPrefillGroups, kMostUnitGroups);
-  } else {
-    const auto fitting = kActivationBytes / (static_cast<std::size_t>(cols) * 2);
-    most_rows = std::clamp(static_cast<int>(fitting) / kernels::kTileRows * kernels::kTileRows,
-                           4 * kernels::kTileRows, kMostUnitRows);
-    const int chunks = DivideUp(rows.count, most_rows);
-    most_rows = RoundUp(DivideUp(rows.count, chunks), kernels::kTileRows);
-  }
-  std::int64_t per_chunk = 0;
-  for (const program::MatmulPart& part : body.parts) {
-    per_chunk += DivideUp(s_.weights.matrix(part.weight).groups, step);
-  }
-  const int chunks = DivideUp(rows.count, most_rows);
-  walk.stage = &stage;
-  return Phase(walk, StagePart::kMatmul, per_chunk * chunks, [&](std::int64_t i) {
-    MatmulUnit unit{};
-    unit.row = rows.first + static_cast<int>(i / per_chunk) * most_rows;
-    unit.rows = std::min(most_rows, rows.first + rows.count - unit.row);
-    unit.out_row = in_tail ? unit.row - rows.first : unit.row;
-    auto left = static_cast<int>(i % per_chunk);
-    for (const program::MatmulPart& part : body.parts) {
-      const int part_groups = s_.weights.matrix(part.weight).groups;
-      const int units = DivideUp(part_groups, step);
-      if (left < units) {
-        unit.part = &part;
-        unit.group_begin = left * step;
-        unit.group_end = std::min(part_groups, unit.group_begin + step);
-        break;
-      }
-      left -= units;
-    }
-    MatmulUnitRows(stage, unit);
-  });
-}
-
-void Executor::Step::MatmulUnitRows(const program::Stage& stage, const MatmulUnit& unit) const {
-  const program::Pack& pack = *stage.pack;
-  const program::MatmulPart& part = *unit.part;
-  const kernels::Kernels& k = s_.kernels;
-  const auto factors = [&](int weight) -> kernels::Factors {
-    const kernels::PackedMatrix& matrix = s_.weights.matrix(weight);
-    const ActivationKind kind = kernels::ActivationOf(matrix.format);
-    const std::size_t tile_bytes = kernels::PackedTileBytes(kind, matrix.cols);
-    const std::size_t area = kind == ActivationKind::kInt8 ? pack.int8_offset : pack.floats_offset;
-    const auto tile = static_cast<std::size_t>(unit.row / RowsOfTile(stage));
-    return {&matrix, s_.arena.data() + area + tile * tile_bytes};
-  };
-  const auto columns = [&](int buffer) {
-    kernels::RowsView view = s_.rows(buffer, unit.out_row);
-    view.data += static_cast<std::ptrdiff_t>(unit.group_begin) * kernels::kGroupRows;
-    return view;
-  };
-  const kernels::Factors product = factors(part.weight);
-  const kernels::RowsView out = columns(part.out);
-  if (pack.remainder) {
-    k.matmul_pairs(product, unit.group_begin, unit.group_end, unit.rows, out);
-    return;
-  }
-  switch (part.epilogue) {
-    case Epilogue::kStore:
-      k.matmul(product, unit.group_begin, unit.group_end, unit.rows, out);
-      return;
-    case Epilogue::kAdd:
-      k.matmul_add(product, unit.group_begin, unit.group_end, unit.rows, columns(part.other), out);
-      return;
-    case Epilogue::kGate:
-      k.matmul_gate(part.activation, product, factors(part.gate_input), unit.group_begin,
-                    unit.group_end, unit.rows, out);
-      return;
-  }
+void Executor::Step::NoteFailedRow(const program::Stage& stage, Rows kind, int row) {
+  if (kind == Rows::kSampled) row = s_.row_of_sampled[static_cast<std::size_t>(row)];
+  const auto slice = static_cast<std::size_t>(s_.slice_of_row[static_cast<std::size_t>(row)]);
+  int none = 0;  // keep the first layer that failed; stages run in order
+  s_.failed[slice].compare_exchange_strong(none, stage.layer + 2, std::memory_order_relaxed);
 }
 
 }  // namespace cairn::engine

@@ -12,18 +12,26 @@ namespace cairn::engine {
 
 class Executor::Step {
  public:
-  Step(State& state, const StepInput& input, const LogitRowsSink& sink)
+  Step(State& state, const StepInput& input, const LogitRowSink& sink)
       : s_(state), input_(input), sink_(sink) {}
 
   void Prepare();
   void Work(parallel::PhaseWalk& phases);
 
  private:
+  // Weights that a worker will read first in a coming matmul with few rows: a decode step is bound
+  // by memory, and who waits for others can use the time to fetch them.
+  struct Ahead {
+    const std::byte* first = nullptr;
+    const std::byte* second = nullptr;  // of the gated pair, or null
+    std::size_t left = 0;               // bytes of each
+  };
   // A worker on its way through the phases.
   struct Walk {
     parallel::PhaseWalk& phases;
     float* scratch = nullptr;
     const program::Stage* stage = nullptr;  // for the record
+    Ahead ahead;
   };
   // Rows that a stage works on: [first, first + count) of the tokens or of the sampled rows.
   struct RowRange {
@@ -32,15 +40,16 @@ class Executor::Step {
     int count = 0;
   };
 
+  // How the units of a phase find their workers: the next one to whoever comes, ranges that lie
+  // behind each other in memory, or all to the caller's thread.
+  enum class Claims { kNext, kRanges, kCaller };
   // Runs unit(i) for i < count, shared with the other workers, until all are done. False: leave and
   // touch nothing of the step.
   template <typename F>
-  bool Phase(Walk& walk, program::StagePart part, std::int64_t count, F&& unit) {
-    return PhaseOf(true, walk, part, count, unit);
-  }
-  // The same where only those work for whom it is `mine`.
+  bool Phase(Walk& walk, program::StagePart part, std::int64_t count, F&& unit,
+             Claims claims = Claims::kNext);
   template <typename F>
-  bool PhaseOf(bool mine, Walk& walk, program::StagePart part, std::int64_t count, F&& unit);
+  static void Share(parallel::PhaseWalk& phases, Claims claims, std::int64_t count, F&& unit);
 
   bool RunStage(Walk& walk, const program::Stage& stage);
   bool RunTail(Walk& walk);
@@ -57,8 +66,16 @@ class Executor::Step {
   }
   void PackTile(const program::Stage& stage, RowRange rows, int tile, float* scratch);
   void NoteFailed(const program::Stage& stage, RowRange rows, int first, std::uint32_t mask);
+  void NoteFailedRow(const program::Stage& stage, program::Rows kind, int row);
+  struct MatmulCut;
   struct MatmulUnit;
+  MatmulCut CutOf(const program::Stage& stage, RowRange rows) const;
+  MatmulUnit UnitOf(const program::Stage& stage, const MatmulCut& cut, RowRange rows,
+                    std::int64_t index) const;
   void MatmulUnitRows(const program::Stage& stage, const MatmulUnit& unit) const;
+  void CheckLogits(const program::Stage& stage, const MatmulUnit& unit);
+  void LookAheadFrom(Walk& walk, const program::Stage* stage) const;
+  static void LookAhead(Walk& walk);  // until the others have come, or enough is fetched
   void HeadUnit(const program::AttendBody& body, const RowBlock& block, int head, bool queries,
                 bool sampled) const;
   kernels::AttendView ViewOf(const program::AttendBody& body, const RowBlock& block) const;
@@ -73,26 +90,38 @@ class Executor::Step {
 
   State& s_;
   const StepInput& input_;
-  const LogitRowsSink& sink_;
+  const LogitRowSink& sink_;
 };
 
 template <typename F>
-bool Executor::Step::PhaseOf(bool mine, Walk& walk, program::StagePart part, std::int64_t count,
-                             F&& unit) {
+void Executor::Step::Share(parallel::PhaseWalk& phases, Claims claims, std::int64_t count,
+                           F&& unit) {
+  switch (claims) {
+    case Claims::kNext: return phases.Share(count, unit);
+    case Claims::kRanges: return phases.ShareRanges(count, unit);
+    case Claims::kCaller:
+      if (phases.worker() == 0) phases.Share(count, unit);
+      return;
+  }
+}
+
+template <typename F>
+bool Executor::Step::Phase(Walk& walk, program::StagePart part, std::int64_t count, F&& unit,
+                           Claims claims) {
   if (s_.recorder == nullptr) {
-    if (mine) walk.phases.Share(count, unit);
+    Share(walk.phases, claims, count, unit);
+    LookAhead(walk);
     return walk.phases.Meet();
   }
   const int worker = walk.phases.worker();
   int units = 0;
   s_.recorder->Begin(worker, walk.stage, part);
-  if (mine) {
-    walk.phases.Share(count, [&](std::int64_t i) {
-      unit(i);
-      ++units;
-    });
-  }
+  Share(walk.phases, claims, count, [&](std::int64_t i) {
+    unit(i);
+    ++units;
+  });
   s_.recorder->BeginWaiting(worker, units);
+  LookAhead(walk);
   const bool go = walk.phases.Meet();
   if (go) s_.recorder->End(worker);
   return go;

@@ -46,6 +46,26 @@ void Barrier::Wait() {
 
 // --- phases ---------------------------------------------------------------------------------
 
+std::int64_t PhaseWalk::ClaimOf(RangeClaim& range, std::int64_t size) {
+  // Acquire: a helper sees that the phase is open no later than those whose claims it sees.
+  std::uint64_t claim = range.value.load(std::memory_order_acquire);
+  while (true) {
+    const auto age = static_cast<std::int32_t>(phase_ - static_cast<std::uint32_t>(claim >> 32));
+    // A later phase's claim: this one is over. An earlier one's: all is left, since a range that
+    // has units is claimed to its end before its phase is over.
+    const std::int64_t next = age == 0 ? static_cast<std::int64_t>(claim & 0xFFFFFFFF) : 0;
+    if (age < 0 || next >= size) return size;
+    const std::uint64_t taken = std::uint64_t{phase_} << 32 | static_cast<std::uint64_t>(next + 1);
+    if (range.value.compare_exchange_weak(claim, taken, std::memory_order_acq_rel)) return next;
+  }
+}
+
+void PhaseWalk::CountDone(std::int64_t units, std::int64_t count) {
+  if (units == 0) return;
+  // Acquire and release: who does the last unit sees what the others wrote and passes it on.
+  if (board_.done.fetch_add(units, std::memory_order_acq_rel) + units == count) Advance();
+}
+
 void PhaseWalk::Advance() {
   // Relaxed: nobody touches it before a claim in the next phase, which the release below opens.
   board_.done.store(0, std::memory_order_relaxed);
@@ -78,7 +98,9 @@ bool PhaseWalk::WaitForPhase() {
 // --- the team -------------------------------------------------------------------------------
 
 WorkerTeam::WorkerTeam(int workers, bool pinned)
-    : statuses_(static_cast<std::size_t>(workers)), barrier_(workers) {
+    : statuses_(static_cast<std::size_t>(workers)),
+      ranges_(static_cast<std::size_t>(workers)),
+      barrier_(workers) {
   CAIRN_CHECK(workers >= 1 && workers <= kMostWorkers);
   const std::vector<int> cores = pinned ? UsableTopology().cores : std::vector<int>{};
   threads_.reserve(static_cast<std::size_t>(workers) - 1);
@@ -118,7 +140,7 @@ void WorkerTeam::Loop(int worker, int core) {
     if (job_.run != nullptr) {
       (*job_.run)(worker);
     } else if (job_.phases != nullptr) {
-      PhaseWalk walk(board_, status, spin, worker, job_.first_phase, *job_.stop);
+      PhaseWalk walk(board_, ranges_, status, spin, worker, job_.first_phase, *job_.stop);
       (*job_.phases)(walk);
       if (walk.sent_away_) continue;
     } else {
@@ -137,6 +159,10 @@ void WorkerTeam::Begin(const Job& job) {
   job_.first_phase = phase;
   board_.done.store(0, std::memory_order_relaxed);
   board_.claim.store(std::uint64_t{phase} << 32, std::memory_order_relaxed);
+  // So that no claim is so old that its number seems new.
+  for (RangeClaim& range : ranges_) {
+    range.value.store(std::uint64_t{phase - 1} << 32, std::memory_order_relaxed);
+  }
   // Wakes workers that were sent away while they slept in the job before.
   board_.phase.Store(phase);
   for (std::size_t w = 1; w < statuses_.size(); ++w) {
@@ -187,7 +213,7 @@ void WorkerTeam::Run(const std::function<void(int)>& job) {
 bool WorkerTeam::RunPhases(const std::function<void(PhaseWalk&)>& job,
                            const std::stop_token& stop) {
   Begin({.phases = &job, .stop = &stop});
-  PhaseWalk walk(board_, statuses_[0], spin_, 0, job_.first_phase, stop);
+  PhaseWalk walk(board_, ranges_, statuses_[0], spin_, 0, job_.first_phase, stop);
   job(walk);
   const bool closed = (board_.claim.load(std::memory_order_acquire) & 0xFFFFFFFF) == kClosed;
   End(false);

@@ -17,6 +17,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -41,11 +42,18 @@ class Barrier {
   std::atomic<std::int64_t> spin_ns_{SpinTime().ns()};  // learned by all; a lost update is no harm
 };
 
-// Where the phases of a job stand. One cache line: whoever finishes a unit claims the next at once.
+// Where the phases of a job stand.
 struct alignas(64) PhaseBoard {
   std::atomic<std::uint64_t> claim{0};  // the phase's number << 32 | its next unit
   std::atomic<std::int64_t> done{0};    // units of the phase
   WaitWord phase;                       // its number, for those who wait for the next
+};
+
+// What is claimed of a worker's own range: the number of a phase << 32 | units claimed in it. A
+// number of an earlier phase means none. Alone in its cache line, which stays with its worker until
+// others help.
+struct alignas(64) RangeClaim {
+  std::atomic<std::uint64_t> value{0};
 };
 
 // What a worker has to do with the current job. Alone in its cache line.
@@ -76,20 +84,48 @@ class PhaseWalk {
     return Meet();
   }
 
-  // Phase in its two halves, for those who want to know when the waiting begins.
+  // Phase in its two halves, for those who have something to do while they wait.
   template <typename F>
   void Share(std::int64_t count, F&& unit);
   bool Meet();
+  // Share for units that lie behind each other in memory: a worker first does a range of its own in
+  // ascending order (OwnRange), so that it reads one stream and prefetches what it will need
+  // itself, then helps where units are left.
+  template <typename F>
+  void ShareRanges(std::int64_t count, F&& unit);
+  // Between Share and Meet: whether others are still at work on the phase.
+  bool Waiting() const { return board_.phase.Load() == phase_; }
+
+  struct UnitRange {
+    std::int64_t begin, end;
+  };
+  // Of `count` units, those that are worker `worker`'s own.
+  UnitRange RangeOf(int worker, std::int64_t count) const {
+    const auto workers = static_cast<std::int64_t>(ranges_.size());
+    return {count * worker / workers, count * (worker + 1) / workers};
+  }
+  UnitRange OwnRange(std::int64_t count) const { return RangeOf(worker_, count); }
 
  private:
   friend class WorkerTeam;
-  PhaseWalk(PhaseBoard& board, WorkerStatus& status, SpinTime& spin, int worker,
-            std::uint32_t phase, const std::stop_token& stop)
-      : board_(board), status_(status), spin_(spin), worker_(worker), phase_(phase), stop_(stop) {}
+  PhaseWalk(PhaseBoard& board, std::span<RangeClaim> ranges, WorkerStatus& status, SpinTime& spin,
+            int worker, std::uint32_t phase, const std::stop_token& stop)
+      : board_(board),
+        ranges_(ranges),
+        status_(status),
+        spin_(spin),
+        worker_(worker),
+        phase_(phase),
+        stop_(stop) {}
   void Advance();
   bool WaitForPhase();
+  // The next unit of a worker's range, counted from its begin; `size` or more: there is none.
+  std::int64_t ClaimOf(RangeClaim& range, std::int64_t size);
+  // This worker has done so many of the phase's units; whoever completes them opens the next phase.
+  void CountDone(std::int64_t units, std::int64_t count);
 
   PhaseBoard& board_;
+  const std::span<RangeClaim> ranges_;  // by worker
   WorkerStatus& status_;
   SpinTime& spin_;
   const int worker_;
@@ -137,6 +173,7 @@ class WorkerTeam {
 
   std::vector<std::thread> threads_;
   std::vector<WorkerStatus> statuses_;  // by worker
+  std::vector<RangeClaim> ranges_;      // by worker
   Barrier barrier_;
   PhaseBoard board_;
   alignas(64) WaitWord generation_;  // counts jobs; workers wait for the next
@@ -149,20 +186,34 @@ void PhaseWalk::Share(std::int64_t count, F&& unit) {
   CAIRN_CHECK(count >= 0 && count <= kMostUnits);
   // A phase without units has one that nobody needs to do: someone must open the next phase.
   const auto units = static_cast<std::uint64_t>(count == 0 ? 1 : count);
+  std::int64_t done = 0;
   while (true) {
     // Acquire: pairs with the release that opened the phase, through the claims of others.
     std::uint64_t claim = board_.claim.load(std::memory_order_acquire);
     do {
-      if (claim >> 32 != phase_ || (claim & 0xFFFFFFFF) >= units) return;
+      if (claim >> 32 != phase_ || (claim & 0xFFFFFFFF) >= units) {
+        return CountDone(done, static_cast<std::int64_t>(units));
+      }
     } while (!board_.claim.compare_exchange_weak(claim, claim + 1, std::memory_order_acquire));
     if (count != 0) unit(static_cast<std::int64_t>(claim & 0xFFFFFFFF));
-    // Acquire and release: who does the last unit sees what the others wrote and passes it on.
-    if (board_.done.fetch_add(1, std::memory_order_acq_rel) + 1 ==
-        static_cast<std::int64_t>(units)) {
-      Advance();
-      return;
-    }
+    ++done;
   }
+}
+
+template <typename F>
+void PhaseWalk::ShareRanges(std::int64_t count, F&& unit) {
+  CAIRN_CHECK(count >= 0 && count <= kMostUnits);
+  if (count == 0) return Share(count, unit);
+  const int workers = static_cast<int>(ranges_.size());
+  std::int64_t done = 0;
+  for (int i = 0; i < workers; ++i) {
+    const int owner = (worker_ + i) % workers;
+    const UnitRange range = RangeOf(owner, count);
+    const std::int64_t size = range.end - range.begin;
+    RangeClaim& claims = ranges_[static_cast<std::size_t>(owner)];
+    for (std::int64_t at; (at = ClaimOf(claims, size)) < size; ++done) unit(range.begin + at);
+  }
+  CountDone(done, count);
 }
 
 }  // namespace cairn::parallel
