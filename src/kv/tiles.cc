@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kv/tiles.h"
 
+#include <algorithm>
+
 #include "base/checked.h"
 #include "kernels/kernels.h"
 
 namespace cairn::kv {
 
 Result<std::byte*> TilePool::Take() {
-  if (free_.empty()) {
-    tiles_.push_back(OR_RETURN(AlignedBuffer::Allocate(tile_bytes_)));
-    return tiles_.back().data();
+  if (!free_.empty()) {
+    std::byte* tile = free_.back();
+    free_.pop_back();
+    return tile;
   }
-  std::byte* tile = free_.back();
-  free_.pop_back();
-  return tile;
+  if (left_ == 0) {
+    const std::size_t tiles = std::max<std::size_t>(1, kSlabBytes / tile_bytes_);
+    slabs_.push_back(OR_RETURN(AlignedBuffer::Allocate(tiles * tile_bytes_)));
+    left_ = tiles;
+  }
+  ++made_;
+  return slabs_.back().data() + slabs_.back().size() - left_-- * tile_bytes_;
 }
 
 KvMemory::KvMemory(KvLayout layout) : layout_(std::move(layout)) {

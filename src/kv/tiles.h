@@ -28,11 +28,17 @@ class TilePool {
   // `tile` came from Take of this pool and is not used any more.
   void Give(std::byte* tile) { free_.push_back(tile); }
 
-  std::size_t reserved_bytes() const { return tiles_.size() * tile_bytes_; }
+  std::size_t reserved_bytes() const { return made_ * tile_bytes_; }  // of tiles that were taken
 
  private:
+  // Tiles are cut from slabs large enough for huge pages: a step walks all tiles of its sequences,
+  // and small pages of gigabytes are in no translation cache.
+  static constexpr std::size_t kSlabBytes = std::size_t{32} << 20;  // at least, and one tile
+
   std::size_t tile_bytes_;
-  std::vector<AlignedBuffer> tiles_;
+  std::vector<AlignedBuffer> slabs_;
+  std::size_t left_ = 0;  // tiles of the last slab that nobody has taken yet
+  std::size_t made_ = 0;
   std::vector<std::byte*> free_;
 };
 

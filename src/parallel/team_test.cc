@@ -69,6 +69,69 @@ TEST_P(TeamTest, PhasesDoEveryUnitOnce) {
   }
 }
 
+// Both kinds of claims in turn, phases that have fewer units than workers among them.
+TEST_P(TeamTest, RangesDoEveryUnitOnce) {
+  WorkerTeam team(GetParam());
+  constexpr int kPhases = 300, kMost = 23;
+  std::vector<std::atomic<int>> visits(kPhases * kMost);
+  EXPECT_TRUE(team.RunPhases([&](PhaseWalk& walk) {
+    for (int phase = 0; phase < kPhases; ++phase) {
+      const auto unit = [&](std::int64_t i) {
+        ++visits[static_cast<std::size_t>(phase * kMost + i)];
+      };
+      if (phase % 3 == 1) {
+        walk.Share(phase % kMost, unit);
+      } else {
+        walk.ShareRanges(phase % kMost, unit);
+      }
+      if (!walk.Meet()) return;
+    }
+  }));
+  for (int phase = 0; phase < kPhases; ++phase) {
+    for (int i = 0; i < kMost; ++i) {
+      EXPECT_EQ(visits[static_cast<std::size_t>(phase * kMost + i)].load(),
+                i < phase % kMost ? 1 : 0)
+          << "phase " << phase << ", unit " << i;
+    }
+  }
+}
+
+TEST_P(TeamTest, RangesOfTheWorkersAreAllUnitsInOrder) {
+  WorkerTeam team(GetParam());
+  for (const std::int64_t count : {0, 1, 7, 1000}) {
+    team.RunPhases([&](PhaseWalk& walk) {
+      std::int64_t end = 0;
+      for (int worker = 0; worker < team.size(); ++worker) {
+        const auto range = walk.RangeOf(worker, count);
+        EXPECT_EQ(range.begin, end);
+        EXPECT_LE(range.end - range.begin, count / team.size() + 1);
+        end = range.end;
+      }
+      EXPECT_EQ(end, count);
+    });
+  }
+}
+
+// Nobody else comes, so the caller does its own range and then those of the others.
+TEST_P(TeamTest, AWorkerDoesItsOwnRangeFirstAndInOrder) {
+  WorkerTeam team(GetParam());
+  std::atomic<bool> over{false};
+  std::vector<std::int64_t> order;
+  EXPECT_TRUE(team.RunPhases([&](PhaseWalk& walk) {
+    if (walk.worker() != 0) {
+      over.wait(false);
+    } else {
+      walk.ShareRanges(40, [&](std::int64_t i) { order.push_back(i); });
+      over = true;
+      over.notify_all();
+    }
+    walk.Meet();
+  }));
+  std::vector<std::int64_t> expected(40);
+  std::iota(expected.begin(), expected.end(), 0);
+  EXPECT_EQ(order, expected);
+}
+
 // Each phase sums what all units wrote in the one before, as the barrier's test does.
 TEST_P(TeamTest, PhaseSeesWhatTheOneBeforeWrote) {
   WorkerTeam team(GetParam());
@@ -114,11 +177,13 @@ TEST_P(TeamTest, PhasesEndWithoutAWorkerThatIsLate) {
     if (walk.worker() == 1) over.wait(false);
     for (int phase = 0; phase < 10; ++phase) {
       if (!walk.Phase(3, [&](std::int64_t) { ++units; })) return;
+      walk.ShareRanges(16, [&](std::int64_t) { ++units; });
+      if (!walk.Meet()) return;
     }
     over = true;
     over.notify_all();
   }));
-  EXPECT_EQ(units.load(), 30);
+  EXPECT_EQ(units.load(), 190);
 }
 
 TEST_P(TeamTest, StopEndsAJobBetweenTwoPhases) {
