@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any machine: GCC's generic vectors of 16 lanes. Fma goes lane by lane through fmaf, which rounds
-// once everywhere. See lanes-inl.h.
+// Any machine: GCC's generic vectors of four lanes, the width that SSE2 and NEON hold in a
+// register. Wider ones live in memory, and every operation passes through it. The canonical vector
+// is four of them. No intrinsics. See lanes-inl.h.
 #pragma once
 
 #pragma GCC diagnostic ignored "-Wpsabi"  // every function below is inlined: no vector is passed
 
 namespace cairn::kernels::CAIRN_ISA {
 
-inline constexpr int kLanes = 16;
-typedef float VF __attribute__((vector_size(64)));
-typedef int32_t VI __attribute__((vector_size(64)));
-typedef uint32_t VU __attribute__((vector_size(64)));
-typedef uint8_t VB __attribute__((vector_size(64)));
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "lanes are cut into smaller ones below");
 
-CAIRN_INLINE VF Set1(float x) {  // not VF{} + x, which would lose the sign of -0
-  return VF{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
-}
+inline constexpr int kLanes = 4;
+typedef float VF __attribute__((vector_size(16)));
+typedef double VD __attribute__((vector_size(16)));
+typedef int64_t VL __attribute__((vector_size(16)));
+typedef int32_t VI __attribute__((vector_size(16)));
+typedef uint32_t VU __attribute__((vector_size(16)));
+typedef int16_t VH __attribute__((vector_size(16)));
+typedef uint16_t VUH __attribute__((vector_size(16)));
+typedef uint8_t VB __attribute__((vector_size(16)));
+
+CAIRN_INLINE VF Set1(float x) { return VF{x, x, x, x}; }  // VF{} + x would lose the sign of -0
 CAIRN_INLINE VF Zero() { return VF{}; }
 CAIRN_INLINE VF Load(const float* p) {
   VF v;
@@ -27,15 +32,36 @@ CAIRN_INLINE VF Add(VF a, VF b) { return a + b; }
 CAIRN_INLINE VF Sub(VF a, VF b) { return a - b; }
 CAIRN_INLINE VF Mul(VF a, VF b) { return a * b; }
 CAIRN_INLINE VF Div(VF a, VF b) { return a / b; }
-// Out of line: sixteen calls of fmaf for every Fma of an unrolled tile take minutes to compile.
-__attribute__((noinline, unused)) static void FmaLanes(const float* a, const float* b, float* c) {
-  for (int i = 0; i < kLanes; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
-}
+#ifdef __FP_FAST_FMAF
 CAIRN_INLINE VF Fma(VF a, VF b, VF c) {
-  FmaLanes(reinterpret_cast<const float*>(&a), reinterpret_cast<const float*>(&b),
-           reinterpret_cast<float*>(&c));
+  for (int i = 0; i < kLanes; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
   return c;
 }
+#else
+// Without an instruction for it, in doubles: the product is exact, the sum is rounded to 53 bits,
+// then to float. Two roundings differ from one only where the first ends exactly between two
+// floats: in normal floats the 29 bits that go are then 1 and zeros; results below 2^-126 have
+// fewer bits, so that all of them but zero, which is exact, count as rare. The rare ones are made
+// by fmaf, out of line; a correction without a branch (rounding to odd) costs every Fma 20
+// instructions.
+CAIRN_INLINE VD Low(VF a) { return VD{a[0], a[1]}; }
+CAIRN_INLINE VD High(VF a) { return VD{a[2], a[3]}; }
+__attribute__((noinline, cold, unused)) static VF FmaOneByOne(VF a, VF b, VF c) {
+  for (int i = 0; i < kLanes; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  return c;
+}
+CAIRN_INLINE VF Fma(VF a, VF b, VF c) {
+  const VD low = Low(a) * Low(b) + Low(c);
+  const VD high = High(a) * High(b) + High(c);
+  const VI rest = __builtin_shufflevector((VI)low, (VI)high, 0, 2, 4, 6);
+  const VI top = __builtin_shufflevector((VI)low, (VI)high, 1, 3, 5, 7) & 0x7fffffff;
+  const VI between = (rest & 0x1fffffff) == 0x10000000;
+  const VI small = (top > 0) & (top < 0x38100000);  // below 2^-126
+  const VL rare = (VL)(between | small);
+  if (__builtin_expect((rare[0] | rare[1]) != 0, 0)) return FmaOneByOne(a, b, c);
+  return __builtin_convertvector(__builtin_shufflevector(low, high, 0, 1, 2, 3), VF);
+}
+#endif
 CAIRN_INLINE VF Max(VF a, VF b) { return a > b ? a : b; }
 CAIRN_INLINE VF Min(VF a, VF b) { return a < b ? a : b; }
 CAIRN_INLINE VF IfLess(VF a, VF b, VF x, VF y) { return a < b ? x : y; }
@@ -78,9 +104,9 @@ CAIRN_INLINE int32_t ReduceMaxI(VI a) {
   return most;
 }
 CAIRN_INLINE int32_t ReduceAddI(VI a) {
-  int32_t sum = 0;
-  for (int i = 0; i < kLanes; ++i) sum += a[i];
-  return sum;
+  uint32_t sum = 0;  // wraps
+  for (int i = 0; i < kLanes; ++i) sum += static_cast<uint32_t>(a[i]);
+  return static_cast<int32_t>(sum);
 }
 CAIRN_INLINE float ReduceMax(VF a) {
   float most = a[0];
@@ -175,33 +201,38 @@ CAIRN_INLINE VB LoadB(const uint8_t* p) {
 }
 CAIRN_INLINE VB Set1B(uint8_t x) { return VB{} + x; }
 
-inline constexpr bool kBiasWide = true;
-// In 16 bits, so that the compiler multiplies and adds pairs. Out of line as FmaLanes.
-__attribute__((noinline, unused)) static void DotLanes(const uint8_t* w, const uint8_t* quad,
-                                                       int32_t* acc) {
-  int16_t a[4];
-  for (int i = 0; i < 4; ++i) a[i] = static_cast<int8_t>(quad[i]);
-  for (int lane = 0; lane < kLanes; ++lane) {
-    int32_t sum = 0;
-    for (int i = 0; i < 4; ++i) sum += static_cast<int16_t>(w[4 * lane + i]) * a[i];
-    acc[lane] += sum;
-  }
+// Products are made in 16 bits, bytes 0 and 2 of each lane apart from 1 and 3: u8 * s8 fits, and so
+// does the sum of two if the unsigned ones have at most 7 bits (2 * 127 * 128 < 2^15).
+CAIRN_INLINE VI FourBytes(const uint8_t* p) {
+  int32_t four;
+  __builtin_memcpy(&four, p, 4);
+  return Set1I(four);
 }
+CAIRN_INLINE VH EvenUnsigned(VU a) { return (VH)((VUH)a & 0xff); }
+CAIRN_INLINE VH OddUnsigned(VU a) { return (VH)((VUH)a >> 8); }
+CAIRN_INLINE VH EvenSigned(VU a) { return (VH)((VUH)a << 8) >> 8; }
+CAIRN_INLINE VH OddSigned(VU a) { return (VH)a >> 8; }
+CAIRN_INLINE VI AddHalves(VI acc, VH products) {
+  const VI low = (VI)((VU)products << 16) >> 16;
+  return AddI(acc, AddI(low, (VI)products >> 16));
+}
+
+inline constexpr bool kBiasWide = true;
 template <bool kWide>
 CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
-  DotLanes(reinterpret_cast<const uint8_t*>(&weights), quad, reinterpret_cast<int32_t*>(&acc));
-  return acc;
+  const VU w = (VU)weights, a = (VU)FourBytes(quad);
+  const VH even = EvenUnsigned(w) * EvenSigned(a);
+  const VH odd = OddUnsigned(w) * OddSigned(a);
+  if constexpr (kWide) return AddHalves(AddHalves(acc, even), odd);
+  return AddHalves(acc, even + odd);
 }
 
 // The same with the signs the other way round: u8 that are the same for all lanes, s8 by lane.
 CAIRN_INLINE VI DotUnsigned(VI acc, const uint8_t* quad, VB values) {
-  const auto* v = reinterpret_cast<const int8_t*>(&values);
-  for (int lane = 0; lane < kLanes; ++lane) {
-    int32_t sum = 0;
-    for (int i = 0; i < 4; ++i) sum += v[4 * lane + i] * quad[i];
-    acc[lane] += sum;
-  }
-  return acc;
+  const VU w = (VU)FourBytes(quad), v = (VU)values;
+  const VH even = EvenUnsigned(w) * EvenSigned(v);
+  const VH odd = OddUnsigned(w) * OddSigned(v);
+  return AddHalves(AddHalves(acc, even), odd);
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -3,12 +3,13 @@
 // section 2). The loops over groups and rows are in matmul.cc.
 //
 // The tile. One call of Tile computes kCols columns (activation rows) for one group of 16 outputs
-// (AVX2: half a group). Per column it keeps a running float sum and an integer sum of the current
-// block in registers:
+// (AVX2: half a group, portable: a quarter). Per column it keeps a running float sum and an integer
+// sum of the current block in registers:
 //   AVX-512: 12 columns = 12 + 12 of 32 registers; the rest holds the weights of a quad, a scale, a
 //     minimum, a nibble mask and temporaries. Twelve independent integer chains hide the latency of
 //     the dot product (4 to 5 cycles, one per cycle).
 //   AVX2: half a group (8 outputs) x 4 columns = 4 + 4 of 16.
+//   Portable: a quarter of a group x 4 columns; 2, 3 and 6 columns measure slower on SSE2.
 // A quad (4 values of K for all outputs) is unpacked once per tile and meets all columns; the
 // activations come as a broadcast of 4 bytes from one base pointer with constant offsets.
 // What is left of the peak: per column and block 8 dot products, and one product and one fused

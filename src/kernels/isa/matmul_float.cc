@@ -27,6 +27,8 @@ struct BF16 {
 
 #if defined(CAIRN_ISA_avx2)
 constexpr int kMostColumns = 6;
+#elif defined(CAIRN_ISA_portable)
+constexpr int kMostColumns = 4;
 #else
 constexpr int kMostColumns = 12;
 #endif

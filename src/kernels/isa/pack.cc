@@ -24,7 +24,7 @@ struct Scales {
 // The largest magnitude of a block, as bits.
 CAIRN_INLINE int32_t LargestBits(const float* x) {
   VI most = ZeroI();
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) {
     most = MaxI(most, AndI(BitsOf(Load(x + v * kLanes)), Set1I(0x7fffffff)));
   }
@@ -50,7 +50,7 @@ CAIRN_INLINE void FindScales(const float* x, int blocks, Scales& scales) {
 
 // The integers of one block whose scale has been found.
 CAIRN_INLINE void Quantise(const float* x, float inverse, bool finite, VI (&q)[kVectors]) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) {
     q[v] = finite ? RoundToInt(Mul(Load(x + v * kLanes), Set1(inverse))) : ZeroI();
   }
@@ -59,7 +59,10 @@ CAIRN_INLINE void Quantise(const float* x, float inverse, bool finite, VI (&q)[k
 // The sum of 16 integers, half 0 or 1 of the block.
 CAIRN_INLINE int32_t SumOfHalf(const VI (&q)[kVectors], int half) {
   if constexpr (kParts == 1) return SumOfBytes(q[half]);
-  return ReduceAddI(AddI(q[half * kParts], q[half * kParts + kParts - 1]));
+  VI sum = q[half * kParts];
+#pragma GCC unroll 4
+  for (int p = 1; p < kParts; ++p) sum = AddI(sum, q[half * kParts + p]);
+  return ReduceAddI(sum);
 }
 
 // Packs block `x` as row `row` of a tile of `width`.
@@ -68,7 +71,7 @@ CAIRN_INLINE void PackBlock(const float* x, float d, float inverse, bool finite,
   VI quantised[kVectors];
   Quantise(x, inverse, finite, quantised);
   alignas(32) uint8_t q[kBlockValues];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) StoreBytes(q + v * kLanes, quantised[v]);
   const int32_t first = SumOfHalf(quantised, 0), last = SumOfHalf(quantised, 1);
 #pragma GCC unroll 8

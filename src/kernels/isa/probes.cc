@@ -9,8 +9,10 @@ namespace cairn::kernels::CAIRN_ISA {
 CAIRN_INLINE void Renew(VB& weights) {
 #if defined(CAIRN_ISA_avx512)
   asm volatile("" : "+v"(weights));
-#elif defined(CAIRN_ISA_avx2)
+#elif defined(__SSE2__)
   asm volatile("" : "+x"(weights));
+#elif defined(__aarch64__)
+  asm volatile("" : "+w"(weights));
 #else
   asm volatile("" : "+m"(weights));
 #endif
@@ -50,7 +52,7 @@ std::uint64_t ReadMemory(const std::byte* data, std::size_t bytes) {
 #pragma GCC unroll 4
   for (int s = 0; s < kSums; ++s) sums[s] = ZeroI();
   const auto add = [](const uint8_t* line, VI& sum) __attribute__((always_inline)) {
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int p = 0; p < kParts; ++p) {
       sum = AddI(sum, LoadI(reinterpret_cast<const int32_t*>(line) + p * kLanes));
     }
