@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 
+#include "apps/bench_limits.h"
 #include "apps/by_stage.h"
 #include "apps/command.h"
 #include "apps/load_cost.h"
@@ -163,27 +164,29 @@ Result<void> Measure(std::vector<Case>& cases, const BenchOptions& o, engine::En
   return {};
 }
 
-// Operations of the matmuls that every token of a prefill needs.
-double OperationsPerToken(const program::Program& program) {
-  double operations = 0;
-  for (const program::Operation& op : program.operations) {
-    if (op.kind != program::OpKind::kMatmul) continue;
-    if (program.info(op.output).rows != program::Rows::kTokens) continue;
-    const program::Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
-    operations += 2.0 * weight.rows * weight.cols;
-  }
-  return operations;
-}
-
-// "62 % of the int8 peak", "91 % of the bandwidth" (weights only).
-std::string ShareOf(const Case& c, double rate, const Peaks& peaks, const engine::Engine& engine) {
+// What a case reached of its limit: prefill of the int8 peak, decode of the read bandwidth.
+struct Reached {
+  double share = 0;
+  double weight_bytes = 0, kv_bytes = 0;  // of a step of decode
+};
+Reached ReachedBy(const Case& c, double rate, const Peaks& peaks, const engine::Engine& engine) {
   if (c.name == "prefill") {
     const double tops = rate * OperationsPerToken(engine.model().program()) / 1e12;
-    return fmt::format("{:3.0f} % of the int8 peak", 100 * tops / peaks.int8_tops);
+    return {.share = tops / peaks.int8_tops};
   }
-  const double read = rate / static_cast<double>(c.batch) *
-                      static_cast<double>(engine.weight_bytes_per_step()) / 1e9;
-  return fmt::format("{:3.0f} % of the bandwidth", 100 * read / peaks.bandwidth_gb_s);
+  Reached reached;
+  reached.weight_bytes = static_cast<double>(engine.weight_bytes_per_step());
+  reached.kv_bytes = static_cast<double>(c.batch) * KvBytesPerStep(engine, c.depth, c.tokens);
+  const double steps_per_s = rate / static_cast<double>(c.batch);
+  reached.share =
+      (reached.weight_bytes + reached.kv_bytes) * steps_per_s / 1e9 / peaks.bandwidth_gb_s;
+  return reached;
+}
+
+// "62 % of the int8 peak", "91 % of the bandwidth"
+std::string ShareOf(const Case& c, double rate, const Peaks& peaks, const engine::Engine& engine) {
+  return fmt::format("{:3.0f} % of the {}", 100 * ReachedBy(c, rate, peaks, engine).share,
+                     c.name == "prefill" ? "int8 peak" : "bandwidth");
 }
 
 void Print(const std::vector<Case>& cases, const Peaks& peaks, const LoadCost& load,
@@ -219,7 +222,16 @@ boost::json::value ToValue(const std::vector<Case>& cases, const Peaks& peaks, c
         {"rounds", c.rates.size()},
         {"tokens_per_s",
          {{"median", spread.median}, {"min", spread.least}, {"max", spread.most}}}});
-    if (by_stage != nullptr) results.back().as_object()["stages"] = by_stage->ToValue(i);
+    boost::json::object& result = results.back().as_object();
+    const Reached reached = ReachedBy(c, spread.median, peaks, engine);
+    if (c.name == "prefill") {
+      result["int8_share"] = reached.share;
+    } else {
+      result["bandwidth_share"] = reached.share;
+      result["weight_bytes_per_step"] = reached.weight_bytes;
+      result["kv_bytes_per_step"] = reached.kv_bytes;
+    }
+    if (by_stage != nullptr) result["stages"] = by_stage->ToValue(i);
   }
   return boost::json::object{{"bandwidth_gb_s", peaks.bandwidth_gb_s},
                              {"int8_tops", peaks.int8_tops},

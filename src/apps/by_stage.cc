@@ -19,6 +19,19 @@ double IdleNs(const engine::StageTimes& times, const engine::StageTime& stage) {
       0.0, static_cast<double>(stage.ns) * times.workers() - static_cast<double>(stage.busy_ns));
 }
 
+std::string_view PartName(program::StagePart part) {
+  switch (part) {
+    case program::StagePart::kPrelude: return "prelude";
+    case program::StagePart::kMatmul: return "matmul";
+    case program::StagePart::kHeads: return "heads";
+    case program::StagePart::kAttend: return "attend";
+    case program::StagePart::kMerge: return "merge";
+    case program::StagePart::kAngles: return "angles";
+    case program::StagePart::kLogits: return "logits";
+  }
+  return "";
+}
+
 // "  12.3  49 %", or blanks where there is nothing to count; `share` below 0: no peak to compare
 // with.
 std::string Rate(double rate, double share) {
@@ -61,6 +74,7 @@ boost::json::array ByStage::ToValue(std::size_t number) const {
   for (const engine::StageTime& stage : times.stages()) {
     stages.push_back(boost::json::object{
         {"stage", stage.name},
+        {"part", PartName(stage.part)},
         {"calls_per_step", static_cast<double>(stage.calls) / steps},
         {"us_per_step", static_cast<double>(stage.ns) / steps / 1e3},
         {"share", static_cast<double>(stage.ns) / static_cast<double>(times.step_ns())},

@@ -265,6 +265,7 @@ def test_bench_by_stage(smollm2):
     decode = {s["stage"]: s for s in results[-1]["stages"]}
     # 30 layers of two matrices of 576 by 1536, a multiplication and an addition each; and the gate
     # of their products.
+    assert {s["part"] for s in decode.values()} >= {"prelude", "matmul", "heads", "attend"}
     assert decode["ffn_gate + ffn_up"]["operations_per_step"] == 30 * (2 * 2 * 576 + 4) * 1536
     assert "ffn_gate + ffn_up" in ok(smollm2(*command))
 
@@ -278,6 +279,11 @@ def test_bench_as_json(smollm2):
     for result in report["results"]:
         speed = result["tokens_per_s"]
         assert 0 < speed["min"] <= speed["median"] <= speed["max"]
+        assert 0 < result["int8_share" if result["name"] == "prefill" else "bandwidth_share"]
+    # 30 layers of three heads of 64 channels, a key and a value of two bytes each: those of 16 + 1 to
+    # 16 + 4 positions read, one written; twice as many for two sequences.
+    assert [r["kv_bytes_per_step"] for r in report["results"][1:]] == [
+        batch * (18.5 + 1) * 30 * 3 * 64 * 2 * 2 for batch in (1, 2)]
 
 
 @pytest.mark.parametrize("name", ["smollm2", "gemma3"])
