@@ -2,11 +2,11 @@
 # One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check tidy bench stream prove fuzz asan tsan format clean
+.PHONY: help run build test check tidy bench bench-avx2 roofline stream prove fuzz asan tsan format clean
 
 help: ## this list
 	@echo "Cairn: language models on the CPU you already have"; echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s%s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
 
 run: build ## set up, build, fetch the default model and chat (answers once without a terminal)
 	@scripts/run
@@ -27,10 +27,18 @@ tidy: ## clang-tidy over every source (minutes)
 	@scripts/setup build test
 	@scripts/tidy
 
-bench: ## ours and the peers' speed in one alternating run (quiet machine, please)
+bench: ## ours and the peers in one alternating run, into docs/performance.md (quiet machine, please)
 	@scripts/setup build bench
 	@scripts/build release cairn
-	@.venv-peers/bin/python scripts/bench
+	@.venv-peers/bin/python scripts/bench --write
+
+bench-avx2: ## compile llama.cpp for AVX2 alone, once (minutes); bench then measures beside it
+	@scripts/setup build bench-avx2
+
+roofline: ## draw docs/roofline.svg: each stage beside the limits of this machine
+	@scripts/setup build
+	@scripts/build release cairn
+	@python3 bench/roofline.py
 
 stream: ## memory bandwidth and empty regions beside OpenMP, threads by hand and TBB (quiet machine)
 	@scripts/setup build bench
@@ -59,4 +67,4 @@ format: ## format the sources in place
 	@git ls-files '*.h' '*.cc' | xargs -r clang-format-14 -i
 
 clean: ## remove what was built and the Python environments (models stay)
-	@rm -rf build .venv .venv-peers .venv-reference
+	@rm -rf build .venv .venv-peers .venv-peers-avx2 .venv-reference

@@ -8,7 +8,7 @@ A load of N is N processes that never sleep. Every program decodes --tokens toke
 under every load once per round; the table gives medians, [ranges], and the share of the speed
 alone. The fair share of T threads on C cores beside N loops is about min(1, C / (T + N) * T / C).
 --cairn may be given several times, to compare builds. --llama names a Python that has
-llama-cpp-python; it is measured through `scripts/bench`'s own calls.
+llama-cpp-python; it is measured as `scripts/bench` does it.
 """
 import argparse
 import contextlib
@@ -17,10 +17,14 @@ import statistics
 import subprocess
 import sys
 import time
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+
+from speed.peers import Process  # noqa: E402
+from speed.rows import Task  # noqa: E402
+
 DEPTH = 32
 # Ends with its parent, or by itself after ten minutes.
 LOOP = ("import os,time\np=os.getppid()\ne=time.monotonic()+600\n"
@@ -52,33 +56,11 @@ class Cairn:
 
 class Llama:
     def __init__(self, python: str, model: str, tokens: int, threads: int):
-        self.process = subprocess.Popen(
-            [python, __file__, "--serve", "--tokens", str(tokens), "--threads", str(threads), model],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        if self.process.stdout.readline().strip() != "ready":
-            raise SystemExit("shared_load: llama.cpp could not load the model")
+        self.process = Process("llama", python, model, threads)
+        self.task = Task("decode", tokens, depth=DEPTH)
 
     def measure(self) -> float:
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-
-def serve(options) -> None:
-    """llama.cpp in a process of its own: a line in asks for a measurement."""
-    bench = SourceFileLoader("bench", str(ROOT / "scripts/bench")).load_module()
-    bench.DEPTH, bench.DECODE = DEPTH, options.tokens
-    answers = bench.os.fdopen(bench.os.dup(1), "w")
-    bench.os.dup2(2, 1)  # whatever a library prints must not mix with the answers
-    bench.PREFILL = (DEPTH + options.tokens,)  # the context is as long as the longest prompt
-    worker = bench.Llama(options.model, options.threads)
-    bench.PREFILL = (DEPTH,)
-    answers.write("ready\n")
-    answers.flush()
-    for _ in sys.stdin:
-        rates = [worker.measure(seed)["decode"] for seed in (1, 2)]
-        answers.write(f"{statistics.median(rates)}\n")
-        answers.flush()
+        return self.process.measure(self.task, 1)
 
 
 def main() -> int:
@@ -90,12 +72,8 @@ def main() -> int:
     parser.add_argument("--cairn", action="append", metavar="NAME=PROGRAM")
     parser.add_argument("--llama", metavar="PYTHON")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("model")
     options = parser.parse_args()
-    if options.serve:
-        serve(options)
-        return 0
     programs = {}
     for item in options.cairn or [f"Cairn={ROOT / 'build/release/cairn'}"]:
         name, path = item.split("=", 1)
