@@ -6,6 +6,7 @@ from after the imports to the first token of a short prompt; then every line in 
 line out its result. A process of its own keeps the libraries' threads and memory apart, and lets a
 peer come from another Python environment.
 """
+import contextlib
 import importlib
 import json
 import os
@@ -65,7 +66,8 @@ class Process:
         return self.answer()
 
     def close(self) -> None:
-        self.process.stdin.close()
+        with contextlib.suppress(OSError):  # it may have ended by itself
+            self.process.stdin.close()
         self.process.wait()
 
 
@@ -81,7 +83,7 @@ class Peer:
         try:
             self.process = self.open()
         except (PeerFailed, OSError) as error:
-            note(f"{kind}: {Path(model).name}: {error}; left out")
+            note(f"{kind} cannot load {Path(model).name}", error)
 
     def can(self, row: Row) -> bool:
         task = row.task
@@ -96,7 +98,7 @@ class Peer:
                 samples[row.name] = Sample(self.measure_one(row.task, seed))
             except (PeerFailed, OSError) as error:
                 self.failed.add(row.name)
-                self.note(f"{self.column}: {row.name}: {error}; left out")
+                self.note(f"{self.column} failed in '{row.name}'", error)
         return samples
 
     def measure_one(self, task: Task, seed: int) -> float:

@@ -20,8 +20,9 @@ class Settings:
     peers: dict[str, str]  # kind to the Python that runs it
     notes: list[str] = field(default_factory=list)
 
-    def note(self, text: str) -> None:
-        print(f"note: {text}", file=sys.stderr, flush=True)
+    def note(self, text: str, detail: object = "") -> None:
+        """The text is for the page too; a library's own words may name files of this machine."""
+        print(f"note: {text}{': ' if detail else ''}{detail}", file=sys.stderr, flush=True)
         self.notes.append(text)
 
 
