@@ -68,7 +68,7 @@ void AnswerView::Finish() {
   if (wraps_) Draw((footer_ ? kEraseBelow : "") + wrap_.Flush(console_.columns()));
 }
 
-void AnswerView::Draw(std::string text) {
+void AnswerView::Draw(std::string_view text) {
   console_.Write(text);
   console_.Flush();
 }

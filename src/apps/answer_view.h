@@ -37,7 +37,7 @@ class AnswerView {
 
  private:
   void Watch();
-  void Draw(std::string text);
+  void Draw(std::string_view text);
   std::string Footer() const;
   std::string TypedLine() const;
 
