@@ -233,8 +233,8 @@ TEST_P(TeamTest, IdleTeamUsesNoProcessorTime) {
   team.RunPhases([](PhaseWalk& walk) { walk.Phase(100, [](std::int64_t) {}); });
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   const double before = ProcessorSeconds();
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  EXPECT_LT(ProcessorSeconds() - before, 0.001);
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  EXPECT_LT(ProcessorSeconds() - before, 0.0004);
 }
 
 int AllowedCpus() {
