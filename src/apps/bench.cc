@@ -149,6 +149,7 @@ std::vector<Case> Cases(const BenchOptions& o) {
 Result<void> Measure(std::vector<Case>& cases, const BenchOptions& o, engine::Engine& engine,
                      ByStage& by_stage, Console& console) {
   std::vector<Bench> benches;
+  benches.reserve(cases.size());
   for (std::size_t i = 0; i < cases.size(); ++i) benches.emplace_back(engine);
   for (std::int64_t round = 0; round <= o.rounds; ++round) {
     for (std::size_t i = 0; i < cases.size(); ++i) {

@@ -29,7 +29,8 @@ CLI::App* NewCommand(CLI::App& app, const char* group, const char* name, const c
 
 // Runs `body(options, console)` when `command` is the one on the command line.
 template <typename Options, typename Body>
-void OnChosen(CLI::App& command, Chosen& chosen, std::shared_ptr<Options> options, Body body) {
+void OnChosen(CLI::App& command, Chosen& chosen, const std::shared_ptr<Options>& options,
+              Body body) {
   command.final_callback([&chosen, options, body] {
     chosen.run = [options, body](Console& console) { return body(*options, console); };
   });

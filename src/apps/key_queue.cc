@@ -19,7 +19,7 @@ int LengthOf(unsigned char lead) {
 }
 
 void AppendUtf8(wchar_t character, std::string& out) {
-  const auto code = static_cast<std::uint32_t>(character);
+  const auto code = static_cast<char32_t>(character);
   const auto tail = [&](int shift) { out += static_cast<char>(0x80 | ((code >> shift) & 0x3F)); };
   if (code < 0x80) {
     out += static_cast<char>(code);
