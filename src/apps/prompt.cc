@@ -53,6 +53,7 @@ Result<std::vector<std::int32_t>> PromptMaker::Encode(const std::vector<Message>
                                   .eos_token = TokenText(vocabulary, vocabulary.eos),
                                   .now = LocalTime}));
   std::vector<model::TextPart> parts;
+  parts.reserve(rendered.parts.size());
   for (const auto& part : rendered.parts) parts.push_back({part.text, part.from_template});
   // The template writes the begin token itself where it wants one.
   auto tokens = OR_RETURN(model_->tokenizer().Encode(parts, false));

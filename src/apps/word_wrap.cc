@@ -36,7 +36,7 @@ void UseUtf8Locale() {
 }
 
 int ColumnsOf(wchar_t character) {
-  const auto code = static_cast<std::uint32_t>(character);
+  const auto code = static_cast<char32_t>(character);
   if (code < 0x20 || (code >= 0x7F && code < 0xA0)) return -1;
   const int width = wcwidth(character);
   return width < 0 ? 1 : width;  // unassigned ones are shown as a box

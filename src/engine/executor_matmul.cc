@@ -10,7 +10,6 @@ namespace cairn::engine {
 
 using kernels::ActivationKind;
 using program::Epilogue;
-using program::Rows;
 using program::Stage;
 using program::StagePart;
 

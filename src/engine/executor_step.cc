@@ -9,7 +9,6 @@
 namespace cairn::engine {
 
 using kernels::ActivationKind;
-using program::Epilogue;
 using program::OpKind;
 using program::Rows;
 using program::StagePart;

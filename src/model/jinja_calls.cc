@@ -157,6 +157,7 @@ Value Interpreter::MakeRange(const Arguments& arguments) {
       step > 0 ? (stop - start + step - 1) / step : (start - stop - step - 1) / -step;
   if (size > kMaxRange) FailLimit("a range is longer than 100,000");
   std::vector<Value> items;
+  items.reserve(static_cast<std::size_t>(std::max<Integer>(size, 0)));
   for (Integer i = 0; i < size; ++i) items.push_back(start + i * step);
   budget_.Spend(items.size());
   auto list = std::make_shared<List>(ListKind::kRange, std::move(items), &budget_);
@@ -208,7 +209,7 @@ Value Interpreter::CallFunction(std::string_view name, const Arguments& argument
     }
   }
   for (const auto& [key, value] : arguments.keyword) entries.emplace_back(MakeStr(key), value);
-  const Value dict = MakeDict(std::move(entries));
+  Value dict = MakeDict(std::move(entries));
   if (name == "dict") return dict;
   auto space = MakeObject<Namespace>();
   for (const auto& [key, value] : dict.AsDict()->entries) {

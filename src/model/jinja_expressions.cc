@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "model/jinja_interpreter.h"
 
 namespace cairn::model::jinja {
@@ -251,12 +252,12 @@ Value Interpreter::EvalFilter(const Expr& expr, const FramePtr& frame, const Val
   // In a filter block the innermost filter has no value: the block's text comes in its place.
   Value input;
   const Expr* child = expr.children[0].get();
-  if (child == nullptr)
+  if (child == nullptr) {
+    CAIRN_CHECK(piped != nullptr);
     input = *piped;
-  else if (piped != nullptr)
-    input = EvalFilter(*child, frame, piped);
-  else
-    input = Eval(*child, frame);
+  } else {
+    input = piped != nullptr ? EvalFilter(*child, frame, piped) : Eval(*child, frame);
+  }
   if (expr.filter == nullptr) FailInvalid(fmt::format("no filter named '{}'", expr.name));
   return expr.filter->apply(*this, input, EvalArguments(expr, frame));
 }

@@ -105,6 +105,7 @@ class Writer {
       return;
     }
     std::vector<const std::pair<Value, Value>*> entries;
+    entries.reserve(dict.entries.size());
     for (const auto& entry : dict.entries) entries.push_back(&entry);
     if (sort) {
       interpreter_.budget().Spend(entries.size() * 8);

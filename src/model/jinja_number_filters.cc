@@ -30,7 +30,7 @@ std::optional<Integer> Whole(double d) {
 
 Value IntFilter(In& /*in*/, const Value& v, const Args& arguments) {
   const auto bound = Bind(arguments, "int", {"default", "base"}, 0);
-  const Value fallback = bound[0] != nullptr ? *bound[0] : Value(Integer{0});
+  Value fallback = bound[0] != nullptr ? *bound[0] : Value(Integer{0});
   Integer base = 10;
   if (bound[1] != nullptr) {
     if (!bound[1]->AsInteger()) FailInvalid("int takes an integer as base");
