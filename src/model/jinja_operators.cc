@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "base/check.h"
 #include "model/jinja_interpreter.h"
 
 namespace cairn::model::jinja {
@@ -134,12 +135,16 @@ Value Add(Interpreter& interpreter, const Value& a, const Value& b) {
   if (s != nullptr && t != nullptr) {
     interpreter.budget().Spend((s->text.size() + t->text.size()) / 64);
     if (s->markup != t->markup) {
-      const auto escape = [&](const Value& v) {
-        return v.AsStr()->markup ? v.AsStr()->text
-                                 : FindFilter("escape")->apply(interpreter, v, {}).AsStr()->text;
+      const Filter* escape = FindFilter("escape");
+      CAIRN_CHECK(escape != nullptr);
+      const auto escaped = [&](const Str& str, const Value& v) {
+        if (str.markup) return str.text;
+        const Value made = escape->apply(interpreter, v, {});
+        CAIRN_CHECK(made.AsStr() != nullptr);
+        return made.AsStr()->text;
       };
-      Text out = escape(a);
-      out.Append(escape(b));
+      Text out = escaped(*s, a);
+      out.Append(escaped(*t, b));
       return interpreter.MakeStr(std::move(out), true);
     }
     Text out = s->text;

@@ -197,7 +197,9 @@ namespace {
 // Whether the capital sigma that ends at `end` ends a word.
 bool FinalSigma(std::string_view text, std::size_t end) {
   std::size_t before = end - 2;
-  while (before > 0 && (static_cast<unsigned char>(text[--before]) & 0xc0U) == 0x80U) {
+  while (before > 0) {
+    --before;
+    if ((static_cast<unsigned char>(text[before]) & 0xc0U) != 0x80U) break;
   }
   std::size_t at = before;
   if (end == 2 || !IsAlpha(NextCodePoint(text, &at))) return false;
