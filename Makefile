@@ -2,7 +2,7 @@
 # One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check tidy bench bench-avx2 roofline stream prove fuzz asan tsan format clean
+.PHONY: help run build test check tidy bench bench-avx2 roofline stream prove aarch64 fuzz asan tsan format clean
 
 help: ## this list
 	@echo "Cairn: language models on the CPU you already have"; echo
@@ -49,6 +49,11 @@ prove: ## the same logits over threads, chunks and instruction sets: one hash pe
 	@scripts/setup build test
 	@scripts/build release cairn
 	@.venv/bin/python scripts/prove
+
+aarch64: ## cross build for 64-bit ARM, its tests under QEMU, and the proof of the same bytes
+	@scripts/setup build aarch64
+	@scripts/build release cairn cairn_tiny_models
+	@scripts/aarch64
 
 fuzz: ## every fuzz target, ten minutes together
 	@scripts/setup build test

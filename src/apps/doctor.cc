@@ -101,7 +101,8 @@ Finding InstructionSets() {
     finding.advice = "CAIRN_ISA forces a slower one than this machine has";
   } else if (*chosen == kernels::Isa::kPortable) {
     finding.state = State::kHint;
-    finding.advice = "without AVX2 everything works, many times slower";
+    finding.advice =
+        "without AVX2 (x86) or dot products (ARMv8.2) everything works, many times slower";
   }
   return finding;
 }

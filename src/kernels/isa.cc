@@ -4,11 +4,16 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
+
 namespace cairn::kernels {
 
 std::string_view IsaName(Isa isa) {
   switch (isa) {
     case Isa::kPortable: return "portable";
+    case Isa::kNeon: return "neon";
     case Isa::kAvx2: return "avx2";
     case Isa::kAvx512: return "avx512";
   }
@@ -28,6 +33,8 @@ std::vector<Isa> AvailableIsas() {
       __builtin_cpu_supports("avx512vnni")) {
     isas.push_back(Isa::kAvx512);
   }
+#elif defined(__aarch64__)
+  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) isas.push_back(Isa::kNeon);
 #endif
   return isas;
 }
@@ -40,7 +47,7 @@ Result<Isa> ChooseIsa(std::optional<std::string_view> forced) {
     if (IsaName(isa) == *forced) return isa;
     names.push_back(IsaName(isa));
   }
-  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512}) {
+  for (const Isa isa : kAllIsas) {
     if (IsaName(isa) == *forced) {
       return Fail(ErrorCode::kUnsupported,
                   fmt::format("CAIRN_ISA={}: this machine lacks it; it has {}", *forced,

@@ -11,10 +11,12 @@
 
 namespace cairn::kernels {
 
-// Ascending preference. kAvx512 is F, BW, DQ, VL and VNNI; kAvx2 includes FMA and F16C.
-enum class Isa { kPortable, kAvx2, kAvx512 };
+// Ascending preference. kAvx512 is F, BW, DQ, VL and VNNI; kAvx2 includes FMA and F16C; kNeon is
+// ARMv8 with the dot products of ARMv8.2 (SDOT).
+enum class Isa { kPortable, kNeon, kAvx2, kAvx512 };
+inline constexpr Isa kAllIsas[] = {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512};
 
-// "portable", "avx2", "avx512": the words of CAIRN_ISA and of every report.
+// "portable", "neon", "avx2", "avx512": the words of CAIRN_ISA and of every report.
 std::string_view IsaName(Isa isa);
 
 // Every instruction set that this program was built with and this machine (and its operating

@@ -16,6 +16,10 @@ extern const Kernels kTable;
 namespace avx2 {
 extern const Kernels kTable;
 }
+#elif defined(__aarch64__)
+namespace neon {
+extern const Kernels kTable;
+}
 #endif
 namespace portable {
 extern const Kernels kTable;
@@ -42,11 +46,11 @@ const Kernels& KernelsFor(Isa isa) {
 #if defined(__x86_64__)
     case Isa::kAvx512: return avx512::kTable;
     case Isa::kAvx2: return avx2::kTable;
-#else
-    case Isa::kAvx512:
-    case Isa::kAvx2: break;
+#elif defined(__aarch64__)
+    case Isa::kNeon: return neon::kTable;
 #endif
     case Isa::kPortable: return portable::kTable;
+    default: break;
   }
   CAIRN_CHECK(false && "an instruction set that this program does not have");
   return portable::kTable;
@@ -72,6 +76,12 @@ constexpr unsigned kDefaultControl = 0x1f80;
 }  // namespace
 FloatEnvironment::FloatEnvironment() : saved_(_mm_getcsr()) { _mm_setcsr(kDefaultControl); }
 FloatEnvironment::~FloatEnvironment() { _mm_setcsr(saved_); }
+#elif defined(__aarch64__)
+// All bits off: round to nearest, denormals kept, NaNs handed on, no traps, IEEE halves.
+FloatEnvironment::FloatEnvironment() : saved_(__builtin_aarch64_get_fpcr()) {
+  __builtin_aarch64_set_fpcr(0);
+}
+FloatEnvironment::~FloatEnvironment() { __builtin_aarch64_set_fpcr(saved_); }
 #else
 FloatEnvironment::FloatEnvironment() : saved_(0) {}
 FloatEnvironment::~FloatEnvironment() = default;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <limits>
@@ -25,9 +26,9 @@ Result<PageBlock> PageBlock::Allocate(std::size_t bytes, HugePages huge) {
     // Cut the slack before the first and behind the last page, so that the block begins at a huge
     // page and the size that is given back is the size that was asked for.
     const std::size_t before = -reinterpret_cast<std::uintptr_t>(data) % kHugePageBytes;
-    constexpr std::size_t kPage = 4096;
-    const std::size_t kept = (bytes + kPage - 1) / kPage * kPage;
-    const std::size_t whole = (bytes + slack + kPage - 1) / kPage * kPage;
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const std::size_t kept = (bytes + page - 1) / page * page;
+    const std::size_t whole = (bytes + slack + page - 1) / page * page;
     if (before > 0) ::munmap(data, before);
     data += before;
     if (whole > before + kept) ::munmap(data + kept, whole - before - kept);

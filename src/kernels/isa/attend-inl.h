@@ -10,7 +10,7 @@
 //   Meet<kCount>(tile, i, ranges, states, scores)   queries i .. i + kCount - 1 meet it
 // and Meet makes two register tiles of kCount queries: scores, whose lanes are keys, and weighted
 // values, whose lanes are channels. A block of up to kQueries queries takes 24 of 32 registers on
-// AVX-512 and 8 of 16 on AVX2.
+// AVX-512 and NEON and 8 of 16 on AVX2.
 #pragma once
 
 #include "kernels/isa/functions.h"
@@ -18,7 +18,7 @@
 
 namespace cairn::kernels::CAIRN_ISA {
 
-#if defined(CAIRN_ISA_avx512)
+#if defined(CAIRN_ISA_avx512) || defined(CAIRN_ISA_neon)
 inline constexpr int kQueries = 6;
 inline constexpr int kVectors = 4;
 #elif defined(CAIRN_ISA_avx2)

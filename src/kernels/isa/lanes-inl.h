@@ -2,8 +2,8 @@
 // The vectors in which every kernel is written once.
 //
 // The canonical vector has 16 lanes (docs/canonical.md). An instruction set holds it in kParts
-// vectors of kLanes: one of 16 (AVX-512), two of 8 (AVX2) or four of 4 (portable). VF are floats,
-// VI int32, VB 4 * kLanes bytes. All functions round as IEEE says; Fma rounds once.
+// vectors of kLanes: one of 16 (AVX-512), two of 8 (AVX2) or four of 4 (NEON, portable). VF are
+// floats, VI int32, VB 4 * kLanes bytes. All functions round as IEEE says; Fma rounds once.
 //
 // Included only by src/kernels/isa/*.cc, which are compiled once per instruction set into
 // namespace cairn::kernels::CAIRN_ISA. Nothing from std:: is inline here: a weak symbol compiled
@@ -20,6 +20,8 @@
 #include "kernels/isa/lanes_avx512-inl.h"
 #elif defined(CAIRN_ISA_avx2)
 #include "kernels/isa/lanes_avx2-inl.h"
+#elif defined(CAIRN_ISA_neon)
+#include "kernels/isa/lanes_neon-inl.h"
 #else
 #include "kernels/isa/lanes_portable-inl.h"
 #endif

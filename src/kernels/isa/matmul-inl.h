@@ -3,12 +3,13 @@
 // section 2). The loops over groups and rows are in matmul.cc.
 //
 // The tile. One call of Tile computes kCols columns (activation rows) for one group of 16 outputs
-// (AVX2: half a group, portable: a quarter). Per column it keeps a running float sum and an integer
-// sum of the current block in registers:
+// (AVX2: half a group; NEON, portable: a quarter). Per column it keeps a running float sum and an
+// integer sum of the current block in registers:
 //   AVX-512: 12 columns = 12 + 12 of 32 registers; the rest holds the weights of a quad, a scale, a
 //     minimum, a nibble mask and temporaries. Twelve independent integer chains hide the latency of
 //     the dot product (4 to 5 cycles, one per cycle).
 //   AVX2: half a group (8 outputs) x 4 columns = 4 + 4 of 16.
+//   NEON: a quarter of a group (4 outputs) x 12 columns = 12 + 12 of 32, as AVX-512.
 //   Portable: a quarter of a group x 4 columns; 2, 3 and 6 columns measure slower on SSE2.
 // A quad (4 values of K for all outputs) is unpacked once per tile and meets all columns; the
 // activations come as a broadcast of 4 bytes from one base pointer with constant offsets.
@@ -35,7 +36,7 @@ namespace cairn::kernels::CAIRN_ISA {
 inline constexpr int kPrefetchBytes = 4096;  // 2560 to 8192 measure alike on Zen 4
 inline constexpr int kLaneBytes = kLanes * 4;
 
-#if defined(CAIRN_ISA_avx512)
+#if defined(CAIRN_ISA_avx512) || defined(CAIRN_ISA_neon)
 inline constexpr int kMostColumns = 12;
 #else
 inline constexpr int kMostColumns = 4;

@@ -9,6 +9,8 @@ namespace {
 constexpr Isa kIsa = Isa::kAvx512;
 #elif defined(CAIRN_ISA_avx2)
 constexpr Isa kIsa = Isa::kAvx2;
+#elif defined(CAIRN_ISA_neon)
+constexpr Isa kIsa = Isa::kNeon;
 #else
 constexpr Isa kIsa = Isa::kPortable;
 #endif
