@@ -19,8 +19,7 @@ Value Builder::Emit(OpKind kind, std::vector<Value> inputs, ValueInfo info, int 
   if (error_) return {};
   const Value output{static_cast<int>(program_.values.size())};
   program_.values.push_back(info);
-  program_.operations.push_back(
-      {kind, std::move(inputs), output, weight, std::move(attributes), layer_});
+  program_.operations.push_back({kind, std::move(inputs), output, weight, attributes, layer_});
   return output;
 }
 

@@ -34,7 +34,7 @@ const char* EinsumOf(const Operation& operation) {
     case OpKind::kAttend: return "thd,lhd->thl; thl,lhd->thd";
     case OpKind::kGate: return "tn,tn->tn";
     case OpKind::kAdd: return "tk,tk->tk";
-    case OpKind::kScale: return "tk->tk";
+    case OpKind::kScale:
     case OpKind::kSoftcap: return "tk->tk";
     case OpKind::kGatherRows: return "tk,st->sk";
   }

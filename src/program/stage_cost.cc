@@ -39,7 +39,7 @@ std::string NameOfPrelude(const Program& program, const Stage& stage) {
     if (names.empty() || names.back() != name) names.push_back(std::move(name));
   }
   if (stage.pack) names.emplace_back("pack");
-  const std::string what = Join(names, ", ");
+  std::string what = Join(names, ", ");
   if (stage.matmul() == nullptr) return what;
   return what + " for " + NamesOfMatmuls(program, *stage.matmul());
 }

@@ -45,7 +45,8 @@ void Values(const BlockQ5_K& b, const std::uint8_t* q, float* out) { ScaledValue
 void Values(const BlockQ6_K& b, const std::uint8_t* q, float* out) {
   const float d = FloatOfHalf(b.d);
   for (int i = 0; i < 256; ++i) {
-    out[i] = d * static_cast<float>(b.scales[i / 16]) * static_cast<float>(q[i] - 32);
+    const int sub_block = i / 16;
+    out[i] = d * static_cast<float>(b.scales[sub_block]) * static_cast<float>(q[i] - 32);
   }
 }
 
