@@ -5,8 +5,8 @@
 // this room's business. Tiles that a sequence gives back are kept for the next one and never go
 // back to the system: the pools hold what the most demanding moment needed. Threads: used by the
 // engine's thread; workers only read the pointers during a step. Owns: a pool its tiles; a sequence
-// borrows them. Cost: a fresh tile is a mapping and its page
-//   faults, one that was given back a pointer.
+// borrows them. Cost: a fresh tile is its page faults, and a
+//   mapping where a slab begins; one that was given back is a pointer.
 #pragma once
 
 #include <cstddef>

@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <limits>
+
+#include "base/checked.h"
+#include "base/virtual_range.h"
 
 namespace cairn::parallel {
 
@@ -26,9 +28,8 @@ Result<PageBlock> PageBlock::Allocate(std::size_t bytes, HugePages huge) {
     // Cut the slack before the first and behind the last page, so that the block begins at a huge
     // page and the size that is given back is the size that was asked for.
     const std::size_t before = -reinterpret_cast<std::uintptr_t>(data) % kHugePageBytes;
-    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    const std::size_t kept = (bytes + page - 1) / page * page;
-    const std::size_t whole = (bytes + slack + page - 1) / page * page;
+    const std::size_t kept = RoundUp(bytes, VirtualRange::page_bytes());
+    const std::size_t whole = RoundUp(bytes + slack, VirtualRange::page_bytes());
     if (before > 0) ::munmap(data, before);
     data += before;
     if (whole > before + kept) ::munmap(data + kept, whole - before - kept);
