@@ -3,10 +3,14 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <sys/resource.h>
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <map>
 #include <numeric>
+#include <set>
+#include <string>
 #include <thread>
 
 namespace cairn::parallel {
@@ -218,23 +222,58 @@ TEST_P(TeamTest, JobsOfBothKindsAlternate) {
   EXPECT_EQ(units.load(), 600);
 }
 
-double ProcessorSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+using ThreadIds = std::set<std::string>;
+
+ThreadIds Threads() {
+  ThreadIds ids;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    ids.insert(task.path().filename().string());
+  }
+  return ids;
 }
 
-// An idle team may use 0.1 % of a core a second after its work; asleep it uses none.
-TEST_P(TeamTest, IdleTeamUsesNoProcessorTime) {
+struct ThreadState {
+  bool asleep = false;
+  std::string switches;  // lines that count how often the thread came on and off a processor
+};
+
+ThreadState StateOf(const std::string& id) {
+  std::ifstream status("/proc/self/task/" + id + "/status");
+  ThreadState state;
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("State:")) state.asleep = line.find("(sleeping)") != std::string::npos;
+    if (line.find("ctxt_switches") != std::string::npos) state.switches += line + '\n';
+  }
+  return state;
+}
+
+// A sleeper that nobody wakes is on no processor, however busy the machine is: a clock would
+// measure the neighbours too.
+TEST_P(TeamTest, IdleWorkersSleepAndStayAsleep) {
+  const ThreadIds others = Threads();
   WorkerTeam team(GetParam());
+  ThreadIds workers = Threads();
+  std::erase_if(workers, [&](const std::string& id) { return others.contains(id); });
+  ASSERT_EQ(workers.size(), static_cast<std::size_t>(team.size() - 1));
   team.RunPhases([](PhaseWalk& walk) { walk.Phase(100, [](std::int64_t) {}); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  const double before = ProcessorSeconds();
-  std::this_thread::sleep_for(std::chrono::milliseconds(400));
-  EXPECT_LT(ProcessorSeconds() - before, 0.0004);
+  for (const std::string& id : workers) {
+    // Some worker may not have been on a processor yet: it gets ten seconds.
+    ThreadState state = StateOf(id);
+    for (int tries = 0; !state.asleep && tries < 1000; ++tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      state = StateOf(id);
+    }
+    ASSERT_TRUE(state.asleep) << id;
+  }
+  std::map<std::string, std::string> before;
+  for (const std::string& id : workers) before[id] = StateOf(id).switches;
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  for (const std::string& id : workers) {
+    const ThreadState state = StateOf(id);
+    EXPECT_TRUE(state.asleep) << id;
+    EXPECT_FALSE(state.switches.empty());
+    EXPECT_EQ(state.switches, before[id]);
+  }
 }
 
 int AllowedCpus() {
