@@ -48,7 +48,7 @@ class Fuser {
       --fused_.tail;
     }
     Stage& head = fused_.stages[static_cast<std::size_t>(fused_.tail)];
-    if (head.pack) head.pack->remainder = head.pack->int8 && !head.pack->floats;
+    if (head.pack) head.pack->remainder = LogitsInTwoTerms(program_);
     return std::move(fused_);
   }
 
@@ -290,6 +290,21 @@ class Fuser {
 };
 
 }  // namespace
+
+bool LogitsInTwoTerms(const Program& program) {
+  std::set<int> counted;
+  std::int64_t all = 0;
+  std::int64_t output = 0;
+  bool int8 = false;
+  for (const Operation& op : program.operations) {
+    if (op.kind != OpKind::kMatmul) continue;
+    const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
+    output = std::int64_t{weight.rows} * weight.cols;  // the last one makes the logits
+    int8 = kernels::ActivationOf(weight.format) == kernels::ActivationKind::kInt8;
+    if (counted.insert(op.weight).second) all += output;
+  }
+  return int8 && 3 * output <= all;
+}
 
 FusedProgram Fuse(const Program& program) { return Fuser(program).Run(); }
 

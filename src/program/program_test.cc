@@ -167,6 +167,26 @@ TEST(BuilderTest, SumsOfDifferentRowsAreAnError) {
   EXPECT_FALSE(b.Finish(b.Matmul(b.Add(x, b.SampledRows(x)), "token_embd.weight")));
 }
 
+TEST(FuseTest, LogitsTakeTwoTermsWhereTheOutputMatrixIsAtMostAThird) {
+  std::int64_t layer = 0;
+  for (const auto& [name, weight] : SmallCatalog(1).weights) {
+    if (weight.rows > 1 && name.starts_with("blk.")) {
+      layer += std::int64_t{weight.rows} * weight.cols;
+    }
+  }
+  const std::int64_t output = std::int64_t{kVocabulary} * kWidth;
+  const int enough = static_cast<int>((2 * output + layer - 1) / layer);  // layers
+  ASSERT_GT(enough, 1);
+  EXPECT_TRUE(LogitsInTwoTerms(Small(enough)));
+  EXPECT_FALSE(LogitsInTwoTerms(Small(enough - 1)));
+  const auto remainder = [](const Program& program) {
+    const FusedProgram fused = Fuse(MoveSampledRowsUp(program));
+    return fused.stages[static_cast<std::size_t>(fused.tail)].pack->remainder;
+  };
+  EXPECT_TRUE(remainder(Small(enough)));
+  EXPECT_FALSE(remainder(Small(enough - 1)));
+}
+
 TEST(PlanTest, BuffersThatLiveTogetherDoNotOverlap) {
   const Program program = MoveSampledRowsUp(Small(4));
   FusedProgram fused = Fuse(program);

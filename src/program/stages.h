@@ -114,6 +114,10 @@ struct StepShape {
   int logit_rows = 0;  // rows of logits made at once
 };
 
+// Whether rows meet the output matrix in two int8 terms (canonical.md, section 2): where it holds
+// at most a third of the values of all matmuls' weights.
+bool LogitsInTwoTerms(const Program& program);
+
 // Fuses a program whose sampled rows have been moved up. Operations that no pattern takes run as
 // preludes of their own. Requires that rotations lead into an attend and nowhere else.
 FusedProgram Fuse(const Program& program);

@@ -11,6 +11,7 @@
 #include "base/checked.h"
 #include "kernels/packed.h"
 #include "parallel/team.h"
+#include "program/stages.h"
 #include "tensor/dequantise.h"
 #include "testing/reference_math.h"
 
@@ -135,16 +136,17 @@ Result<Rows> Walk::Matmul(const Operation& op) {
   const program::Weight& weight = WeightOf(op);
   Rows x = in(op, 0);
   if (kernels::ActivationOf(weight.format) == kernels::ActivationKind::kInt8) {
-    const bool logits = weight.rows == program_.vocabulary;
+    const bool two_terms =
+        weight.rows == program_.vocabulary && program::LogitsInTwoTerms(program_);
     double noise = 0, squares = 0;
     for (int r = 0; r < x.count; ++r) {
       noise += Int8NoiseOf(x.row(r), x.width);
       for (int i = 0; i < x.width; ++i) squares += x.row(r)[i] * x.row(r)[i];
-      if (options_.canonical_losses) RoundToInt8(x.row(r), x.width, logits ? 2 : 1);
+      if (options_.canonical_losses) RoundToInt8(x.row(r), x.width, two_terms ? 2 : 1);
     }
     // The second term of the logits leaves a 250th of the noise: nothing beside the others.
-    if (squares > 0 && !logits) report_.activation_noise += noise / squares;
-    report_.quantised_matmuls += logits ? 0 : 1;
+    if (squares > 0 && !two_terms) report_.activation_noise += noise / squares;
+    report_.quantised_matmuls += two_terms ? 0 : 1;
   }
   Rows out(x.count, weight.rows);
   std::mutex mutex;

@@ -24,7 +24,8 @@ namespace cairn::testing {
 struct ReferenceOptions {
   int threads = 0;  // 0: the cores this process may use
   // Applies, still in double precision, the losses that docs/canonical.md prescribes: activations
-  // of quantised matmuls to int8 in blocks of 32 (the logits' matmul in two terms), keys and values
+  // of quantised matmuls to int8 in blocks of 32 (the logits' matmul in two terms
+  // where canonical.md says so), keys and values
   // to f16. What is left between this walk and the kernels is rounding of f32.
   bool canonical_losses = false;
 };

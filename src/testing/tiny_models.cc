@@ -40,7 +40,7 @@ class Maker {
     WriteHyperParameters();
     const int tokens = spec_.sentence_piece ? WriteSentencePiece(writer_, spec_.chat_template)
                                             : WriteByteBpe(writer_, spec_.chat_template);
-    WriteEnds(tokens + kTinySpareRows);
+    WriteEnds(tokens + spec_.spare_rows);
     for (int layer = 0; layer < spec_.layers; ++layer) WriteLayer(layer);
     return writer_.Build();
   }
@@ -148,8 +148,9 @@ class Maker {
 }  // namespace
 
 std::string NameOf(const TinySpec& spec) {
-  return fmt::format("{} {} {}", spec.architecture, tensor::Traits(spec.format).name,
-                     spec.tied ? "tied" : "untied");
+  return fmt::format("{} {} {}{}", spec.architecture, tensor::Traits(spec.format).name,
+                     spec.tied ? "tied" : "untied",
+                     spec.spare_rows > 1000 ? " large vocabulary" : "");
 }
 
 std::vector<std::byte> MakeTinyModel(const TinySpec& spec) { return Maker(spec).Make(); }
@@ -181,6 +182,9 @@ std::vector<TinySpec> AllTinySpecs() {
                      .layers = 6,
                      .kv_heads = 1});
     tied = !tied;
+  }
+  for (const Format format : {Format::kQ8_0, Format::kQ4_K}) {
+    specs.push_back({.format = format, .spare_rows = 1500, .layers = 1});
   }
   return specs;
 }

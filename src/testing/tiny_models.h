@@ -28,6 +28,7 @@ struct TinySpec {
   bool tied = true;                              // output = embedding
   bool sentence_piece = false;                   // the tokenizer's kind
   bool chat_template = true;
+  int spare_rows = 3;  // of the embedding, which no token of the vocabulary has
   int layers = 2;
   int heads = 4;
   int kv_heads = 2;
@@ -38,9 +39,6 @@ struct TinySpec {
   std::optional<std::int32_t> nan_token;  // its embedding is not a number, and where that is
                                           // tied, its logit neither; the embedding is F32
 };
-
-// Rows of the embedding that no token of the vocabulary has.
-inline constexpr int kTinySpareRows = 3;
 
 std::vector<std::byte> MakeTinyModel(const TinySpec& spec);
 
@@ -60,7 +58,8 @@ class TinyModel {
 std::string NameOf(const TinySpec& spec);
 
 // Every format with a matmul for both architectures: llama tied and gemma3 not for one half of the
-// formats, the other way round for the rest.
+// formats, the other way round for the rest. And two whose output matrix is more than a third of
+// the model, so that logits are made in one term (canonical.md, section 2).
 std::vector<TinySpec> AllTinySpecs();
 
 // `count` tokens of the vocabulary, chosen by `seed`.
