@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory of all keys and values: tiles under one budget, counted, shared, kept when freed.
+//
+// A tile is held by sequences and by the prefix cache; it is free when nobody holds it. Free tiles
+// keep their memory for the next taker until another group needs it. A tile that is shared, or that
+// the prefix cache has published, is read and never written (SequenceTiles copies it first).
+// Kernels see `data` alone (kernels::KvView).
+// Threads: the engine's thread; workers read and write the bytes of tiles during a step.
+// Owns: every tile's memory; a pool outlives its tiles' holders.
+// Cost: a kept tile is a pointer; a fresh one is its page faults. Tiles of a group lie in one
+//   reserved stretch of addresses with huge pages: a step walks all tiles of its sequences, and
+//   small pages of gigabytes are in no translation cache.
+// Source: design.md, "KV memory"; systems/19 for the budget's rules.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/virtual_range.h"
+#include "kv/layout.h"
+
+namespace cairn::kv {
+
+class KvPool;
+
+// kernels::kTilePositions positions of all layers of one group. Private to src/kv but for `data`.
+struct Tile {
+  std::byte* data = nullptr;
+  KvPool* pool = nullptr;
+  int group = 0;
+  int holders = 0;         // TileRefs
+  bool published = false;  // the prefix cache may hand it to anyone: nobody writes it
+  bool resident = false;   // counts against the budget
+};
+
+// One holder of a tile, or nothing.
+class TileRef {
+ public:
+  TileRef() = default;
+  TileRef(const TileRef& other) : tile_(other.tile_) {
+    if (tile_ != nullptr) ++tile_->holders;
+  }
+  TileRef(TileRef&& other) noexcept : tile_(std::exchange(other.tile_, nullptr)) {}
+  TileRef& operator=(TileRef other) noexcept {
+    std::swap(tile_, other.tile_);
+    return *this;
+  }
+  ~TileRef();
+
+  explicit operator bool() const { return tile_ != nullptr; }
+  std::byte* data() const { return tile_ != nullptr ? tile_->data : nullptr; }
+  // This holder alone may write: nobody shares the tile and it is not published.
+  bool writable() const { return tile_ != nullptr && tile_->holders == 1 && !tile_->published; }
+  bool shared() const { return tile_ != nullptr && tile_->holders > 1; }
+  bool published() const { return tile_ != nullptr && tile_->published; }
+  void set_published(bool published) { tile_->published = published; }
+  bool operator==(const TileRef& other) const { return tile_ == other.tile_; }
+
+ private:
+  friend class KvPool;
+  explicit TileRef(Tile* tile) : tile_(tile) { ++tile_->holders; }
+  Tile* tile_ = nullptr;
+};
+
+struct KvPoolOptions {
+  // Most bytes of tiles that have memory, in use or kept. A pool never exceeds it.
+  std::size_t budget_bytes = 0;
+};
+
+// Bytes. used + kept = reserved <= budget.
+struct KvUse {
+  std::size_t budget = 0;
+  std::size_t reserved = 0;  // tiles that have memory
+  std::size_t used = 0;      // of them, tiles that somebody holds
+  std::size_t shared = 0;    // of them, tiles with more than one holder
+  std::size_t kept = 0;      // of reserved, free ones
+  std::size_t most_used = 0; // the largest `used` so far
+};
+
+class KvPool {
+ public:
+  // Errors: kInvalidArgument (a budget below one tile of each group, naming both in bytes),
+  // kOutOfMemory (no addresses).
+  [[nodiscard]] static Result<std::unique_ptr<KvPool>> Create(KvLayout layout,
+                                                              const KvPoolOptions& options);
+  KvPool(const KvPool&) = delete;
+  KvPool& operator=(const KvPool&) = delete;
+
+  const KvLayout& layout() const { return layout_; }
+
+  // A tile of unspecified contents for its one holder. When the budget is full, free tiles of other
+  // groups give their memory up, then the reclaimer is asked. Errors: kLimit (the budget is full and
+  // nothing gives way), kOutOfMemory (the system has none).
+  [[nodiscard]] Result<TileRef> Take(int group);
+
+  // Asked by Take for memory: lets go of holders so that at least one tile becomes free, of `group`
+  // if it can; false where it has nothing to give. One reclaimer (the prefix cache); empty: none.
+  using Reclaimer = std::function<bool(int group)>;
+  void SetReclaimer(Reclaimer reclaimer) { reclaimer_ = std::move(reclaimer); }
+
+  // Tiles of `group` that Take would hand out now without the reclaimer.
+  std::size_t available(int group) const;
+  KvUse use() const;
+
+ private:
+  friend class TileRef;
+  struct Group;
+  KvPool(KvLayout layout, const KvPoolOptions& options);
+  void Free(Tile* tile);
+
+  KvLayout layout_;
+  std::size_t budget_;
+  std::size_t reserved_ = 0;
+  std::size_t most_used_ = 0;
+  Reclaimer reclaimer_;
+  std::vector<Group> groups_;
+};
+
+}  // namespace cairn::kv

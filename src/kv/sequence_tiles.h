@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tiles of one sequence: slot = position.
+//
+// Positions below the committed size hold keys and values; a windowed group may have given back
+// tiles that no later position sees. Tiles may be shared with other sequences and the prefix cache;
+// before a position is written, a tile that is not this sequence's alone is replaced by a copy.
+// Threads: the engine's thread; workers only read the pointers during a step.
+// Owns: its holds on tiles. The pool must outlive the object.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/error.h"
+#include "kv/pool.h"
+
+namespace cairn::kv {
+
+class SequenceTiles {
+ public:
+  explicit SequenceTiles(KvPool& pool);
+  SequenceTiles(SequenceTiles&&) noexcept = default;
+  SequenceTiles& operator=(SequenceTiles&&) noexcept = default;
+
+  // Makes positions [committed, size) writable: takes tiles, and copies the one that holds
+  // `committed` where it is shared or published. On failure the tiles reach no further than before
+  // (a copy that was made stays). Errors: those of KvPool::Take.
+  [[nodiscard]] Result<void> Grow(std::int64_t committed, std::int64_t size);
+
+  // Gives back the tiles that hold no position below `size`.
+  void Shrink(std::int64_t size);
+
+  // Windowed groups give back the tiles that no position from `next` on sees. A later Shrink below
+  // `next` leaves positions whose window is gone: see FirstUsable.
+  void Release(std::int64_t next);
+
+  // The largest size <= `size` from which the sequence can go on: every windowed group still has
+  // what position `size` sees. 0 where nothing is left.
+  std::int64_t UsableSize(std::int64_t size) const;
+
+  // Holds `other`'s tiles for its first `size` positions too. Requires that this object is empty
+  // and other.UsableSize(size) == size.
+  void Share(const SequenceTiles& other, std::int64_t size);
+
+  // Tile pointers of a group, null where a windowed group has given one back; valid until the next
+  // change.
+  std::byte* const* tiles(int group) const { return groups_[static_cast<std::size_t>(group)].data.data(); }
+  std::int64_t tile_count() const;  // of every group, given back ones included
+
+  // For the prefix cache.
+  const TileRef& tile(int group, std::int64_t index) const;
+  void SetTile(int group, std::int64_t index, TileRef tile);  // replaces, or appends at the end
+
+ private:
+  struct Group {
+    std::vector<TileRef> held;
+    std::vector<std::byte*> data;  // of held, for the kernels
+    std::int64_t first = 0;        // tiles below it were given back
+  };
+  KvPool* pool_;
+  std::vector<Group> groups_;
+};
+
+}  // namespace cairn::kv
