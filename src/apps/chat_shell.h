@@ -16,13 +16,13 @@
 #include "apps/line_editor.h"
 #include "apps/options.h"
 #include "apps/prompt.h"
-#include "engine/engine.h"
+#include "engine/answers.h"
 
 namespace cairn::apps {
 
 class ChatShell {
  public:
-  ChatShell(engine::Engine& engine, PromptMaker prompts, engine::Sequence sequence,
+  ChatShell(engine::Answers& answers, PromptMaker prompts,
             const AnswerOptions& options, bool statistics, LineEditor& editor,
             Interrupts& interrupts, Console& console);
 
@@ -64,9 +64,9 @@ class ChatShell {
   void Stats(const std::string&);
   void Bye(const std::string&) { leaving_ = true; }
 
+  engine::Answers& answers_;
   engine::Engine& engine_;
   PromptMaker prompts_;
-  engine::Sequence sequence_;
   const AnswerOptions& options_;
   LineEditor& editor_;
   Interrupts& interrupts_;
