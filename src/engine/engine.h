@@ -27,6 +27,8 @@
 #include "engine/sampler.h"
 #include "kernels/isa.h"
 #include "kernels/kernels.h"
+#include "kv/pool.h"
+#include "kv/sequence_tiles.h"
 #include "model/model.h"
 
 namespace cairn::engine {
@@ -37,10 +39,14 @@ struct EngineOptions {
   int threads = 0;                  // 0: the physical cores this process may use; at most 256
   std::optional<kernels::Isa> isa;  // absent: the best the machine has
   kernels::KvFormat kv = kernels::KvFormat::kF16;  // how keys and values are kept
-  // Tokens per sequence, at most what the model was trained for. 0: that, or what half of the free
-  // memory holds, but at least 256 (or all the model has). A context that is asked for is not
-  // checked against the memory: KV comes tile by tile, and a step that gets none is kOutOfMemory.
+  // Tokens per sequence, at most what the model was trained for. 0: that, or what the KV memory
+  // below holds, but at least 256 where that is not given (or all the model has). A context that is
+  // asked for is not checked against the memory: KV comes tile by tile, and a step that gets none
+  // is kLimit (the KV memory is full) or kOutOfMemory (the system has none).
   std::int64_t context = 0;
+  // Bytes of keys and values of all sequences together, kept ones included. 0: half of the memory
+  // that is free once the weights are loaded, and at least what one sequence of `context` takes.
+  std::size_t kv_memory_bytes = 0;
   int step_rows = 512;      // most rows of one step: the prefill chunk, 1 to 65,536
   int step_sequences = 64;  // most sequences of one step, 1 to 65,536
   std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();  // for an Answer's seconds
@@ -59,6 +65,11 @@ class Sequence {
   std::int64_t size() const;
   // Drops everything from position `size` on. Requires size <= this->size().
   void Truncate(std::int64_t size);
+
+  // For what manages KV memory (the scheduler, the prefix cache).
+  kv::SequenceTiles& tiles();
+  // An empty sequence whose tiles were filled for exactly these positions now has these tokens.
+  void Adopt(std::span<const std::int32_t> tokens);
 
  private:
   friend class Engine;
@@ -107,8 +118,9 @@ using TextSink = std::function<bool(std::string_view text)>;
 
 class Engine {
  public:
-  // Errors: kInvalidArgument (threads, rows or sequences out of range), kUnsupported (instruction
-  // set, or a shape that the kernels lack), kLimit (context beyond the model's), kOutOfMemory.
+  // Errors: kInvalidArgument (threads, rows or sequences out of range; KV memory below one tile of
+  // each group), kUnsupported (instruction set, or a shape that the kernels lack), kLimit (context
+  // beyond the model's), kOutOfMemory.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> Create(
       std::shared_ptr<const model::Model> model, const EngineOptions& options);
   ~Engine();
@@ -123,16 +135,21 @@ class Engine {
   std::size_t step_buffer_bytes() const;
   std::size_t kv_bytes_per_token() const;
   kernels::KvFormat kv_format() const;
+  kv::KvUse kv_use() const;
+  kv::KvPool& pool();
   // Bytes of weights that a step of one row reads (each once), without KV.
   std::size_t weight_bytes_per_step() const;
 
   [[nodiscard]] Result<Sequence> NewSequence();
+  // A sequence of the first `size` tokens that shares their KV; whoever writes first copies.
+  // Requires sequence.tiles().UsableSize(size) == size.
+  Sequence Fork(const Sequence& sequence, std::int64_t size);
 
   // Appends the entries' tokens to their sequences and reports logits. All entries together have
   // at most step_rows() rows and step_sequences entries, a sequence appears once. On failure
-  // (kLimit: a context is full; kInvalidArgument: a token the model does not have; kCancelled;
-  // kOutOfMemory) no sequence has grown. An entry whose values leave the finite numbers fails
-  // alone.
+  // (kLimit: a context or the KV memory is full; kInvalidArgument: a token the model does not have;
+  // kCancelled; kOutOfMemory) no sequence has grown. An entry whose values leave the finite numbers
+  // fails alone.
   [[nodiscard]] Result<void> Step(std::span<StepEntry> entries, const LogitsSink& sink,
                                   std::stop_token stop = {});
 

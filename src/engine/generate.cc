@@ -96,7 +96,7 @@ Result<Answer> Engine::Generate(Sequence& sequence, std::span<const std::int32_t
   const model::Tokenizer& tokenizer = model().tokenizer();
   Answer answer;
   answer.prompt_tokens = static_cast<std::int64_t>(prompt.size());
-  answer.reused_tokens = CommonPrefix(sequence, prompt);
+  answer.reused_tokens = sequence.tiles().UsableSize(CommonPrefix(sequence, prompt));
   sequence.Truncate(answer.reused_tokens);
 
   Sampler sampler(options.sampling, state_->kernels);
