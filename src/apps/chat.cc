@@ -4,8 +4,8 @@
 
 #include "apps/chat_shell.h"
 #include "apps/command.h"
-#include "engine/answers.h"
 #include "apps/open.h"
+#include "engine/answers.h"
 
 namespace cairn::apps {
 
@@ -24,8 +24,7 @@ Result<void> Chat(const std::string& model, const AnswerOptions& options, bool s
   engine::Answers answers(*engine, {.sequences = 1});
   const model::Store store = OR_RETURN(OpenStore());
   LineEditor editor(store.folder() + "/.chat-history", ChatShell::Completions(), interrupts);
-  ChatShell shell(answers, std::move(prompts), options, statistics, editor,
-                  interrupts, console);
+  ChatShell shell(answers, std::move(prompts), options, statistics, editor, interrupts, console);
   return shell.Loop();
 }
 

@@ -19,9 +19,8 @@ constexpr std::string_view kBlock = "\"\"\"";
 
 }  // namespace
 
-ChatShell::ChatShell(engine::Answers& answers, PromptMaker prompts,
-                     const AnswerOptions& options, bool statistics, LineEditor& editor,
-                     Interrupts& interrupts, Console& console)
+ChatShell::ChatShell(engine::Answers& answers, PromptMaker prompts, const AnswerOptions& options,
+                     bool statistics, LineEditor& editor, Interrupts& interrupts, Console& console)
     : answers_(answers),
       engine_(answers.engine()),
       prompts_(std::move(prompts)),

@@ -22,9 +22,8 @@ namespace cairn::apps {
 
 class ChatShell {
  public:
-  ChatShell(engine::Answers& answers, PromptMaker prompts,
-            const AnswerOptions& options, bool statistics, LineEditor& editor,
-            Interrupts& interrupts, Console& console);
+  ChatShell(engine::Answers& answers, PromptMaker prompts, const AnswerOptions& options,
+            bool statistics, LineEditor& editor, Interrupts& interrupts, Console& console);
 
   // Until the person leaves. Errors: kInvalidArgument where nobody sat there to react and some
   // lines of the input were refused.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/answers.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "engine/answers.h"
 #include "testing/engine_helpers.h"
 #include "testing/virtual_clock.h"
 
@@ -283,11 +284,11 @@ TEST_P(GenerateTest, SecondsAreThoseOfTheClockHandedIn) {
       MakeEngine(tiny_.model(), {.threads = 1, .context = kContext, .clock = clock});
   Answers answers(*engine, {});
   const Tokens prompt = Prompt("the sound");
-  const auto answer = answers.Generate(prompt, Options(10, EndlessSeed(prompt, 10)),
-                                       [&](std::string_view) {
-                                         clock->AdvanceNs(500'000'000);
-                                         return true;
-                                       });
+  const auto answer =
+      answers.Generate(prompt, Options(10, EndlessSeed(prompt, 10)), [&](std::string_view) {
+        clock->AdvanceNs(500'000'000);
+        return true;
+      });
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->prompt_seconds, 0);
   EXPECT_GE(answer->answer_seconds, 0.5);

@@ -53,8 +53,8 @@ Result<Room> ChooseRoom(const model::Model& model, const EngineOptions& options,
     room.context = std::min(std::max(fitting * kernels::kTilePositions, least), most);
   }
   if (options.kv_memory_bytes > 0) return room;
-  const auto tiles = static_cast<std::size_t>(
-      DivideUp<std::int64_t>(room.context, kernels::kTilePositions));
+  const auto tiles =
+      static_cast<std::size_t>(DivideUp<std::int64_t>(room.context, kernels::kTilePositions));
   room.kv_bytes = std::max(given, CheckedMul(tiles, tile).value_or(given));
   return room;
 }
@@ -79,8 +79,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const model::Mode
   const int threads = OR_RETURN(ChooseThreads(options.threads));
   kv::KvLayout layout = kv::LayOut(model->program().kv_layers, options.kv);
   const Room room = OR_RETURN(ChooseRoom(*model, options, layout));
-  auto pool =
-      OR_RETURN(kv::KvPool::Create(std::move(layout), {.budget_bytes = room.kv_bytes}));
+  auto pool = OR_RETURN(kv::KvPool::Create(std::move(layout), {.budget_bytes = room.kv_bytes}));
   auto state = std::make_unique<State>(std::move(model), options, room.context, threads,
                                        kernels::KernelsFor(isa), std::move(pool));
   const int logit_rows = std::min(kLogitRows, RoundUp(options.step_rows, kernels::kTileRows));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine: sequences of tokens, and steps over many of them at once.
 //
-// A step takes rows of any number of sequences and hands back logits: `logits`, `perplexity`, `bench`
-// and tests work on it; the scheduler (scheduler.h) decides what goes into a step where answers are
-// made (answers.h). Bytes of every output follow docs/canonical.md, whatever the company, the
-// chunks, the threads and the instruction set.
+// A step takes rows of any number of sequences and hands back logits: `logits`, `perplexity`,
+// `bench` and tests work on it; the scheduler (scheduler.h) decides what goes into a step where
+// answers are made (answers.h). Bytes of every output follow docs/canonical.md, whatever the
+// company, the chunks, the threads and the instruction set.
 //
 // Threads: an Engine is used by one thread at a time (its caller is worker 0 of its team); a
 //   stop_token may be triggered from any thread or signal-safe flag owner.

@@ -90,9 +90,7 @@ TEST(KeyOfTest, NothingPassesForEver) {
   EXPECT_LT(KeyOf(0, 100'000, -10, 1), KeyOf(86'400 * kSecond, 1, 10, 2));
 }
 
-TEST(KeyOfTest, PriorityIsSooner) {
-  EXPECT_LT(KeyOf(5 * kSecond, 100, 1, 2), KeyOf(0, 100, 0, 1));
-}
+TEST(KeyOfTest, PriorityIsSooner) { EXPECT_LT(KeyOf(5 * kSecond, 100, 1, 2), KeyOf(0, 100, 0, 1)); }
 
 }  // namespace
 }  // namespace cairn::engine

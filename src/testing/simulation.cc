@@ -19,11 +19,11 @@ using Tokens = std::vector<std::int32_t>;
 
 // How a request must end, and what its choices must say.
 struct Expected {
-  Tokens answer;              // what an undisturbed choice says, without the end
-  std::int64_t most = 0;      // tokens
+  Tokens answer;          // what an undisturbed choice says, without the end
+  std::int64_t most = 0;  // tokens
   std::size_t choices = 0;
-  bool may_end_early = false; // cancelled, or has a deadline
-  std::size_t ended = 0;      // choices so far
+  bool may_end_early = false;  // cancelled, or has a deadline
+  std::size_t ended = 0;       // choices so far
   bool gone = false;
   std::string complaint;
 };
@@ -143,7 +143,8 @@ class Day {
     Tokens prompt;
     if (Chance(0.6)) {
       prompt = beginnings_[static_cast<std::size_t>(Between(0, 2))];
-      if (Chance(0.3)) prompt.resize(static_cast<std::size_t>(Between(1, static_cast<int>(prompt.size()))));
+      if (Chance(0.3))
+        prompt.resize(static_cast<std::size_t>(Between(1, static_cast<int>(prompt.size()))));
     }
     const Tokens rest = Text(Between(prompt.empty() ? 1 : 0, Chance(0.1) ? 800 : 90));
     prompt.insert(prompt.end(), rest.begin(), rest.end());

@@ -115,7 +115,8 @@ void StubModel::Append(engine::StepEntry& entry, std::size_t index,
   engine::Sequence& sequence = *entry.sequence;
   const std::int64_t size = sequence.size();
   const auto rows = static_cast<std::int64_t>(entry.tokens.size());
-  if (rows == 0 || size + rows > options_.context) Complain("a step of no rows, or past the context");
+  if (rows == 0 || size + rows > options_.context)
+    Complain("a step of no rows, or past the context");
   if (!sequence.tiles().Grow(size, size + rows)) Complain("rows without tiles");
   Read(sequence, size);
   if (!complaint_.empty()) return;
