@@ -21,7 +21,7 @@ Result<void> Chat(const std::string& model, const AnswerOptions& options, bool s
                                             .pinned = options.pinned},
                                            console));
   PromptMaker prompts = OR_RETURN(PromptMaker::Create(engine->model(), options.chat_template));
-  engine::Answers answers(*engine, {.sequences = 1});
+  engine::Answers answers(*engine, {.sequences = 1, .propose = options.propose});
   const model::Store store = OR_RETURN(OpenStore());
   LineEditor editor(store.folder() + "/.chat-history", ChatShell::Completions(), interrupts);
   ChatShell shell(answers, std::move(prompts), options, statistics, editor, interrupts, console);

@@ -32,6 +32,7 @@ std::vector<std::int64_t> ParseWholeNumbers(const std::string& text);
 CLI::Option* AddModel(CLI::App& command, std::string& model);
 CLI::Option* AddThreads(CLI::App& command, int& threads);
 CLI::Option* AddKv(CLI::App& command, kernels::KvFormat& kv);
+CLI::Option* AddPropose(CLI::App& command, bool& propose);
 CLI::Option* AddPin(CLI::App& command, bool& pinned);
 CLI::Option* AddContext(CLI::App& command, std::int64_t& context, const char* help);
 CLI::Option* AddJson(CLI::App& command, bool& json);
@@ -47,6 +48,7 @@ struct AnswerOptions {
   int threads = 0;           // 0: all usable cores
   kernels::KvFormat kv = kernels::KvFormat::kF16;
   bool pinned = false;  // each worker on a core of its own
+  bool propose = true;  // tokens from the text itself, where they win time
 };
 void AddAnswerOptions(CLI::App& command, AnswerOptions& options);
 

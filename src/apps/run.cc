@@ -75,7 +75,7 @@ Result<void> Answer(const RunOptions& o, const std::string& text, Console& conso
                                             .observer = trace->observer()},
                                            console));
   const auto prompt = OR_RETURN(EncodePrompt(engine->model(), text, o));
-  engine::Answers answers(*engine, {.sequences = 1});
+  engine::Answers answers(*engine, {.sequences = 1, .propose = o.answer.propose});
   const std::stop_token stop = interrupts.BeginAnswer();
   AnswerView view(console, nullptr, "", "", true);
   const engine::TextSink sink = [&](std::string_view piece) { return view.Write(piece); };
