@@ -27,9 +27,13 @@
 #include "engine/sampler.h"
 #include "kernels/isa.h"
 #include "kernels/kernels.h"
-#include "kv/pool.h"
-#include "kv/sequence_tiles.h"
 #include "model/model.h"
+
+namespace cairn::kv {
+class KvPool;
+class SequenceTiles;
+struct KvUse;
+}  // namespace cairn::kv
 
 namespace cairn::engine {
 
