@@ -37,7 +37,7 @@ constexpr const char* kExamples =
 using AddFunction = void (*)(CLI::App&, Chosen&);
 constexpr AddFunction kCommands[] = {
     AddRun,        AddChat,     AddPull,   AddList,       AddShow,  AddRemove, AddTokenize,
-    AddDetokenize, AddTemplate, AddLogits, AddPerplexity, AddBench, AddDoctor,
+    AddDetokenize, AddTemplate, AddLogits, AddPerplexity, AddBench, AddVerify, AddDoctor,
 };
 
 void Build(CLI::App& app, Chosen& chosen, const Console& console) {

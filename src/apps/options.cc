@@ -162,6 +162,21 @@ CLI::Option* AddKvMemory(CLI::App& command, std::size_t& bytes) {
       ->group(kMachine);
 }
 
+CLI::Option* AddPropose(CLI::App& command, bool& propose) {
+  return command
+      .add_option_function<std::string>(
+          "--propose", [&propose](const std::string& name) { propose = name == "ngram"; },
+          "ngram: guess tokens from what the text said before, where that wins time; off. The "
+          "answer is the same")
+      ->type_name("HOW")
+      ->default_str("ngram")
+      ->check(Named([](std::string& name) -> std::string {
+        if (name == "ngram" || name == "off") return {};
+        return fmt::format("expected ngram or off, got {}", Quoted(name));
+      }))
+      ->group(kMachine);
+}
+
 CLI::Option* AddPin(CLI::App& command, bool& pinned) {
   return command
       .add_flag("--pin", pinned,
@@ -224,6 +239,7 @@ void AddAnswerOptions(CLI::App& command, AnswerOptions& o) {
              "Tokens a conversation may hold (default: what the model has and memory fits)");
   AddKv(command, o.kv);
   AddKvMemory(command, o.kv_memory);
+  AddPropose(command, o.propose);
   AddThreads(command, o.threads);
   AddPin(command, o.pinned);
 }

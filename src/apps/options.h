@@ -38,6 +38,7 @@ CLI::Option* AddModel(CLI::App& command, std::string& model);
 CLI::Option* AddThreads(CLI::App& command, int& threads);
 CLI::Option* AddKv(CLI::App& command, kernels::KvFormat& kv);
 CLI::Option* AddKvMemory(CLI::App& command, std::size_t& bytes);
+CLI::Option* AddPropose(CLI::App& command, bool& propose);
 CLI::Option* AddPin(CLI::App& command, bool& pinned);
 CLI::Option* AddContext(CLI::App& command, std::int64_t& context, const char* help);
 CLI::Option* AddJson(CLI::App& command, bool& json);
@@ -54,6 +55,7 @@ struct AnswerOptions {
   kernels::KvFormat kv = kernels::KvFormat::kF16;
   std::size_t kv_memory = 0;  // bytes; 0: half of what is free
   bool pinned = false;        // each worker on a core of its own
+  bool propose = true;        // tokens from the text itself, where they win time
 };
 void AddAnswerOptions(CLI::App& command, AnswerOptions& options);
 

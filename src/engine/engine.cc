@@ -96,7 +96,11 @@ const model::Model& Engine::model() const { return *state_->model; }
 std::int64_t Engine::context() const { return state_->context; }
 int Engine::threads() const { return state_->team.size(); }
 kernels::Isa Engine::isa() const { return state_->kernels.isa; }
+const kernels::Kernels& Engine::kernels() const { return state_->kernels; }
+const Clock& Engine::clock() const { return *state_->options.clock; }
+int Engine::vocabulary() const { return state_->model->program().vocabulary; }
 int Engine::step_rows() const { return state_->options.step_rows; }
+int Engine::step_sequences() const { return state_->options.step_sequences; }
 std::size_t Engine::step_buffer_bytes() const { return state_->executor->buffer_bytes(); }
 std::size_t Engine::kv_bytes_per_token() const { return state_->pool->layout().bytes_per_token(); }
 kernels::KvFormat Engine::kv_format() const { return state_->options.kv; }
@@ -116,40 +120,6 @@ std::size_t Engine::weight_bytes_per_step() const {
     bytes += static_cast<std::size_t>(m.groups) * m.group_bytes;
   }
   return bytes;
-}
-
-Result<Sequence> Engine::NewSequence() {
-  return Sequence(std::make_unique<Sequence::State>(*state_->pool));
-}
-
-Sequence Engine::Fork(const Sequence& sequence, std::int64_t size) {
-  CAIRN_CHECK(size >= 0 && size <= sequence.size());
-  auto state = std::make_unique<Sequence::State>(*state_->pool);
-  state->tiles.Share(sequence.state_->tiles, size);
-  const auto tokens = sequence.tokens().first(static_cast<std::size_t>(size));
-  state->tokens.assign(tokens.begin(), tokens.end());
-  return Sequence(std::move(state));
-}
-
-Sequence::Sequence(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Sequence::Sequence(Sequence&&) noexcept = default;
-Sequence& Sequence::operator=(Sequence&&) noexcept = default;
-Sequence::~Sequence() = default;
-std::span<const std::int32_t> Sequence::tokens() const { return state_->tokens; }
-std::int64_t Sequence::size() const { return static_cast<std::int64_t>(state_->tokens.size()); }
-void Sequence::Truncate(std::int64_t size) {
-  CAIRN_CHECK(size >= 0 && size <= this->size());
-  state_->tokens.resize(static_cast<std::size_t>(size));
-  state_->tiles.Shrink(size);
-}
-
-kv::SequenceTiles& Sequence::tiles() { return state_->tiles; }
-
-void Sequence::Adopt(std::span<const std::int32_t> tokens) {
-  const auto size = static_cast<std::int64_t>(tokens.size());
-  CAIRN_CHECK(state_->tokens.empty() &&
-              state_->tiles.tile_count() == DivideUp<std::int64_t>(size, kernels::kTilePositions));
-  state_->tokens.assign(tokens.begin(), tokens.end());
 }
 
 // --- steps ----------------------------------------------------------------------------------
@@ -198,11 +168,12 @@ Result<void> Engine::State::TakeRows(std::span<StepEntry> entries) {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     StepEntry& entry = entries[i];
     entry.failure.reset();
-    Sequence::State& sequence = *entry.sequence->state_;
+    kv::SequenceTiles& tiles = entry.sequence->tiles();
+    const std::int64_t size = entry.sequence->size();
     const auto rows = static_cast<int>(entry.tokens.size());
-    OR_RETURN(sequence.tiles.Grow(entry.sequence->size(), entry.sequence->size() + rows));
-    slices.push_back({.tiles = &sequence.tiles,
-                      .position = entry.sequence->size(),
+    OR_RETURN(tiles.Grow(size, size + rows));
+    slices.push_back({.tiles = &tiles,
+                      .position = size,
                       .first_row = static_cast<int>(step_tokens.size()),
                       .rows = rows,
                       .first_sampled = static_cast<int>(sampled_entries.size()),
@@ -237,17 +208,16 @@ Result<void> Engine::Step(std::span<StepEntry> entries, const LogitsSink& sink,
   if (done) done = s.RunRows(sink, stop);
   for (std::size_t i = 0; i < entries.size(); ++i) {
     StepEntry& entry = entries[i];
-    Sequence::State& sequence = *entry.sequence->state_;
     const int failed = done ? s.slices[i].failed_layer : SequenceSlice::kNotFailed;
     if (failed != SequenceSlice::kNotFailed) {
       entry.failure = Error{ErrorCode::kNumeric,
                             failed < 0 ? std::string("a value outside the layers is not finite")
                                        : fmt::format("a value of layer {} is not finite", failed)};
     } else if (done) {
-      sequence.tokens.insert(sequence.tokens.end(), entry.tokens.begin(), entry.tokens.end());
+      entry.sequence->Append(entry.tokens);
     }
     // Where the sequence has not grown, neither have its tiles.
-    sequence.tiles.Shrink(entry.sequence->size());
+    entry.sequence->tiles().Shrink(entry.sequence->size());
   }
   return done;
 }

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an engine and a sequence hold. Private to src/engine.
+// What an engine holds. Private to src/engine.
 // Threads: as Engine.
 #pragma once
 
 #include "engine/engine.h"
 #include "engine/executor.h"
 #include "kv/pool.h"
-#include "kv/sequence_tiles.h"
 #include "parallel/team.h"
 
 namespace cairn::engine {
-
-struct Sequence::State {
-  explicit State(kv::KvPool& pool) : tiles(pool) {}
-  std::vector<std::int32_t> tokens;
-  kv::SequenceTiles tiles;
-};
 
 struct Engine::State {
   State(std::shared_ptr<const model::Model> model_in, const EngineOptions& options_in,

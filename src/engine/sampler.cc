@@ -147,7 +147,7 @@ std::int32_t Sampler::Draw(std::uint64_t position) {
   Keep(survivors);
   if (cut || options_.temperature != 1) Weigh(options_.temperature);
   const double total = std::accumulate(weights_.begin(), weights_.end(), 0.0);
-  const double target = CounterRandom(options_.seed).Uniform(position, 0) * total;
+  const double target = CounterRandom(options_.seed).Uniform(position, options_.choice) * total;
   double sum = 0;
   for (std::size_t r = 0; r < order_.size(); ++r) {
     sum += WeightOf(r);

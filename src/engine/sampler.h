@@ -22,6 +22,7 @@ struct SamplingOptions {
   float top_p = 0.95f;             // 1: off; above 0 to 1
   float min_p = 0.05f;             // 0: off; 0 to 1
   std::uint64_t seed = 0;          // the same seed gives the same answer
+  std::uint64_t choice = 0;        // which of several answers with that seed
   float repeat_penalty = 1.0f;     // 1: off; above 0 to 10
   float presence_penalty = 0.0f;   // -10 to 10
   float frequency_penalty = 0.0f;  // -10 to 10

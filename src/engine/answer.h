@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is asked of an answer, and what an answer is.
+// Threads: plain values.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/sampler.h"
+
+namespace cairn::engine {
+
+enum class FinishReason { kEndOfTurn, kStopString, kLength, kContext, kCancelled };
+std::string_view FinishReasonName(FinishReason reason);  // "end of turn", ...
+
+struct GenerateOptions {
+  std::int64_t max_tokens = -1;   // -1: until the model ends or the context is full
+  std::vector<std::string> stop;  // matched across token borders; never part of the text
+  SamplingOptions sampling;
+};
+
+struct Answer {
+  std::string text;
+  std::vector<std::int32_t> tokens;  // includes the end token when there was one
+  FinishReason reason = FinishReason::kLength;
+  std::int64_t prompt_tokens = 0;  // of the whole prompt
+  std::int64_t reused_tokens = 0;  // of them found in the cache
+  double prompt_seconds = 0;       // from the request to its first token, by EngineOptions::clock
+  double answer_seconds = 0;       // from then to its last one
+};
+
+// Receives text as it is made: whole characters only, never part of a stop string. Returning false
+// cancels; it is not called again.
+using TextSink = std::function<bool(std::string_view text)>;
+
+}  // namespace cairn::engine

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/answers.h"
+
+#include <memory>
+#include <utility>
+
+#include "base/check.h"
+#include "engine/answer_text.h"
+
+namespace cairn::engine {
+namespace {
+
+// A request's answers until all have ended.
+struct Gathered {
+  AnswerSink sink;
+  std::vector<Result<Answer>> answers;
+};
+
+// Chooses the tokens of one answer and makes its text.
+class AnswerMaker final : public TokenChooser {
+ public:
+  AnswerMaker(const Engine& engine, const AnswerRequest& request, int choice,
+              std::shared_ptr<Gathered> gathered)
+      : clock_(engine.clock()),
+        vocabulary_(static_cast<std::size_t>(engine.model().tokenizer().size())),
+        max_tokens_(request.options.max_tokens),
+        sampler_(WithChoice(request.options.sampling, choice), engine.kernels()),
+        history_(request.prompt),
+        text_(engine.model().tokenizer(), request.options.stop, SinkOf(*gathered, choice)),
+        gathered_(std::move(gathered)),
+        choice_(static_cast<std::size_t>(choice)),
+        started_ns_(clock_.NowNs()) {
+    answer_.prompt_tokens = static_cast<std::int64_t>(request.prompt.size());
+  }
+
+  std::optional<std::int32_t> Next(std::span<const float> logits) override {
+    if (!first_ns_) first_ns_ = clock_.NowNs();
+    if (max_tokens_ == 0) return std::nullopt;
+    const std::int32_t token = sampler_.Sample(logits.first(vocabulary_), history_);
+    history_.push_back(token);
+    answer_.tokens.push_back(token);
+    reason_ = text_.Take(token);
+    if (!reason_ && static_cast<std::int64_t>(answer_.tokens.size()) == max_tokens_) {
+      reason_ = FinishReason::kLength;
+    }
+    if (reason_) return std::nullopt;
+    return token;
+  }
+
+  void Reused(std::int64_t tokens) override { answer_.reused_tokens = tokens; }
+
+  void End(Ended how) override {
+    if (how == Ended::kContext) reason_ = FinishReason::kContext;
+    if (how == Ended::kCancelled) reason_ = FinishReason::kCancelled;
+    const bool found = text_.Finish();
+    answer_.reason = found ? FinishReason::kStopString : reason_.value_or(FinishReason::kLength);
+    answer_.text = text_.text();
+    const std::int64_t now = clock_.NowNs();
+    const std::int64_t first = first_ns_.value_or(now);
+    answer_.prompt_seconds = static_cast<double>(first - started_ns_) * 1e-9;
+    answer_.answer_seconds = static_cast<double>(now - first) * 1e-9;
+    gathered_->answers[choice_] = std::move(answer_);
+  }
+
+  void Fail(const Error& error) override { gathered_->answers[choice_] = std::unexpected(error); }
+
+ private:
+  static SamplingOptions WithChoice(SamplingOptions options, int choice) {
+    options.choice = static_cast<std::uint64_t>(choice);
+    return options;
+  }
+  static TextSink SinkOf(const Gathered& gathered, int choice) {
+    if (!gathered.sink.text) return {};
+    // The maker, and so its text, holds what the sink belongs to.
+    return [&gathered, choice](std::string_view text) { return gathered.sink.text(choice, text); };
+  }
+
+  const Clock& clock_;
+  std::size_t vocabulary_;
+  std::int64_t max_tokens_;
+  Sampler sampler_;
+  std::vector<std::int32_t> history_;
+  AnswerText text_;
+  std::shared_ptr<Gathered> gathered_;
+  std::size_t choice_;
+  std::int64_t started_ns_;
+  std::optional<std::int64_t> first_ns_;  // when the first token was chosen
+  std::optional<FinishReason> reason_;
+  Answer answer_;
+};
+
+}  // namespace
+
+Answers::Answers(Engine& engine, const SchedulerOptions& options)
+    : engine_(engine), scheduler_(engine, options) {}
+
+Result<RequestId> Answers::Submit(AnswerRequest request, AnswerSink sink) {
+  OR_RETURN(CheckSampling(request.options.sampling));
+  if (request.choices < 1 || request.choices > 128) {
+    return Fail(ErrorCode::kInvalidArgument, "a request must have 1 to 128 choices");
+  }
+  auto gathered = std::make_shared<Gathered>();
+  gathered->sink = std::move(sink);
+  gathered->answers.resize(static_cast<std::size_t>(request.choices));
+  Request scheduled;
+  for (int choice = 0; choice < request.choices; ++choice) {
+    scheduled.choices.push_back(std::make_unique<AnswerMaker>(engine_, request, choice, gathered));
+  }
+  scheduled.prompt = std::move(request.prompt);
+  scheduled.priority = request.priority;
+  scheduled.tenant = std::move(request.tenant);
+  scheduled.space = request.space;
+  scheduled.use_cache = request.use_cache;
+  scheduled.deadline_ns = request.deadline_ns;
+  scheduled.gone = [gathered](RequestId) {
+    if (gathered->sink.done) gathered->sink.done(std::move(gathered->answers));
+  };
+  return scheduler_.Submit(std::move(scheduled));
+}
+
+Result<Answer> Answers::Generate(std::span<const std::int32_t> prompt,
+                                 const GenerateOptions& options, const TextSink& sink,
+                                 std::stop_token stop) {
+  std::optional<Result<Answer>> answer;
+  AnswerSink sinks;
+  if (sink) sinks.text = [&](int, std::string_view text) { return sink(text); };
+  sinks.done = [&](std::vector<Result<Answer>> answers) { answer = std::move(answers.front()); };
+  AnswerRequest request;
+  request.prompt.assign(prompt.begin(), prompt.end());
+  request.options = options;
+  const RequestId id = OR_RETURN(Submit(std::move(request), std::move(sinks)));
+  while (!answer) {
+    if (stop.stop_requested()) RequestCancel(id);
+    CAIRN_CHECK(scheduler_.Step(stop) || answer);
+  }
+  return *std::move(answer);
+}
+
+}  // namespace cairn::engine

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers to prompts, many at once: what `run`, `chat`, `batch` and the server use.
+//
+// An engine, a scheduler and a chooser per answer. Answers are the same bytes whatever runs beside
+// them, was cached, preempted or proposed.
+// Threads: one thread makes all calls but RequestCancel, which any thread may make.
+// Owns: the scheduler; borrows the engine, which nobody else steps meanwhile.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/answer.h"
+#include "engine/engine.h"
+#include "engine/scheduler.h"
+
+namespace cairn::engine {
+
+struct AnswerRequest {
+  std::vector<std::int32_t> prompt;  // the whole prompt: what was computed before is found
+  GenerateOptions options;
+  int choices = 1;   // answers to the one prompt, 1 to 128; choice i draws with index i
+  int priority = 0;  // as Request's
+  std::string tenant;
+  kv::CacheSpace space = 0;
+  bool use_cache = true;
+  std::optional<std::int64_t> deadline_ns;
+};
+
+struct AnswerSink {
+  // Text of a choice as it is made (see TextSink); false cancels that choice. May be empty.
+  std::function<bool(int choice, std::string_view text)> text;
+  // Every choice has ended; in their order. May submit the next request.
+  std::function<void(std::vector<Result<Answer>> answers)> done;
+};
+
+class Answers {
+ public:
+  Answers(Engine& engine, const SchedulerOptions& options);
+
+  // Errors: those of Scheduler::Submit and CheckSampling.
+  [[nodiscard]] Result<RequestId> Submit(AnswerRequest request, AnswerSink sink);
+  void RequestCancel(RequestId id) { scheduler_.RequestCancel(id); }
+  // One step; false where there is nothing to do.
+  bool Step(std::stop_token stop = {}) { return scheduler_.Step(std::move(stop)); }
+
+  // One answer, whole. Cancelled by `stop` or the sink, it returns what was made so far. Errors:
+  // as Submit, and what the answer failed with.
+  [[nodiscard]] Result<Answer> Generate(std::span<const std::int32_t> prompt,
+                                        const GenerateOptions& options, const TextSink& sink,
+                                        std::stop_token stop = {});
+
+  Engine& engine() { return engine_; }
+  const Scheduler& scheduler() const { return scheduler_; }
+
+ private:
+  Engine& engine_;
+  Scheduler scheduler_;
+};
+
+}  // namespace cairn::engine

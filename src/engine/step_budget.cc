@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/step_budget.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace cairn::engine {
+namespace {
+
+constexpr double kLearn = 0.2;  // weight of the newest step
+
+// One slow step on a shared machine moves what was learned by no more than kLearn of itself.
+void Learn(double& known, double seen) {
+  known = known == 0 ? seen : known + kLearn * (std::min(seen, 2 * known) - known);
+}
+
+}  // namespace
+
+int StepBudget::ClassOf(int rows) {
+  return std::min<int>(16, std::bit_width(static_cast<unsigned>(std::max(rows, 1) - 1)));
+}
+
+double StepBudget::AnswerNs(int answer_rows) const {
+  if (answer_rows == 0) return 0;
+  const int wanted = ClassOf(answer_rows);
+  // The nearest class that is known; fewer rows first: they take no longer.
+  for (int c = wanted; c >= 0; --c) {
+    if (answer_ns_[static_cast<std::size_t>(c)] > 0) return answer_ns_[static_cast<std::size_t>(c)];
+  }
+  for (std::size_t c = static_cast<std::size_t>(wanted) + 1; c < answer_ns_.size(); ++c) {
+    if (answer_ns_[c] > 0) return answer_ns_[c];
+  }
+  return 0;
+}
+
+std::int64_t StepBudget::PromptRows(int answer_rows) const {
+  const std::int64_t room = std::max(most_rows_ - answer_rows, 0);
+  if (answer_rows == 0) return room;
+  const double step = AnswerNs(answer_rows);
+  const double spare = (pace_ - 1) * step;
+  std::int64_t rows = kFirstRows;
+  if (step > 0 && prompt_row_ns_ > 0) {
+    rows = static_cast<std::int64_t>(std::min(spare / prompt_row_ns_, 1e6));
+  }
+  return std::min(std::max(rows, kLeastRows), room);
+}
+
+void StepBudget::Note(int answer_rows, std::int64_t prompt_rows, std::int64_t proposed_rows,
+                      std::int64_t ns) {
+  const auto time = static_cast<double>(ns);
+  if (prompt_rows == 0 && proposed_rows == 0) {
+    if (answer_rows > 0) Learn(answer_ns_[static_cast<std::size_t>(ClassOf(answer_rows))], time);
+    return;
+  }
+  const double answers = AnswerNs(answer_rows);
+  if (answer_rows > 0 && answers == 0) return;
+  // A step of both kinds teaches about prompts only.
+  const double rest = std::max(
+      time - answers - static_cast<double>(prompt_rows > 0 ? proposed_rows : 0) * ProposalNs(),
+      0.0);
+  if (rest == 0) return;
+  if (prompt_rows > 0) {
+    Learn(prompt_row_ns_, rest / static_cast<double>(prompt_rows));
+  } else {
+    Learn(proposal_row_ns_, rest / static_cast<double>(proposed_rows));
+  }
+}
+
+}  // namespace cairn::engine

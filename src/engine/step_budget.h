@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many rows of prompts a step may take, so that running answers keep their pace.
+//
+// Learns from the steps themselves: how long one takes that holds answers only, by their number,
+// and what each row of a prompt adds. Before anything is known a chunk is small. Threads: the
+// scheduler's. Cost: a few operations a step.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace cairn::engine {
+
+class StepBudget {
+ public:
+  // `most_rows`: of a step. `pace`: times as long as a step of answers alone, above 1.
+  StepBudget(int most_rows, double pace) : most_rows_(most_rows), pace_(pace) {}
+
+  // Rows of prompts beside `answer_rows` rows of answers; at least kLeastRows where the step has
+  // room, so that prompts get on. No answers: whatever the step holds.
+  std::int64_t PromptRows(int answer_rows) const;
+
+  // A step of these rows took `ns`. Of the rows of answers the proposed ones are counted apart.
+  void Note(int answer_rows, std::int64_t prompt_rows, std::int64_t proposed_rows, std::int64_t ns);
+
+  // What a proposed row adds to a step of answers, as learned, from rows of prompts until there was
+  // a proposal; 0: not known.
+  double ProposalNs() const { return proposal_row_ns_ > 0 ? proposal_row_ns_ : prompt_row_ns_; }
+
+  // Time of a step with `answer_rows` rows and no prompts, as learned; 0: not known.
+  double AnswerNs(int answer_rows) const;
+
+  static constexpr std::int64_t kLeastRows = 8;
+  static constexpr std::int64_t kFirstRows = 32;  // while nothing is known
+
+ private:
+  // By the power of two at or above the number of rows.
+  static int ClassOf(int rows);
+  int most_rows_;
+  double pace_;
+  std::array<double, 17> answer_ns_{};  // of a step, by class; 0: not known
+  double prompt_row_ns_ = 0;
+  double proposal_row_ns_ = 0;
+};
+
+}  // namespace cairn::engine

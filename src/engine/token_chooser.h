@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the scheduler asks for the next token of an answer.
+// Threads: called on the engine's thread, one call at a time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "base/error.h"
+
+namespace cairn::engine {
+
+// Why an answer ended that its own chooser did not end.
+enum class Ended {
+  kByChooser,  // Next said so
+  kContext,    // the context, or all of the KV memory, is full
+  kCancelled,
+};
+
+class TokenChooser {
+ public:
+  virtual ~TokenChooser() = default;
+
+  // The token that follows, given the logits of the position before it (finite, whole vocabulary);
+  // absent: the answer ends here, and the token that ended it goes no further. Calls come in the
+  // order of the tokens, once for each, whatever was proposed or preempted in between.
+  virtual std::optional<std::int32_t> Next(std::span<const float> logits) = 0;
+
+  // Before the first Next: tokens of the prompt that were found in the cache.
+  virtual void Reused(std::int64_t tokens) = 0;
+
+  // The last call.
+  virtual void End(Ended how) = 0;
+  // Instead of End: the sequence failed.
+  virtual void Fail(const Error& error) = 0;
+};
+
+}  // namespace cairn::engine
