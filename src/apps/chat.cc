@@ -17,6 +17,7 @@ Result<void> Chat(const std::string& model, const AnswerOptions& options, bool s
   const auto engine = OR_RETURN(OpenEngine(path,
                                            {.threads = options.threads,
                                             .kv = options.kv,
+                                            .kv_memory = options.kv_memory,
                                             .context = options.context,
                                             .pinned = options.pinned},
                                            console));

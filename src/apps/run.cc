@@ -70,6 +70,7 @@ Result<void> Answer(const RunOptions& o, const std::string& text, Console& conso
   const auto engine = OR_RETURN(OpenEngine(path,
                                            {.threads = o.answer.threads,
                                             .kv = o.answer.kv,
+                                            .kv_memory = o.answer.kv_memory,
                                             .context = o.answer.context,
                                             .pinned = o.answer.pinned,
                                             .observer = trace->observer()},
