@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "testing/tiny_models.h"
 
 namespace cairn::engine {
@@ -18,8 +20,8 @@ std::vector<VerifyPrompt> Prompts(const model::Model& model, int count) {
   std::vector<VerifyPrompt> prompts;
   for (int i = 0; i < count; ++i) {
     const auto seed = static_cast<std::uint64_t>(i);
-    std::vector<std::int32_t> tokens = testing::RandomTokens(model, 40 + i % 5 * 30, seed % 7);
-    const auto rest = testing::RandomTokens(model, 1 + i * 37 % 90, 100 + seed);
+    std::vector<std::int32_t> tokens = testing::RandomTokens(model, 20 + i % 5 * 22, seed % 7);
+    const auto rest = testing::RandomTokens(model, 1 + i * 37 % 60, 100 + seed);
     tokens.insert(tokens.end(), rest.begin(), rest.end());
     if (i % 4 == 0) tokens.insert(tokens.end(), rest.begin(), rest.end());
     prompts.push_back({.tokens = std::move(tokens), .sampling = {.seed = seed}});
@@ -42,8 +44,11 @@ TEST_P(VerifyTest, TwoHundredPromptsHaveTheSameAnswersInEveryWay) {
   const auto prompts = Prompts(*tiny_.model(), 200);
   const VerifyOptions options{.max_tokens = 24};
   std::vector<std::vector<std::int32_t>> expected;
-  for (const kernels::Isa isa : kernels::AvailableIsas()) {
+  std::vector<kernels::Isa> isas = kernels::AvailableIsas();
+  std::ranges::reverse(isas);
+  for (const kernels::Isa isa : isas) {
     for (const Way& way : AllWays()) {
+      if (isa != isas.front() && !way.everywhere) continue;
       const auto result = AnswerIn(way, isa, 2, tiny_.model(), prompts, options, {});
       ASSERT_TRUE(result) << result.error().message;
       if (expected.empty()) expected = result->answers;
@@ -62,8 +67,8 @@ TEST_P(VerifyTest, AnotherOrderHasTheSameHashAndAnotherSeedHasNot) {
   const Way way = AllWays()[3];
   const kernels::Isa isa = kernels::AvailableIsas().back();
   const auto hash = [&](std::uint64_t order) {
-    const auto result = AnswerIn(way, isa, 1, tiny_.model(), prompts,
-                                 {.max_tokens = 16, .order_seed = order}, {});
+    const auto result =
+        AnswerIn(way, isa, 1, tiny_.model(), prompts, {.max_tokens = 16, .order_seed = order}, {});
     return result ? HashOf(result->answers) : 0;
   };
   const std::uint64_t first = hash(1);
