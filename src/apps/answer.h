@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "engine/answer.h"
 #include "engine/engine.h"
 
 namespace cairn::apps {

@@ -78,7 +78,7 @@ class Bench {
   // Tokens per second of one round.
   [[nodiscard]] Result<double> Prefill(const Case& c) {
     sequences_.clear();
-    sequences_.push_back(OR_RETURN(engine_.NewSequence()));
+    sequences_.push_back(engine_.NewSequence());
     const auto tokens = SomeTokens(c.tokens, engine_.model().tokenizer().size());
     Result<void> result;
     const double seconds = SecondsOf(
@@ -101,7 +101,7 @@ class Bench {
   [[nodiscard]] Result<void> FillTo(const Case& c) {
     if (static_cast<std::int64_t>(sequences_.size()) != c.batch) sequences_.clear();
     while (static_cast<std::int64_t>(sequences_.size()) < c.batch) {
-      sequences_.push_back(OR_RETURN(engine_.NewSequence()));
+      sequences_.push_back(engine_.NewSequence());
     }
     const auto tokens = SomeTokens(c.depth, engine_.model().tokenizer().size());
     for (engine::Sequence& sequence : sequences_) {

@@ -5,6 +5,7 @@
 #include "apps/chat_shell.h"
 #include "apps/command.h"
 #include "apps/open.h"
+#include "engine/answers.h"
 
 namespace cairn::apps {
 
@@ -20,11 +21,10 @@ Result<void> Chat(const std::string& model, const AnswerOptions& options, bool s
                                             .pinned = options.pinned},
                                            console));
   PromptMaker prompts = OR_RETURN(PromptMaker::Create(engine->model(), options.chat_template));
-  engine::Sequence sequence = OR_RETURN(engine->NewSequence());
+  engine::Answers answers(*engine, {.sequences = 1});
   const model::Store store = OR_RETURN(OpenStore());
   LineEditor editor(store.folder() + "/.chat-history", ChatShell::Completions(), interrupts);
-  ChatShell shell(*engine, std::move(prompts), std::move(sequence), options, statistics, editor,
-                  interrupts, console);
+  ChatShell shell(answers, std::move(prompts), options, statistics, editor, interrupts, console);
   return shell.Loop();
 }
 

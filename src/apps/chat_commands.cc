@@ -171,8 +171,9 @@ void ChatShell::Set(const std::string& argument) {
 
 void ChatShell::Stats(const std::string&) {
   std::string text = last_ ? Statistics(*last_, engine_, settings_.sampling.seed) : "";
-  text +=
-      fmt::format("{} of {} tokens of the context are in use", sequence_.size(), engine_.context());
+  const auto in_use = prompts_.Encode(conversation_.messages());
+  text += fmt::format("{} of {} tokens of the context are in use", in_use ? in_use->size() : 0,
+                      engine_.context());
   Say(text);
 }
 

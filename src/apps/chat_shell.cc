@@ -19,12 +19,11 @@ constexpr std::string_view kBlock = "\"\"\"";
 
 }  // namespace
 
-ChatShell::ChatShell(engine::Engine& engine, PromptMaker prompts, engine::Sequence sequence,
-                     const AnswerOptions& options, bool statistics, LineEditor& editor,
-                     Interrupts& interrupts, Console& console)
-    : engine_(engine),
+ChatShell::ChatShell(engine::Answers& answers, PromptMaker prompts, const AnswerOptions& options,
+                     bool statistics, LineEditor& editor, Interrupts& interrupts, Console& console)
+    : answers_(answers),
+      engine_(answers.engine()),
       prompts_(std::move(prompts)),
-      sequence_(std::move(sequence)),
       options_(options),
       editor_(editor),
       interrupts_(interrupts),
@@ -109,8 +108,8 @@ bool ChatShell::Ask(const std::string& question) {
   auto answer = [&] {
     AnswerView view(console_, &editor_, kPrompt, fmt::format("(reading {} tokens)", prompt->size()),
                     settings_.wrap);
-    return engine_.Generate(
-        sequence_, *prompt,
+    return answers_.Generate(
+        *prompt,
         {.max_tokens = settings_.max_tokens > 0 ? settings_.max_tokens : -1,
          .stop = options_.stop,
          .sampling = settings_.sampling},

@@ -16,15 +16,14 @@
 #include "apps/line_editor.h"
 #include "apps/options.h"
 #include "apps/prompt.h"
-#include "engine/engine.h"
+#include "engine/answers.h"
 
 namespace cairn::apps {
 
 class ChatShell {
  public:
-  ChatShell(engine::Engine& engine, PromptMaker prompts, engine::Sequence sequence,
-            const AnswerOptions& options, bool statistics, LineEditor& editor,
-            Interrupts& interrupts, Console& console);
+  ChatShell(engine::Answers& answers, PromptMaker prompts, const AnswerOptions& options,
+            bool statistics, LineEditor& editor, Interrupts& interrupts, Console& console);
 
   // Until the person leaves. Errors: kInvalidArgument where nobody sat there to react and some
   // lines of the input were refused.
@@ -64,9 +63,9 @@ class ChatShell {
   void Stats(const std::string&);
   void Bye(const std::string&) { leaving_ = true; }
 
+  engine::Answers& answers_;
   engine::Engine& engine_;
   PromptMaker prompts_;
-  engine::Sequence sequence_;
   const AnswerOptions& options_;
   LineEditor& editor_;
   Interrupts& interrupts_;

@@ -49,7 +49,7 @@ Result<void> Logits(const LogitsOptions& o, Console& console) {
   SystemFiles files;
   NpyWriter writer =
       OR_RETURN(NpyWriter::Create(files, o.out, rows, engine->model().program().vocabulary));
-  engine::Sequence sequence = OR_RETURN(engine->NewSequence());
+  engine::Sequence sequence = engine->NewSequence();
   Result<void> written;
   std::stop_source stop;
   const auto computed = engine->Prefill(

@@ -101,7 +101,7 @@ Result<void> Perplexity(const PerplexityOptions& o, Console& console) {
                             "longer text or a smaller --context",
                             o.file, tokens.size(), window));
   }
-  engine::Sequence sequence = OR_RETURN(engine->NewSequence());
+  engine::Sequence sequence = engine->NewSequence();
   Scorer scorer(kernels::KernelsFor(engine->isa()));
   const std::size_t windows = tokens.size() / window;
   const auto start = std::chrono::steady_clock::now();

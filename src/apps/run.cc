@@ -15,6 +15,7 @@
 #include "apps/prompt.h"
 #include "apps/text.h"
 #include "apps/trace_file.h"
+#include "engine/answers.h"
 
 namespace cairn::apps {
 namespace {
@@ -65,12 +66,12 @@ Result<void> Answer(const RunOptions& o, const std::string& text, Console& conso
                                             .observer = trace->observer()},
                                            console));
   const auto prompt = OR_RETURN(EncodePrompt(engine->model(), text, o));
-  engine::Sequence sequence = OR_RETURN(engine->NewSequence());
+  engine::Answers answers(*engine, {.sequences = 1});
   const std::stop_token stop = interrupts.BeginAnswer();
   AnswerView view(console, nullptr, "", "", true);
   const engine::TextSink sink = [&](std::string_view piece) { return view.Write(piece); };
-  const auto answer = OR_RETURN(engine->Generate(
-      sequence, prompt,
+  const auto answer = OR_RETURN(answers.Generate(
+      prompt,
       {.max_tokens = o.answer.max_tokens, .stop = o.answer.stop, .sampling = o.answer.sampling},
       o.json ? engine::TextSink() : sink, stop));
   view.Finish();

@@ -34,7 +34,7 @@ class AnswerMaker final : public TokenChooser {
   }
 
   std::optional<std::int32_t> Next(std::span<const float> logits) override {
-    if (first_ns_ == 0) first_ns_ = clock_.NowNs();
+    if (!first_ns_) first_ns_ = clock_.NowNs();
     if (max_tokens_ == 0) return std::nullopt;
     const std::int32_t token = sampler_.Sample(logits.first(vocabulary_), history_);
     history_.push_back(token);
@@ -56,7 +56,7 @@ class AnswerMaker final : public TokenChooser {
     answer_.reason = found ? FinishReason::kStopString : reason_.value_or(FinishReason::kLength);
     answer_.text = text_.text();
     const std::int64_t now = clock_.NowNs();
-    const std::int64_t first = first_ns_ == 0 ? now : first_ns_;
+    const std::int64_t first = first_ns_.value_or(now);
     answer_.prompt_seconds = static_cast<double>(first - started_ns_) * 1e-9;
     answer_.answer_seconds = static_cast<double>(now - first) * 1e-9;
     gathered_->answers[choice_] = std::move(answer_);
@@ -84,7 +84,7 @@ class AnswerMaker final : public TokenChooser {
   std::shared_ptr<Gathered> gathered_;
   std::size_t choice_;
   std::int64_t started_ns_;
-  std::int64_t first_ns_ = 0;
+  std::optional<std::int64_t> first_ns_;  // when the first token was chosen
   std::optional<FinishReason> reason_;
   Answer answer_;
 };
@@ -125,8 +125,10 @@ Result<Answer> Answers::Generate(std::span<const std::int32_t> prompt,
   AnswerSink sinks;
   if (sink) sinks.text = [&](int, std::string_view text) { return sink(text); };
   sinks.done = [&](std::vector<Result<Answer>> answers) { answer = std::move(answers.front()); };
-  const RequestId id = OR_RETURN(
-      Submit({.prompt = {prompt.begin(), prompt.end()}, .options = options}, std::move(sinks)));
+  AnswerRequest request;
+  request.prompt.assign(prompt.begin(), prompt.end());
+  request.options = options;
+  const RequestId id = OR_RETURN(Submit(std::move(request), std::move(sinks)));
   while (!answer) {
     if (stop.stop_requested()) RequestCancel(id);
     CAIRN_CHECK(scheduler_.Step(stop) || answer);

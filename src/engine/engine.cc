@@ -27,19 +27,36 @@ Result<int> ChooseThreads(int threads) {
   return threads == 0 ? parallel::UsableCores() : threads;
 }
 
-// What the model has, cut to what free memory holds (half of it: other programs live here too).
-Result<std::int64_t> ChooseContext(const model::Model& model, std::int64_t asked,
-                                   std::size_t bytes_per_token) {
-  if (asked < 0 || asked > model.context_length()) {
+struct Room {
+  std::int64_t context = 0;
+  std::size_t kv_bytes = 0;
+};
+
+// The context: what the model has, cut to what the KV memory holds. The KV memory: what is asked
+// for, or half of what is free (other programs live here too).
+Result<Room> ChooseRoom(const model::Model& model, const EngineOptions& options,
+                        const kv::KvLayout& layout) {
+  const std::int64_t most = model.context_length();
+  if (options.context < 0 || options.context > most) {
     return Fail(ErrorCode::kLimit,
-                fmt::format("a context of {} tokens was asked for, the model has 1 to {}", asked,
-                            model.context_length()));
+                fmt::format("a context of {} tokens was asked for, the model has 1 to {}",
+                            options.context, most));
   }
-  if (asked > 0) return asked;
-  const std::size_t fitting =
-      AvailableMemoryBytes() / 2 / std::max<std::size_t>(1, bytes_per_token);
-  return std::min(std::max(static_cast<std::int64_t>(fitting), kLeastContext),
-                  model.context_length());
+  const std::size_t tile = std::max<std::size_t>(1, kv::KvPool::LeastBudget(layout));
+  const std::size_t given =
+      options.kv_memory_bytes > 0 ? options.kv_memory_bytes : AvailableMemoryBytes() / 2;
+  const auto fitting = static_cast<std::int64_t>(
+      std::min<std::size_t>(given / tile, INT64_MAX / kernels::kTilePositions));
+  Room room{.context = options.context, .kv_bytes = given};
+  if (room.context == 0) {
+    const std::int64_t least = options.kv_memory_bytes > 0 ? 1 : kLeastContext;
+    room.context = std::min(std::max(fitting * kernels::kTilePositions, least), most);
+  }
+  if (options.kv_memory_bytes > 0) return room;
+  const auto tiles =
+      static_cast<std::size_t>(DivideUp<std::int64_t>(room.context, kernels::kTilePositions));
+  room.kv_bytes = std::max(given, CheckedMul(tiles, tile).value_or(given));
+  return room;
 }
 
 }  // namespace
@@ -61,16 +78,16 @@ Result<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const model::Mode
   }
   const int threads = OR_RETURN(ChooseThreads(options.threads));
   kv::KvLayout layout = kv::LayOut(model->program().kv_layers, options.kv);
-  const std::int64_t context =
-      OR_RETURN(ChooseContext(*model, options.context, layout.bytes_per_token()));
-  auto state = std::make_unique<State>(std::move(model), options, context, threads,
-                                       kernels::KernelsFor(isa), std::move(layout));
+  const Room room = OR_RETURN(ChooseRoom(*model, options, layout));
+  auto pool = OR_RETURN(kv::KvPool::Create(std::move(layout), {.budget_bytes = room.kv_bytes}));
+  auto state = std::make_unique<State>(std::move(model), options, room.context, threads,
+                                       kernels::KernelsFor(isa), std::move(pool));
   const int logit_rows = std::min(kLogitRows, RoundUp(options.step_rows, kernels::kTileRows));
   const program::StepShape shape{
       .tokens = options.step_rows, .sampled = options.step_rows, .logit_rows = logit_rows};
   state->executor =
       OR_RETURN(Executor::Create(state->model->program(), state->model->weights(), state->kernels,
-                                 state->memory.layout(), state->team, shape, context));
+                                 state->pool->layout(), state->team, shape, room.context));
   if (options.observer != nullptr) state->executor->Observe(options.observer);
   return std::unique_ptr<Engine>(new Engine(std::move(state)));
 }
@@ -79,10 +96,16 @@ const model::Model& Engine::model() const { return *state_->model; }
 std::int64_t Engine::context() const { return state_->context; }
 int Engine::threads() const { return state_->team.size(); }
 kernels::Isa Engine::isa() const { return state_->kernels.isa; }
+const kernels::Kernels& Engine::kernels() const { return state_->kernels; }
+const Clock& Engine::clock() const { return *state_->options.clock; }
+int Engine::vocabulary() const { return state_->model->program().vocabulary; }
 int Engine::step_rows() const { return state_->options.step_rows; }
+int Engine::step_sequences() const { return state_->options.step_sequences; }
 std::size_t Engine::step_buffer_bytes() const { return state_->executor->buffer_bytes(); }
-std::size_t Engine::kv_bytes_per_token() const { return state_->memory.layout().bytes_per_token(); }
+std::size_t Engine::kv_bytes_per_token() const { return state_->pool->layout().bytes_per_token(); }
 kernels::KvFormat Engine::kv_format() const { return state_->options.kv; }
+kv::KvUse Engine::kv_use() const { return state_->pool->use(); }
+kv::KvPool& Engine::pool() { return *state_->pool; }
 
 std::size_t Engine::weight_bytes_per_step() const {
   const program::Program& program = state_->model->program();
@@ -97,22 +120,6 @@ std::size_t Engine::weight_bytes_per_step() const {
     bytes += static_cast<std::size_t>(m.groups) * m.group_bytes;
   }
   return bytes;
-}
-
-Result<Sequence> Engine::NewSequence() {
-  return Sequence(std::make_unique<Sequence::State>(state_->memory));
-}
-
-Sequence::Sequence(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Sequence::Sequence(Sequence&&) noexcept = default;
-Sequence& Sequence::operator=(Sequence&&) noexcept = default;
-Sequence::~Sequence() = default;
-std::span<const std::int32_t> Sequence::tokens() const { return state_->tokens; }
-std::int64_t Sequence::size() const { return static_cast<std::int64_t>(state_->tokens.size()); }
-void Sequence::Truncate(std::int64_t size) {
-  CAIRN_CHECK(size >= 0 && size <= this->size());
-  state_->tokens.resize(static_cast<std::size_t>(size));
-  state_->tiles.Shrink(size);
 }
 
 // --- steps ----------------------------------------------------------------------------------
@@ -161,11 +168,12 @@ Result<void> Engine::State::TakeRows(std::span<StepEntry> entries) {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     StepEntry& entry = entries[i];
     entry.failure.reset();
-    Sequence::State& sequence = *entry.sequence->state_;
+    kv::SequenceTiles& tiles = entry.sequence->tiles();
+    const std::int64_t size = entry.sequence->size();
     const auto rows = static_cast<int>(entry.tokens.size());
-    OR_RETURN(sequence.tiles.Grow(entry.sequence->size() + rows));
-    slices.push_back({.tiles = &sequence.tiles,
-                      .position = entry.sequence->size(),
+    OR_RETURN(tiles.Grow(size, size + rows));
+    slices.push_back({.tiles = &tiles,
+                      .position = size,
                       .first_row = static_cast<int>(step_tokens.size()),
                       .rows = rows,
                       .first_sampled = static_cast<int>(sampled_entries.size()),
@@ -200,17 +208,16 @@ Result<void> Engine::Step(std::span<StepEntry> entries, const LogitsSink& sink,
   if (done) done = s.RunRows(sink, stop);
   for (std::size_t i = 0; i < entries.size(); ++i) {
     StepEntry& entry = entries[i];
-    Sequence::State& sequence = *entry.sequence->state_;
     const int failed = done ? s.slices[i].failed_layer : SequenceSlice::kNotFailed;
     if (failed != SequenceSlice::kNotFailed) {
       entry.failure = Error{ErrorCode::kNumeric,
                             failed < 0 ? std::string("a value outside the layers is not finite")
                                        : fmt::format("a value of layer {} is not finite", failed)};
     } else if (done) {
-      sequence.tokens.insert(sequence.tokens.end(), entry.tokens.begin(), entry.tokens.end());
+      entry.sequence->Append(entry.tokens);
     }
     // Where the sequence has not grown, neither have its tiles.
-    sequence.tiles.Shrink(entry.sequence->size());
+    entry.sequence->tiles().Shrink(entry.sequence->size());
   }
   return done;
 }

@@ -1,31 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an engine and a sequence hold. Private to src/engine.
+// What an engine holds. Private to src/engine.
 // Threads: as Engine.
 #pragma once
 
 #include "engine/engine.h"
 #include "engine/executor.h"
-#include "kv/tiles.h"
+#include "kv/pool.h"
 #include "parallel/team.h"
 
 namespace cairn::engine {
 
-struct Sequence::State {
-  explicit State(kv::KvMemory& memory) : tiles(memory) {}
-  std::vector<std::int32_t> tokens;
-  kv::SequenceTiles tiles;
-};
-
 struct Engine::State {
   State(std::shared_ptr<const model::Model> model_in, const EngineOptions& options_in,
         std::int64_t context_in, int threads, const kernels::Kernels& kernels_in,
-        kv::KvLayout layout)
+        std::unique_ptr<kv::KvPool> pool_in)
       : model(std::move(model_in)),
         options(options_in),
         context(context_in),
         team(threads, options_in.pinned),
         kernels(kernels_in),
-        memory(std::move(layout)) {}
+        pool(std::move(pool_in)) {}
 
   [[nodiscard]] Result<void> CheckEntries(std::span<const StepEntry> entries);
   // Makes room for the entries' tokens and lists their rows. On failure some tiles have grown.
@@ -38,7 +32,7 @@ struct Engine::State {
   std::int64_t context;
   parallel::WorkerTeam team;
   const kernels::Kernels& kernels;
-  kv::KvMemory memory;
+  std::unique_ptr<kv::KvPool> pool;
   std::unique_ptr<Executor> executor;
   // Of the current step, kept so that a step allocates nothing after the first.
   std::vector<std::int32_t> step_tokens;

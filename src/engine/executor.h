@@ -19,7 +19,7 @@
 #include "base/error.h"
 #include "kernels/angle.h"
 #include "kernels/kernels.h"
-#include "kv/tiles.h"
+#include "kv/sequence_tiles.h"
 #include "model/weights.h"
 #include "parallel/team.h"
 #include "program/stages.h"

@@ -97,6 +97,8 @@ class Scheduler {
   bool idle() const { return runs_.empty(); }
   SchedulerCounters counters() const;
   const kv::PrefixCache& cache() const { return cache_; }
+  // Forgets every text that no request holds.
+  void DropCache() { cache_.Clear(); }
 
  private:
   using Run = ScheduledRun;

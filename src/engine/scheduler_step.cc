@@ -214,6 +214,11 @@ void Scheduler::StartSiblings(Run& run) {
     sibling->started = true;
     sibling->tokens.assign(prompt.begin(), prompt.end());
     sibling->tokens.push_back(*run.sibling_tokens[i]);
+    if (static_cast<std::int64_t>(sibling->tokens.size()) > model_.context()) {
+      ++counters_.finished;
+      sibling->chooser->End(Ended::kContext);
+      continue;
+    }
     request.runs.push_back(sibling.get());
     // After a step that was stopped the prompt is not complete: then they wait for it in the cache.
     if (run.size() >= size && static_cast<int>(running_.size()) < options_.sequences) {

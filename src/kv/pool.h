@@ -7,9 +7,10 @@
 // Kernels see `data` alone (kernels::KvView).
 // Threads: the engine's thread; workers read and write the bytes of tiles during a step.
 // Owns: every tile's memory; a pool outlives its tiles' holders.
-// Cost: a kept tile is a pointer; a fresh one is its page faults. Tiles of a group lie in one
-//   reserved stretch of addresses with huge pages: a step walks all tiles of its sequences, and
-//   small pages of gigabytes are in no translation cache.
+// Cost: a kept tile is a pointer; a fresh one is its page faults, and a mapping where a slab
+// begins.
+//   Tiles of a group are cut from slabs of addresses with huge pages: a step walks all tiles of its
+//   sequences, and small pages of gigabytes are in no translation cache.
 // Source: design.md, "KV memory"; systems/19 for the budget's rules.
 #pragma once
 
@@ -21,7 +22,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/virtual_range.h"
 #include "kv/layout.h"
 
 namespace cairn::kv {
@@ -35,22 +35,20 @@ struct Tile {
   int group = 0;
   int holders = 0;         // TileRefs
   bool published = false;  // the prefix cache may hand it to anyone: nobody writes it
-  bool resident = false;   // counts against the budget
+  std::size_t index = 0;   // among the tiles of its group, in the order of addresses
 };
 
 // One holder of a tile, or nothing.
 class TileRef {
  public:
   TileRef() = default;
-  TileRef(const TileRef& other) : tile_(other.tile_) {
-    if (tile_ != nullptr) ++tile_->holders;
-  }
+  TileRef(const TileRef& other) : tile_(other.tile_) { Hold(); }
   TileRef(TileRef&& other) noexcept : tile_(std::exchange(other.tile_, nullptr)) {}
   TileRef& operator=(TileRef other) noexcept {
     std::swap(tile_, other.tile_);
     return *this;
   }
-  ~TileRef();
+  ~TileRef() { Drop(); }
 
   explicit operator bool() const { return tile_ != nullptr; }
   std::byte* data() const { return tile_ != nullptr ? tile_->data : nullptr; }
@@ -63,39 +61,46 @@ class TileRef {
 
  private:
   friend class KvPool;
-  explicit TileRef(Tile* tile) : tile_(tile) { ++tile_->holders; }
+  explicit TileRef(Tile* tile) : tile_(tile) { Hold(); }
+  inline void Hold();
+  inline void Drop();
   Tile* tile_ = nullptr;
 };
 
 struct KvPoolOptions {
-  // Most bytes of tiles that have memory, in use or kept. A pool never exceeds it.
+  // Most bytes of tiles that have memory, in use or kept. A pool never exceeds it. A tile counts
+  // with the whole pages that it takes (KvPool::tile_bytes).
   std::size_t budget_bytes = 0;
 };
 
 // Bytes. used + kept = reserved <= budget.
 struct KvUse {
   std::size_t budget = 0;
-  std::size_t reserved = 0;  // tiles that have memory
-  std::size_t used = 0;      // of them, tiles that somebody holds
-  std::size_t shared = 0;    // of them, tiles with more than one holder
-  std::size_t kept = 0;      // of reserved, free ones
-  std::size_t most_used = 0; // the largest `used` so far
+  std::size_t reserved = 0;   // tiles that have memory
+  std::size_t used = 0;       // of them, tiles that somebody holds
+  std::size_t shared = 0;     // of them, tiles with more than one holder
+  std::size_t kept = 0;       // of reserved, free ones
+  std::size_t most_used = 0;  // the largest `used` so far
 };
 
 class KvPool {
  public:
-  // Errors: kInvalidArgument (a budget below one tile of each group, naming both in bytes),
-  // kOutOfMemory (no addresses).
+  // Errors: kInvalidArgument (a budget below one tile of each group, naming both in bytes).
   [[nodiscard]] static Result<std::unique_ptr<KvPool>> Create(KvLayout layout,
                                                               const KvPoolOptions& options);
+  ~KvPool();
   KvPool(const KvPool&) = delete;
   KvPool& operator=(const KvPool&) = delete;
 
   const KvLayout& layout() const { return layout_; }
+  // What a tile of a group counts in the budget: its bytes in whole pages.
+  std::size_t tile_bytes(int group) const;
+  // The least budget that a pool of this layout can have: one tile of each group.
+  static std::size_t LeastBudget(const KvLayout& layout);
 
   // A tile of unspecified contents for its one holder. When the budget is full, free tiles of other
-  // groups give their memory up, then the reclaimer is asked. Errors: kLimit (the budget is full and
-  // nothing gives way), kOutOfMemory (the system has none).
+  // groups give their memory up, then the reclaimer is asked. Errors: kLimit (the budget is full
+  // and nothing gives way), kOutOfMemory (the system has none).
   [[nodiscard]] Result<TileRef> Take(int group);
 
   // Asked by Take for memory: lets go of holders so that at least one tile becomes free, of `group`
@@ -105,20 +110,35 @@ class KvPool {
 
   // Tiles of `group` that Take would hand out now without the reclaimer.
   std::size_t available(int group) const;
-  KvUse use() const;
+  KvUse use() const { return use_; }
 
  private:
   friend class TileRef;
   struct Group;
   KvPool(KvLayout layout, const KvPoolOptions& options);
   void Free(Tile* tile);
+  bool MakeRoom(int group);
+  void GiveUpOthers(int group);
+  bool GiveUp(Group& group);
+  [[nodiscard]] Result<Tile*> Fresh(int group);
 
   KvLayout layout_;
-  std::size_t budget_;
-  std::size_t reserved_ = 0;
-  std::size_t most_used_ = 0;
+  KvUse use_;
   Reclaimer reclaimer_;
   std::vector<Group> groups_;
 };
+
+inline void TileRef::Hold() {
+  if (tile_ != nullptr && ++tile_->holders == 2) {
+    tile_->pool->use_.shared += tile_->pool->tile_bytes(tile_->group);
+  }
+}
+
+inline void TileRef::Drop() {
+  if (tile_ == nullptr) return;
+  const int left = --tile_->holders;
+  if (left == 0) tile_->pool->Free(tile_);
+  if (left == 1) tile_->pool->use_.shared -= tile_->pool->tile_bytes(tile_->group);
+}
 
 }  // namespace cairn::kv

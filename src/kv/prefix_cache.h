@@ -28,8 +28,8 @@ using CacheSpace = std::uint64_t;
 struct PrefixCounters {
   std::int64_t entries = 0;
   std::int64_t lookups = 0;
-  std::int64_t hits = 0;             // lookups that found something
-  std::int64_t hit_tokens = 0;       // positions handed out
+  std::int64_t hits = 0;        // lookups that found something
+  std::int64_t hit_tokens = 0;  // positions handed out
   std::int64_t looked_up_tokens = 0;
   std::int64_t evicted_entries = 0;
 };
@@ -49,11 +49,13 @@ class PrefixCache {
                     SequenceTiles& tiles);
 
   // How many positions Take would give, without taking or counting as a use.
-  std::int64_t Find(CacheSpace space, std::span<const std::int32_t> tokens, std::int64_t most) const;
+  std::int64_t Find(CacheSpace space, std::span<const std::int32_t> tokens,
+                    std::int64_t most) const;
 
   // Publishes the tiles of the committed positions [0, tokens.size()): full ones, and the last one
-  // that is not full where `last` says so (a sequence that ends). Where an entry exists already, the
-  // sequence's tile is exchanged for the entry's, whose bytes are the same, and its own is free.
+  // that is not full where `last` says so (a sequence that ends). Where an entry exists already,
+  // the sequence's tile is exchanged for the entry's, whose bytes are the same, and its own is
+  // free.
   void Publish(CacheSpace space, std::span<const std::int32_t> tokens, SequenceTiles& tiles,
                bool last);
 

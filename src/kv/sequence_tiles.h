@@ -20,19 +20,20 @@ namespace cairn::kv {
 class SequenceTiles {
  public:
   explicit SequenceTiles(KvPool& pool);
-  SequenceTiles(SequenceTiles&&) noexcept = default;
+  SequenceTiles(SequenceTiles&&) noexcept = default;  // what was moved from can only be assigned
   SequenceTiles& operator=(SequenceTiles&&) noexcept = default;
 
   // Makes positions [committed, size) writable: takes tiles, and copies the one that holds
-  // `committed` where it is shared or published. On failure the tiles reach no further than before
-  // (a copy that was made stays). Errors: those of KvPool::Take.
+  // `committed` where it is shared or published. Requires UsableSize(committed) == committed. On
+  // failure the tiles reach no further than before (a copy that was made stays). Errors: those of
+  // KvPool::Take.
   [[nodiscard]] Result<void> Grow(std::int64_t committed, std::int64_t size);
 
   // Gives back the tiles that hold no position below `size`.
   void Shrink(std::int64_t size);
 
   // Windowed groups give back the tiles that no position from `next` on sees. A later Shrink below
-  // `next` leaves positions whose window is gone: see FirstUsable.
+  // `next` leaves positions whose window is gone: see UsableSize.
   void Release(std::int64_t next);
 
   // The largest size <= `size` from which the sequence can go on: every windowed group still has
@@ -45,12 +46,15 @@ class SequenceTiles {
 
   // Tile pointers of a group, null where a windowed group has given one back; valid until the next
   // change.
-  std::byte* const* tiles(int group) const { return groups_[static_cast<std::size_t>(group)].data.data(); }
+  std::byte* const* tiles(int group) const {
+    return groups_[static_cast<std::size_t>(group)].data.data();
+  }
   std::int64_t tile_count() const;  // of every group, given back ones included
 
-  // For the prefix cache.
+  // For the prefix cache. A tile that was given back is an empty TileRef; SetTile replaces, or
+  // appends at the end. Given back ones are the first of their group.
   const TileRef& tile(int group, std::int64_t index) const;
-  void SetTile(int group, std::int64_t index, TileRef tile);  // replaces, or appends at the end
+  void SetTile(int group, std::int64_t index, TileRef tile);
 
  private:
   struct Group {
@@ -58,6 +62,10 @@ class SequenceTiles {
     std::vector<std::byte*> data;  // of held, for the kernels
     std::int64_t first = 0;        // tiles below it were given back
   };
+  Group& group(int index) { return groups_[static_cast<std::size_t>(index)]; }
+  const Group& group(int index) const { return groups_[static_cast<std::size_t>(index)]; }
+  [[nodiscard]] Result<void> GrowGroup(int index, std::int64_t committed, std::int64_t count);
+
   KvPool* pool_;
   std::vector<Group> groups_;
 };

@@ -19,9 +19,7 @@ std::unique_ptr<engine::Engine> MakeEngine(const std::shared_ptr<const model::Mo
 }
 
 engine::Sequence MakeSequence(engine::Engine& engine) {
-  auto sequence = engine.NewSequence();
-  CAIRN_CHECK(sequence.has_value());
-  return *std::move(sequence);
+  return engine.NewSequence();
 }
 
 LogitRows Append(engine::Engine& engine, engine::Sequence& sequence,

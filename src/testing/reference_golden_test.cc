@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "base/mapped_file.h"
+#include "engine/answers.h"
 #include "model/architectures.h"
 #include "testing/engine_helpers.h"
 #include "testing/real_models.h"
@@ -139,12 +140,12 @@ TEST_P(RealAnswerTest, GreedyContinuationIsTheKnownOne) {
   const auto loaded = model::Model::Load(*path, {.threads = 0});
   ASSERT_TRUE(loaded) << loaded.error().message;
   const auto engine = MakeEngine(*loaded, {.threads = 0, .context = 256});
-  engine::Sequence sequence = MakeSequence(*engine);
+  engine::Answers answers(*engine, {});
   const auto prompt = (*loaded)->tokenizer().Encode(GetParam().prompt, true);
   ASSERT_TRUE(prompt);
   const std::string expected = GetParam().expected;
   engine::GenerateOptions options{.max_tokens = 20, .stop = {}, .sampling = {.temperature = 0}};
-  const auto answer = engine->Generate(sequence, *prompt, options, {});
+  const auto answer = answers.Generate(*prompt, options, {});
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(answer->text.substr(0, expected.size()), expected);
 }

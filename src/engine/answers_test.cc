@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/answers.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,7 +13,6 @@ namespace cairn::engine {
 namespace {
 
 using testing::MakeEngine;
-using testing::MakeSequence;
 using testing::TinyModel;
 using testing::TinySpec;
 using Tokens = std::vector<std::int32_t>;
@@ -31,16 +32,16 @@ class GenerateTest : public ::testing::TestWithParam<bool> {
             .stop = {},
             .sampling = {.temperature = 1.5f, .top_k = 0, .top_p = 1, .min_p = 0, .seed = seed}};
   }
-  Answer Generate(Sequence& sequence, const Tokens& prompt, const GenerateOptions& options,
-                  const TextSink& sink = kNoSink, std::stop_token stop = {}) {
-    auto answer = engine_->Generate(sequence, prompt, options, sink, stop);
+  static Answer Generate(Answers& answers, const Tokens& prompt, const GenerateOptions& options,
+                         const TextSink& sink = kNoSink, std::stop_token stop = {}) {
+    auto answer = answers.Generate(prompt, options, sink, stop);
     EXPECT_TRUE(answer) << answer.error().message;
     return answer ? *std::move(answer) : Answer{};
   }
   Answer Fresh(const Tokens& prompt, const GenerateOptions& options,
                const TextSink& sink = kNoSink) {
-    Sequence sequence = MakeSequence(*engine_);
-    return Generate(sequence, prompt, options, sink);
+    Answers answers(*engine_, {});
+    return Generate(answers, prompt, options, sink);
   }
   // A seed whose answer to `prompt` does not end by itself within `tokens`.
   std::uint64_t EndlessSeed(const Tokens& prompt, int tokens) {
@@ -157,9 +158,9 @@ TEST_P(GenerateTest, AStopTokenCancelsAndWhatWasMadeStays) {
   const Tokens prompt = Prompt("the sound");
   const GenerateOptions options = Options(40, EndlessSeed(prompt, 40));
   std::stop_source stop;
-  Sequence sequence = MakeSequence(*engine_);
+  Answers answers(*engine_, {});
   const Answer answer = Generate(
-      sequence, prompt, options,
+      answers, prompt, options,
       [&](std::string_view) {
         stop.request_stop();
         return true;
@@ -168,16 +169,16 @@ TEST_P(GenerateTest, AStopTokenCancelsAndWhatWasMadeStays) {
   EXPECT_EQ(answer.reason, FinishReason::kCancelled);
   EXPECT_GE(answer.tokens.size(), 1u);
   EXPECT_LT(answer.tokens.size(), 40u);
-  // The sequence is good for the next answer.
-  const Answer again = Generate(sequence, prompt, options);
+  // The next answer is not touched by it.
+  const Answer again = Generate(answers, prompt, options);
   EXPECT_EQ(again.tokens, Fresh(prompt, options).tokens);
 }
 
 TEST_P(GenerateTest, CancelledBeforeItBeginsItReturnsNothing) {
   std::stop_source stop;
   stop.request_stop();
-  Sequence sequence = MakeSequence(*engine_);
-  const Answer answer = Generate(sequence, Prompt("the"), Options(5), kNoSink, stop.get_token());
+  Answers answers(*engine_, {});
+  const Answer answer = Generate(answers, Prompt("the"), Options(5), kNoSink, stop.get_token());
   EXPECT_EQ(answer.reason, FinishReason::kCancelled);
   EXPECT_TRUE(answer.tokens.empty());
 }
@@ -197,18 +198,17 @@ TEST_P(GenerateTest, AFullContextEndsTheAnswer) {
 }
 
 TEST_P(GenerateTest, APromptLongerThanTheContextIsALimitThatSaysSo) {
-  Sequence sequence = MakeSequence(*engine_);
+  Answers answers(*engine_, {});
   const Tokens prompt(kContext + 1, 1);
-  const auto answer = engine_->Generate(sequence, prompt, Options(5), kNoSink);
+  const auto answer = answers.Generate(prompt, Options(5), kNoSink);
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, ErrorCode::kLimit);
   EXPECT_NE(answer.error().message.find("97"), std::string::npos) << answer.error().message;
-  EXPECT_EQ(sequence.size(), 0);
 }
 
 TEST_P(GenerateTest, AnEmptyPromptIsAnError) {
-  Sequence sequence = MakeSequence(*engine_);
-  const auto answer = engine_->Generate(sequence, {}, Options(5), kNoSink);
+  Answers answers(*engine_, {});
+  const auto answer = answers.Generate({}, Options(5), kNoSink);
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, ErrorCode::kInvalidArgument);
 }
@@ -216,29 +216,29 @@ TEST_P(GenerateTest, AnEmptyPromptIsAnError) {
 TEST_P(GenerateTest, TheCommonBeginningIsReusedAndTheAnswerStaysTheSame) {
   const Tokens first = Prompt("the sound");
   const GenerateOptions options = Options(10, EndlessSeed(first, 10));
-  Sequence sequence = MakeSequence(*engine_);
-  const Answer answer = Generate(sequence, first, options);
+  Answers answers(*engine_, {});
+  const Answer answer = Generate(answers, first, options);
   Tokens second = first;
   second.insert(second.end(), answer.tokens.begin(), answer.tokens.end());
   const Tokens more = testing::RandomTokens(*tiny_.model(), 12, 3);
   second.insert(second.end(), more.begin(), more.end());
-  const Answer continued = Generate(sequence, second, options);
+  const Answer continued = Generate(answers, second, options);
   EXPECT_EQ(continued.reused_tokens, static_cast<std::int64_t>(first.size()) + 9);
   EXPECT_EQ(continued.tokens, Fresh(second, options).tokens);
 
   // Another middle: what follows it is computed anew.
   Tokens third = second;
   third[first.size() + 2] = (third[first.size() + 2] + 1) % 200;
-  const Answer changed = Generate(sequence, third, options);
+  const Answer changed = Generate(answers, third, options);
   EXPECT_EQ(changed.reused_tokens, static_cast<std::int64_t>(first.size()) + 2);
   EXPECT_EQ(changed.tokens, Fresh(third, options).tokens);
 }
 
 TEST_P(GenerateTest, TheSamePromptAgainComputesItsLastTokenOnly) {
   const Tokens prompt = Prompt("the sound and the rest");
-  Sequence sequence = MakeSequence(*engine_);
-  const Answer first = Generate(sequence, prompt, Options(10));
-  const Answer second = Generate(sequence, prompt, Options(10));
+  Answers answers(*engine_, {});
+  const Answer first = Generate(answers, prompt, Options(10));
+  const Answer second = Generate(answers, prompt, Options(10));
   EXPECT_EQ(second.reused_tokens, static_cast<std::int64_t>(prompt.size()) - 1);
   EXPECT_EQ(second.tokens, first.tokens);
 }
@@ -282,13 +282,13 @@ TEST_P(GenerateTest, SecondsAreThoseOfTheClockHandedIn) {
   auto clock = std::make_shared<testing::VirtualClock>();
   const auto engine =
       MakeEngine(tiny_.model(), {.threads = 1, .context = kContext, .clock = clock});
-  Sequence sequence = MakeSequence(*engine);
+  Answers answers(*engine, {});
   const Tokens prompt = Prompt("the sound");
-  const auto answer = engine->Generate(sequence, prompt, Options(10, EndlessSeed(prompt, 10)),
-                                       [&](std::string_view) {
-                                         clock->AdvanceNs(500'000'000);
-                                         return true;
-                                       });
+  const auto answer =
+      answers.Generate(prompt, Options(10, EndlessSeed(prompt, 10)), [&](std::string_view) {
+        clock->AdvanceNs(500'000'000);
+        return true;
+      });
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->prompt_seconds, 0);
   EXPECT_GE(answer->answer_seconds, 0.5);
@@ -301,8 +301,8 @@ INSTANTIATE_TEST_SUITE_P(Tokenizers, GenerateTest, ::testing::Bool(),
 TEST(GenerateNumericTest, ATokenThatIsNotANumberIsAnErrorOfThatAnswer) {
   const TinyModel tiny({.embedding = tensor::Format::kF32, .tied = false, .nan_token = 50});
   const auto engine = MakeEngine(tiny.model());
-  Sequence sequence = MakeSequence(*engine);
-  const auto answer = engine->Generate(sequence, Tokens{1, 50, 2}, {.max_tokens = 3}, kNoSink);
+  Answers answers(*engine, {});
+  const auto answer = answers.Generate(Tokens{1, 50, 2}, {.max_tokens = 3}, kNoSink);
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, ErrorCode::kNumeric);
 }

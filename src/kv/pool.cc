@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kv/pool.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <limits>
+
+#include "base/check.h"
+#include "base/checked.h"
+#include "base/virtual_range.h"
+
+namespace cairn::kv {
+namespace {
+
+// Addresses that are made usable at once, and at least one tile: sixteen huge pages.
+constexpr std::size_t kSlabBytes = std::size_t{32} << 20;
+// A huge page under the newest tile of a group reaches up to 2 MB beyond it. Below this budget per
+// group that would be more than 2 % of the memory, and small pages serve.
+constexpr std::size_t kLeastForHugePages = std::size_t{100} << 20;
+
+// Whole pages; a size that has none is left as it is and finds no memory later.
+std::size_t InPages(std::size_t bytes) {
+  return CheckedRoundUp(std::max<std::size_t>(bytes, 1), VirtualRange::page_bytes())
+      .value_or(bytes);
+}
+
+}  // namespace
+
+struct KvPool::Group {
+  std::size_t tile_bytes = 0;  // in whole pages
+  std::size_t slab_tiles = 1;
+  bool huge_pages = false;
+  std::deque<Tile> tiles;           // in the order of addresses
+  std::vector<VirtualRange> slabs;  // of slab_tiles tiles each
+  std::vector<Tile*> kept;          // free, with memory; the last was freed last
+  std::vector<Tile*> without;       // free, whose memory went back to the system
+
+  std::size_t offset(const Tile& tile) const { return tile.index % slab_tiles * tile_bytes; }
+  VirtualRange& slab(const Tile& tile) { return slabs[tile.index / slab_tiles]; }
+};
+
+std::size_t KvPool::LeastBudget(const KvLayout& layout) {
+  std::size_t least = 0;
+  for (const std::size_t bytes : layout.tile_bytes) {
+    least = CheckedAdd(least, InPages(bytes)).value_or(std::numeric_limits<std::size_t>::max());
+  }
+  return least;
+}
+
+Result<std::unique_ptr<KvPool>> KvPool::Create(KvLayout layout, const KvPoolOptions& options) {
+  const std::size_t least = LeastBudget(layout);
+  if (options.budget_bytes < least) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} bytes of KV memory were asked for, this model needs at least {}: "
+                            "{} positions of each of its layers",
+                            options.budget_bytes, least, kernels::kTilePositions));
+  }
+  return std::unique_ptr<KvPool>(new KvPool(std::move(layout), options));
+}
+
+KvPool::KvPool(KvLayout layout, const KvPoolOptions& options)
+    : layout_(std::move(layout)), groups_(layout_.tile_bytes.size()) {
+  use_.budget = options.budget_bytes;
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    Group& group = groups_[i];
+    group.tile_bytes = InPages(layout_.tile_bytes[i]);
+    // No slab has addresses that the budget could never fill.
+    group.slab_tiles =
+        std::max<std::size_t>(1, std::min(kSlabBytes, use_.budget) / group.tile_bytes);
+    group.huge_pages = use_.budget / groups_.size() >= kLeastForHugePages;
+  }
+}
+
+KvPool::~KvPool() { CAIRN_CHECK(use_.used == 0); }
+
+std::size_t KvPool::tile_bytes(int group) const {
+  return groups_[static_cast<std::size_t>(group)].tile_bytes;
+}
+
+Result<TileRef> KvPool::Take(int index) {
+  Group& group = groups_[static_cast<std::size_t>(index)];
+  if (group.kept.empty() && !MakeRoom(index)) {
+    return Fail(ErrorCode::kLimit,
+                fmt::format("the KV memory of {:.1f} MB is full and all of it is in use; ask for "
+                            "more with --kv-memory, or for less context",
+                            static_cast<double>(use_.budget) / (1 << 20)));
+  }
+  Tile* tile = nullptr;
+  if (group.kept.empty()) {
+    tile = OR_RETURN(Fresh(index));
+    use_.reserved += group.tile_bytes;
+  } else {
+    tile = group.kept.back();
+    group.kept.pop_back();
+    use_.kept -= group.tile_bytes;
+  }
+  use_.used += group.tile_bytes;
+  use_.most_used = std::max(use_.most_used, use_.used);
+  return TileRef(tile);
+}
+
+void KvPool::Free(Tile* tile) {
+  Group& group = groups_[static_cast<std::size_t>(tile->group)];
+  tile->published = false;
+  group.kept.push_back(tile);
+  use_.used -= group.tile_bytes;
+  use_.kept += group.tile_bytes;
+}
+
+// A kept tile of the group, or budget for a fresh one.
+bool KvPool::MakeRoom(int index) {
+  Group& group = groups_[static_cast<std::size_t>(index)];
+  while (group.kept.empty()) {
+    GiveUpOthers(index);
+    if (use_.budget - use_.reserved >= group.tile_bytes) return true;
+    const std::size_t used = use_.used;
+    // A reclaimer that frees nothing is not asked again.
+    if (!reclaimer_ || !reclaimer_(index) || use_.used >= used) return false;
+  }
+  return true;
+}
+
+// Until the budget has room for a tile of the group, or no other group keeps any.
+void KvPool::GiveUpOthers(int index) {
+  const std::size_t wanted = groups_[static_cast<std::size_t>(index)].tile_bytes;
+  for (Group& other : groups_) {
+    if (&other == &groups_[static_cast<std::size_t>(index)]) continue;
+    while (use_.budget - use_.reserved < wanted && !other.kept.empty()) {
+      if (!GiveUp(other)) break;
+    }
+  }
+}
+
+// The tile that was free for longest gives its memory to the system.
+bool KvPool::GiveUp(Group& group) {
+  Tile* tile = group.kept.front();
+  VirtualRange& slab = group.slab(*tile);
+  const std::size_t before = slab.committed_bytes();
+  slab.Decommit(group.offset(*tile), group.tile_bytes);
+  if (slab.committed_bytes() == before) return false;  // the kernel could not split the mapping
+  group.kept.erase(group.kept.begin());
+  group.without.push_back(tile);
+  use_.reserved -= group.tile_bytes;
+  use_.kept -= group.tile_bytes;
+  return true;
+}
+
+Result<Tile*> KvPool::Fresh(int index) {
+  Group& group = groups_[static_cast<std::size_t>(index)];
+  if (!group.without.empty()) {
+    Tile* tile = group.without.back();
+    OR_RETURN(group.slab(*tile).Commit(group.offset(*tile), group.tile_bytes));
+    group.without.pop_back();
+    return tile;
+  }
+  if (group.tiles.size() == group.slabs.size() * group.slab_tiles) {
+    const std::size_t bytes = group.slab_tiles * group.tile_bytes;
+    VirtualRange slab = OR_RETURN(VirtualRange::Reserve(bytes, {.huge_pages = group.huge_pages}));
+    OR_RETURN(slab.Commit(0, bytes));
+    group.slabs.push_back(std::move(slab));
+  }
+  Tile& tile = group.tiles.emplace_back();
+  tile.pool = this;
+  tile.group = index;
+  tile.index = group.tiles.size() - 1;
+  tile.data = group.slab(tile).data() + group.offset(tile);
+  return &tile;
+}
+
+std::size_t KvPool::available(int index) const {
+  const Group& group = groups_[static_cast<std::size_t>(index)];
+  const std::size_t kept = group.kept.size() * group.tile_bytes;
+  return group.kept.size() + (use_.budget - use_.used - kept) / group.tile_bytes;
+}
+
+}  // namespace cairn::kv

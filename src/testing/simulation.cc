@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "testing/simulation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <vector>
+
+#include "engine/scheduler.h"
+
+namespace cairn::testing {
+namespace {
+
+using Tokens = std::vector<std::int32_t>;
+
+// How a request must end, and what its choices must say.
+struct Expected {
+  Tokens answer;          // what an undisturbed choice says, without the end
+  std::int64_t most = 0;  // tokens
+  std::size_t choices = 0;
+  bool may_end_early = false;  // cancelled, or has a deadline
+  std::size_t ended = 0;       // choices so far
+  bool gone = false;
+  std::string complaint;
+};
+
+class Recorder final : public engine::TokenChooser {
+ public:
+  explicit Recorder(Expected& expected) : expected_(expected) {}
+
+  std::optional<std::int32_t> Next(std::span<const float> logits) override {
+    if (ended_) Complain("a token was asked for after the end");
+    const auto largest = std::ranges::max_element(logits) - logits.begin();
+    const auto token = static_cast<std::int32_t>(largest);
+    if (token == kStubEnd) return std::nullopt;
+    said_.push_back(token);
+    if (static_cast<std::int64_t>(said_.size()) == expected_.most) return std::nullopt;
+    return token;
+  }
+  void Reused(std::int64_t) override {
+    if (!said_.empty()) Complain("reuse was told after the first token");
+  }
+  void End(engine::Ended how) override {
+    Finish();
+    const bool whole = how == engine::Ended::kByChooser;
+    // Cut short, it says the beginning of the same.
+    const bool same = whole ? said_ == expected_.answer
+                            : said_.size() <= expected_.answer.size() &&
+                                  std::equal(said_.begin(), said_.end(), expected_.answer.begin());
+    if (!same) Complain("an answer differs from the one made alone");
+    if (how == engine::Ended::kCancelled && !expected_.may_end_early) Complain("nobody cancelled");
+  }
+  void Fail(const Error& error) override {
+    Finish();
+    if (!expected_.may_end_early) Complain("failed: " + error.message);
+  }
+
+ private:
+  void Finish() {
+    if (ended_) Complain("a choice ended twice");
+    ended_ = true;
+    ++expected_.ended;
+  }
+  void Complain(const std::string& what) {
+    if (expected_.complaint.empty()) expected_.complaint = what;
+  }
+  Expected& expected_;
+  Tokens said_;
+  bool ended_ = false;
+};
+
+Tokens AnswerAlone(const Tokens& prompt, std::int64_t most, std::int64_t context) {
+  std::uint64_t hash = 0;
+  for (const std::int32_t token : prompt) hash = StubHash(hash, token);
+  Tokens text = prompt;
+  Tokens answer;
+  while (true) {
+    const std::int32_t previous = text.size() > 1 ? text[text.size() - 2] : 0;
+    const std::int32_t next = StubNext(hash, previous, text.back());
+    if (next == kStubEnd) return answer;
+    answer.push_back(next);
+    text.push_back(next);
+    hash = StubHash(hash, next);
+    if (static_cast<std::int64_t>(answer.size()) == most ||
+        static_cast<std::int64_t>(text.size()) > context) {
+      return answer;
+    }
+  }
+}
+
+class Day {
+ public:
+  Day(std::uint64_t seed, Plant plant)
+      : random_(seed), options_(Options(plant)), model_(options_, clock_) {
+    engine::SchedulerOptions scheduler;
+    scheduler.sequences = Between(1, 16);
+    scheduler.propose = Chance(0.7);
+    scheduler.cache_secret = seed;
+    scheduler.clock = std::shared_ptr<const Clock>(std::shared_ptr<void>(), &clock_);
+    scheduler_ = std::make_unique<engine::Scheduler>(model_, scheduler);
+    for (int i = 0; i < 3; ++i) beginnings_.push_back(Text(Between(20, 400)));
+  }
+
+  DayReport Run() {
+    const int requests = Between(5, 30);
+    for (int i = 0; i < requests && !Wrong(); ++i) {
+      Arrive();
+      // Bursts, or pauses in which everything may end.
+      const int steps = Chance(0.5) ? 0 : Between(1, Chance(0.1) ? 400 : 20);
+      for (int s = 0; s < steps && !Wrong(); ++s) Step();
+    }
+    for (int s = 0; s < kMostSteps && !scheduler_->idle() && !Wrong(); ++s) Step();
+    if (!scheduler_->idle()) Complain("requests are left: a deadlock, or one starves");
+    CheckEnd();
+    return Report();
+  }
+
+ private:
+  static constexpr int kMostSteps = 20000;
+
+  int Between(int low, int high) {
+    return low + static_cast<int>(random_() % static_cast<std::uint64_t>(high - low + 1));
+  }
+  bool Chance(double p) { return static_cast<double>(random_() >> 11) * 0x1p-53 < p; }
+  StubOptions Options(Plant plant) {
+    return {.budget_tiles = static_cast<std::size_t>(Between(10, Chance(0.5) ? 40 : 400)),
+            .context = Between(200, 1500),
+            .step_rows = Between(16, 200),
+            .step_sequences = Between(1, 16),
+            .plant = plant};
+  }
+  Tokens Text(int size) {
+    Tokens text(static_cast<std::size_t>(size));
+    for (std::int32_t& token : text) token = Between(1, kStubVocabulary - 1);
+    return text;
+  }
+
+  void Arrive() {
+    Tokens prompt;
+    if (Chance(0.6)) {
+      prompt = beginnings_[static_cast<std::size_t>(Between(0, 2))];
+      if (Chance(0.3))
+        prompt.resize(static_cast<std::size_t>(Between(1, static_cast<int>(prompt.size()))));
+    }
+    const Tokens rest = Text(Between(prompt.empty() ? 1 : 0, Chance(0.1) ? 800 : 90));
+    prompt.insert(prompt.end(), rest.begin(), rest.end());
+
+    auto expected = std::make_unique<Expected>();
+    expected->most = Between(1, 120);
+    expected->answer = AnswerAlone(prompt, expected->most, options_.context);
+    expected->choices = static_cast<std::size_t>(Chance(0.2) ? Between(2, 5) : 1);
+    engine::Request request;
+    request.prompt = std::move(prompt);
+    for (std::size_t c = 0; c < expected->choices; ++c) {
+      request.choices.push_back(std::make_unique<Recorder>(*expected));
+    }
+    request.priority = Chance(0.3) ? Between(-10, 10) : 0;
+    request.tenant = std::string(1, static_cast<char>('a' + Between(0, 2)));
+    request.space = static_cast<kv::CacheSpace>(Chance(0.2) ? 1 : 0);
+    request.use_cache = !Chance(0.1);
+    if (Chance(0.1)) {
+      request.deadline_ns = clock_.NowNs() + Between(0, 2'000) * 1'000'000LL;
+      expected->may_end_early = true;
+    }
+    request.gone = [this, e = expected.get()](engine::RequestId) {
+      if (e->gone) Complain("a request was gone twice");
+      e->gone = true;
+    };
+    ++report_.requests;
+    if (const auto id = scheduler_->Submit(std::move(request))) {
+      expected_[*id] = std::move(expected);
+    } else if (id.error().code != ErrorCode::kLimit) {
+      Complain("refused: " + id.error().message);
+    }
+  }
+
+  void Step() {
+    if (Chance(0.02)) clock_.AdvanceNs(Between(1, 500) * 1'000'000LL);  // a stall
+    if (Chance(0.03) && !expected_.empty()) {
+      auto it = expected_.begin();
+      std::advance(it, Between(0, static_cast<int>(expected_.size()) - 1));
+      it->second->may_end_early = true;
+      scheduler_->RequestCancel(it->first);
+    }
+    std::stop_source stop;
+    if (Chance(0.01)) stop.request_stop();
+    scheduler_->Step(stop.get_token());
+    const kv::KvUse use = model_.pool().use();
+    if (use.reserved > model_.budget_bytes()) Complain("the budget is exceeded");
+    if (use.used + use.kept != use.reserved) Complain("used and kept are not what is reserved");
+  }
+
+  void CheckEnd() {
+    for (const auto& [id, e] : expected_) {
+      if (!e->complaint.empty()) Complain(fmt::format("request {}: {}", id, e->complaint));
+      if (!Wrong() && (!e->gone || e->ended != e->choices)) {
+        Complain(fmt::format("request {}: {} of {} choices ended", id, e->ended, e->choices));
+      }
+    }
+    if (Wrong()) return;
+    scheduler_->DropCache();
+    if (model_.pool().use().used != 0) Complain("tiles are held and nobody is there");
+  }
+
+  void Complain(const std::string& what) {
+    if (report_.complaint.empty()) report_.complaint = what;
+  }
+  bool Wrong() {
+    if (!model_.complaint().empty()) Complain(model_.complaint());
+    return !report_.complaint.empty();
+  }
+
+  DayReport Report() {
+    const engine::SchedulerCounters counters = scheduler_->counters();
+    Wrong();
+    report_.steps = model_.steps();
+    report_.preempted = counters.preempted;
+    report_.reused_rows = counters.reused_rows;
+    report_.accepted = counters.accepted;
+    report_.cancelled = counters.cancelled;
+    report_.failed = counters.failed;
+    return report_;
+  }
+
+  std::mt19937_64 random_;
+  VirtualClock clock_;
+  StubOptions options_;
+  StubModel model_;
+  std::map<engine::RequestId, std::unique_ptr<Expected>> expected_;
+  std::unique_ptr<engine::Scheduler> scheduler_;  // dies before what its choosers know
+  std::vector<Tokens> beginnings_;
+  DayReport report_;
+};
+
+}  // namespace
+
+DayReport SimulateDay(std::uint64_t seed, Plant plant) { return Day(seed, plant).Run(); }
+
+}  // namespace cairn::testing
