@@ -49,6 +49,7 @@ void AddTemplate(CLI::App& app, Chosen& chosen);
 void AddLogits(CLI::App& app, Chosen& chosen);
 void AddPerplexity(CLI::App& app, Chosen& chosen);
 void AddBench(CLI::App& app, Chosen& chosen);
+void AddVerify(CLI::App& app, Chosen& chosen);
 void AddDoctor(CLI::App& app, Chosen& chosen);
 
 }  // namespace cairn::apps

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kv/test_layouts.h"
+#include "kv/test_sequence.h"
 
 namespace cairn::kv {
 namespace {

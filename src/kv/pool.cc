@@ -32,6 +32,7 @@ struct KvPool::Group {
   std::size_t tile_bytes = 0;  // in whole pages
   std::size_t slab_tiles = 1;
   bool huge_pages = false;
+  std::size_t published_alone = 0;
   std::deque<Tile> tiles;           // in the order of addresses
   std::vector<VirtualRange> slabs;  // of slab_tiles tiles each
   std::vector<Tile*> kept;          // free, with memory; the last was freed last
@@ -53,9 +54,9 @@ Result<std::unique_ptr<KvPool>> KvPool::Create(KvLayout layout, const KvPoolOpti
   const std::size_t least = LeastBudget(layout);
   if (options.budget_bytes < least) {
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} bytes of KV memory were asked for, this model needs at least {}: "
-                            "{} positions of each of its layers",
-                            options.budget_bytes, least, kernels::kTilePositions));
+                fmt::format("{} bytes of KV memory were asked for, {} positions of this model take "
+                            "{}; raise --kv-memory to that at least",
+                            options.budget_bytes, kernels::kTilePositions, least));
   }
   return std::unique_ptr<KvPool>(new KvPool(std::move(layout), options));
 }
@@ -101,8 +102,29 @@ Result<TileRef> KvPool::Take(int index) {
   return TileRef(tile);
 }
 
+void KvPool::SharedBegins(const Tile& tile) {
+  Group& group = groups_[static_cast<std::size_t>(tile.group)];
+  use_.shared += group.tile_bytes;
+  if (tile.published) --group.published_alone;
+}
+
+void KvPool::SharedEnds(const Tile& tile) {
+  Group& group = groups_[static_cast<std::size_t>(tile.group)];
+  use_.shared -= group.tile_bytes;
+  if (tile.published) ++group.published_alone;
+}
+
+void KvPool::SetPublished(Tile& tile, bool published) {
+  if (tile.published == published) return;
+  tile.published = published;
+  if (tile.holders > 1) return;
+  std::size_t& alone = groups_[static_cast<std::size_t>(tile.group)].published_alone;
+  published ? ++alone : --alone;
+}
+
 void KvPool::Free(Tile* tile) {
   Group& group = groups_[static_cast<std::size_t>(tile->group)];
+  if (tile->published) --group.published_alone;
   tile->published = false;
   group.kept.push_back(tile);
   use_.used -= group.tile_bytes;
@@ -167,6 +189,10 @@ Result<Tile*> KvPool::Fresh(int index) {
   tile.index = group.tiles.size() - 1;
   tile.data = group.slab(tile).data() + group.offset(tile);
   return &tile;
+}
+
+std::size_t KvPool::published_alone(int group) const {
+  return groups_[static_cast<std::size_t>(group)].published_alone;
 }
 
 std::size_t KvPool::available(int index) const {

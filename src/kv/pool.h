@@ -55,8 +55,9 @@ class TileRef {
   // This holder alone may write: nobody shares the tile and it is not published.
   bool writable() const { return tile_ != nullptr && tile_->holders == 1 && !tile_->published; }
   bool shared() const { return tile_ != nullptr && tile_->holders > 1; }
+  int holders() const { return tile_ != nullptr ? tile_->holders : 0; }
   bool published() const { return tile_ != nullptr && tile_->published; }
-  void set_published(bool published) { tile_->published = published; }
+  inline void set_published(bool published);
   bool operator==(const TileRef& other) const { return tile_ == other.tile_; }
 
  private:
@@ -110,6 +111,8 @@ class KvPool {
 
   // Tiles of `group` that Take would hand out now without the reclaimer.
   std::size_t available(int group) const;
+  // Published tiles of `group` with one holder, which is the prefix cache.
+  std::size_t published_alone(int group) const;
   KvUse use() const { return use_; }
 
  private:
@@ -117,6 +120,9 @@ class KvPool {
   struct Group;
   KvPool(KvLayout layout, const KvPoolOptions& options);
   void Free(Tile* tile);
+  void SharedBegins(const Tile& tile);
+  void SharedEnds(const Tile& tile);
+  void SetPublished(Tile& tile, bool published);
   bool MakeRoom(int group);
   void GiveUpOthers(int group);
   bool GiveUp(Group& group);
@@ -129,16 +135,16 @@ class KvPool {
 };
 
 inline void TileRef::Hold() {
-  if (tile_ != nullptr && ++tile_->holders == 2) {
-    tile_->pool->use_.shared += tile_->pool->tile_bytes(tile_->group);
-  }
+  if (tile_ != nullptr && ++tile_->holders == 2) tile_->pool->SharedBegins(*tile_);
 }
 
 inline void TileRef::Drop() {
   if (tile_ == nullptr) return;
   const int left = --tile_->holders;
   if (left == 0) tile_->pool->Free(tile_);
-  if (left == 1) tile_->pool->use_.shared -= tile_->pool->tile_bytes(tile_->group);
+  if (left == 1) tile_->pool->SharedEnds(*tile_);
 }
+
+inline void TileRef::set_published(bool published) { tile_->pool->SetPublished(*tile_, published); }
 
 }  // namespace cairn::kv

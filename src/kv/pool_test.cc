@@ -10,16 +10,10 @@
 #include <random>
 
 #include "base/virtual_range.h"
-#include "kv/test_layouts.h"
+#include "kv/test_sequence.h"
 
 namespace cairn::kv {
 namespace {
-
-std::unique_ptr<KvPool> MakePool(KvLayout layout, std::size_t budget) {
-  auto pool = KvPool::Create(std::move(layout), {.budget_bytes = budget});
-  EXPECT_TRUE(pool) << (pool ? "" : pool.error().message);
-  return std::move(*pool);
-}
 
 TEST(KvPoolTest, ABudgetBelowOneTileOfEachGroupIsAnErrorThatNamesBoth) {
   const std::size_t least = KvPool::LeastBudget(TwoGroups());

@@ -17,13 +17,10 @@
 #include <span>
 
 #include "kv/pool.h"
+#include "kv/prefix_tree.h"
 #include "kv/sequence_tiles.h"
 
 namespace cairn::kv {
-
-// What must be equal beside the tokens for tiles to be shared: the adapter and the tenant's salt
-// (KV formats and models have pools of their own).
-using CacheSpace = std::uint64_t;
 
 struct PrefixCounters {
   std::int64_t entries = 0;
@@ -36,8 +33,9 @@ struct PrefixCounters {
 
 class PrefixCache {
  public:
-  // `secret` keys the hashes. Becomes the pool's reclaimer.
-  PrefixCache(KvPool& pool, std::uint64_t secret);
+  // `secret` keys the hashes, of which `hash_bits` are used: fewer than 32 make collisions, for
+  // tests. Becomes the pool's reclaimer.
+  PrefixCache(KvPool& pool, std::uint64_t secret, int hash_bits = 32);
   ~PrefixCache();
   PrefixCache(const PrefixCache&) = delete;
   PrefixCache& operator=(const PrefixCache&) = delete;
@@ -66,8 +64,10 @@ class PrefixCache {
 
   // Lets go of least recently used holds until at least one tile of `group` becomes free, or of any
   // group if that group has none to give; false where everything is pinned or in use. Interior
-  // entries give their windowed tiles first, then leaves go. An entry that n lookups have shared
-  // counts as used later than it was, growing with log2(n).
+  // entries give windowed tiles first that no end of a text and no branch below still needs, then
+  // leaves go, then the windowed tiles that are needed. An entry that n lookups have shared counts
+  // as used later than it was, growing with log2(n). Where nothing can become free, leaves that one
+  // sequence uses are let go of, so that it may write its tile without a copy.
   bool Evict(int group);
   // Drops everything that nobody pins.
   void Clear();

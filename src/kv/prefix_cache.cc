@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kv/prefix_cache.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/checked.h"
+#include "kv/prefix_eviction.h"
+
+namespace cairn::kv {
+namespace {
+
+constexpr std::int64_t kTile = kernels::kTilePositions;
+
+using Text = std::span<const std::int32_t>;
+
+Text TileOf(Text tokens, std::int64_t index) {
+  const auto from = static_cast<std::size_t>(index * kTile);
+  return tokens.subspan(from, std::min<std::size_t>(kTile, tokens.size() - from));
+}
+
+}  // namespace
+
+struct PrefixCache::Impl {
+  Impl(KvPool& pool_in, std::uint64_t secret, int hash_bits, PrefixCounters& counters_in)
+      : pool(pool_in),
+        layout(pool_in.layout()),
+        counters(counters_in),
+        tree(layout.groups(), secret, hash_bits),
+        eviction(layout, tree) {}
+
+  // The entries of a beginning, and its positions.
+  struct Way {
+    std::vector<EntryId> entries;
+    std::int64_t size = 0;
+  };
+  // The longest beginning of `tokens` that has entries.
+  Way Follow(CacheSpace space, Text tokens) const;
+  // The largest size <= way.size whose next position sees only tiles that are there.
+  std::int64_t Usable(const Way& way) const;
+  // The first tile of a group that the position after `size` sees.
+  std::int64_t FirstSeen(int group, std::int64_t size) const {
+    const int window = layout.windows[static_cast<std::size_t>(group)];
+    return window == 0 ? 0 : std::max<std::int64_t>(0, size - window + 1) / kTile;
+  }
+  void Touch(const Way& way, std::int64_t size, bool lookup);
+  // Entry and sequence hold the same tiles afterwards, as far as either has them.
+  void Unite(EntryId id, SequenceTiles& tiles, std::int64_t index);
+  EntryId Add(EntryId parent, Text tokens, SequenceTiles& tiles, std::int64_t index);
+  // No entry holds any of the sequence's tiles there. (One may where the sequence took a beginning
+  // of an entry's tile and that entry has given back another of its tiles since.)
+  bool Publishable(const SequenceTiles& tiles, std::int64_t index) const {
+    for (int g = 0; g < layout.groups(); ++g) {
+      if (tiles.tile(g, index).published()) return false;
+    }
+    return true;
+  }
+  // The entry that has the sequence's tile or a longer one: with equal tokens (united with it), or
+  // for less than a tile one that begins with them and lacks nothing that the sequence has.
+  EntryId FindFor(EntryId parent, Text tokens, SequenceTiles& tiles, std::int64_t index);
+  // An end of a text without any tile is of no use.
+  void RemoveIfEmpty(EntryId id);
+
+  struct PinRecord {
+    CacheSpace space = 0;
+    std::vector<std::int32_t> tokens;
+    std::vector<EntryId> entries;
+  };
+  static std::uint64_t PinKey(CacheSpace space, Text tokens) {
+    return XXH3_64bits_withSeed(tokens.data(), tokens.size_bytes(), space);
+  }
+
+  KvPool& pool;
+  const KvLayout& layout;
+  PrefixCounters& counters;
+  PrefixTree tree;
+  PrefixEviction eviction;
+  std::uint64_t now = 0;  // operations so far
+  std::multimap<std::uint64_t, PinRecord> pins;
+};
+
+PrefixCache::Impl::Way PrefixCache::Impl::Follow(CacheSpace space, Text tokens) const {
+  Way way;
+  EntryId at = tree.FindRoot(space);
+  if (at == kNoEntry) return way;
+  const auto full = static_cast<std::int64_t>(tokens.size()) / kTile;
+  for (std::int64_t i = 0; i < full; ++i) {
+    const EntryId child = tree.Find(at, TileOf(tokens, i));
+    if (child == kNoEntry) break;
+    way.entries.push_back(at = child);
+    way.size += kTile;
+  }
+  const Text rest = tokens.subspan(static_cast<std::size_t>(way.size));
+  if (rest.empty()) return way;
+  const PrefixTree::Common last =
+      tree.FindLongest(at, rest.first(std::min<std::size_t>(rest.size(), kTile)));
+  if (last.entry != kNoEntry) {
+    way.entries.push_back(last.entry);
+    way.size += last.tokens;
+  }
+  return way;
+}
+
+std::int64_t PrefixCache::Impl::Usable(const Way& way) const {
+  const auto count = static_cast<std::int64_t>(way.entries.size());
+  // By group and tile: where the stretch of tiles that are there begins that ends with this tile.
+  std::vector<std::vector<std::int64_t>> begins(static_cast<std::size_t>(layout.groups()));
+  for (std::size_t g = 0; g < begins.size(); ++g) {
+    std::int64_t begin = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (!tree[way.entries[static_cast<std::size_t>(i)]].tiles[g].tile) begin = i + 1;
+      begins[g].push_back(begin);
+    }
+  }
+  for (std::int64_t last = count - 1; last >= 0; --last) {
+    // The largest size that ends in this tile sees least of what is before it.
+    const std::int64_t size = std::min(way.size, (last + 1) * kTile);
+    bool seen = true;
+    for (int g = 0; g < layout.groups(); ++g) {
+      const auto& begin = begins[static_cast<std::size_t>(g)];
+      seen = seen && begin[static_cast<std::size_t>(last)] <= FirstSeen(g, size);
+    }
+    if (seen) return size;
+  }
+  return 0;
+}
+
+void PrefixCache::Impl::Touch(const Way& way, std::int64_t size, bool lookup) {
+  const std::int64_t count = DivideUp(size, kTile);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const EntryId id = way.entries[static_cast<std::size_t>(i)];
+    PrefixEntry& entry = tree[id];
+    entry.used = now;
+    if (lookup) ++entry.uses;
+    for (int g = 0; g < layout.groups(); ++g) {
+      EntryTile& t = entry.tiles[static_cast<std::size_t>(g)];
+      if (t.tile && i >= FirstSeen(g, size)) t.used = now;
+    }
+    eviction.Place(id);
+  }
+}
+
+void PrefixCache::Impl::Unite(EntryId id, SequenceTiles& tiles, std::int64_t index) {
+  for (int g = 0; g < layout.groups(); ++g) {
+    EntryTile& ours = tree[id].tiles[static_cast<std::size_t>(g)];
+    const TileRef& theirs = tiles.tile(g, index);
+    if (!theirs || theirs == ours.tile) continue;
+    if (ours.tile) {
+      tiles.SetTile(g, index, ours.tile);
+      continue;
+    }
+    if (theirs.published()) continue;
+    ours.tile = theirs;
+    ours.tile.set_published(true);
+    ours.used = now;
+  }
+}
+
+EntryId PrefixCache::Impl::Add(EntryId parent, Text tokens, SequenceTiles& tiles,
+                               std::int64_t index) {
+  // A leaf that this text goes on from has become a part of it.
+  for (const EntryId id : tree.Children(parent)) {
+    const PrefixEntry& leaf = tree[id];
+    const auto length = static_cast<std::size_t>(leaf.count);
+    if (length < tokens.size() && leaf.pins == 0 &&
+        std::ranges::equal(leaf.text(), tokens.first(length))) {
+      // The parent keeps a child, so that nothing above goes with the leaf.
+      const EntryId id_added = tree.Add(parent, tokens);
+      Unite(id_added, tiles, index);
+      eviction.RemoveLeaf(id);
+      return id_added;
+    }
+  }
+  const EntryId id = tree.Add(parent, tokens);
+  Unite(id, tiles, index);
+  return id;
+}
+
+EntryId PrefixCache::Impl::FindFor(EntryId parent, Text tokens, SequenceTiles& tiles,
+                                   std::int64_t index) {
+  if (const EntryId same = tree.Find(parent, tokens); same != kNoEntry) {
+    Unite(same, tiles, index);
+    return same;
+  }
+  if (std::ssize(tokens) == kTile) return kNoEntry;
+  const PrefixTree::Common longest = tree.FindLongest(parent, tokens);
+  if (longest.tokens < std::ssize(tokens)) return kNoEntry;
+  for (int g = 0; g < layout.groups(); ++g) {
+    const bool there = bool(tree[longest.entry].tiles[static_cast<std::size_t>(g)].tile);
+    if (tiles.tile(g, index) && !there) return kNoEntry;
+  }
+  return longest.entry;
+}
+
+void PrefixCache::Impl::RemoveIfEmpty(EntryId id) {
+  const PrefixEntry& entry = tree[id];
+  if (tree.IsRoot(id) || entry.children > 0 || entry.pins > 0) return;
+  if (std::ranges::any_of(entry.tiles, [](const EntryTile& t) { return bool(t.tile); })) return;
+  eviction.RemoveLeaf(id);
+}
+
+PrefixCache::PrefixCache(KvPool& pool, std::uint64_t secret, int hash_bits)
+    : impl_(std::make_unique<Impl>(pool, secret, hash_bits, counters_)) {
+  pool.SetReclaimer([this](int group) { return Evict(group); });
+}
+
+PrefixCache::~PrefixCache() {
+  impl_->pool.SetReclaimer({});
+  for (const auto& [key, record] : impl_->pins) {
+    for (const EntryId id : record.entries) {
+      impl_->tree[id].pins = 0;
+      impl_->eviction.Place(id);
+    }
+  }
+  Clear();
+}
+
+std::int64_t PrefixCache::Find(CacheSpace space, Text tokens, std::int64_t most) const {
+  const auto size = std::min(tokens.size(), static_cast<std::size_t>(most));
+  return impl_->Usable(impl_->Follow(space, tokens.first(size)));
+}
+
+std::int64_t PrefixCache::Take(CacheSpace space, Text tokens, std::int64_t most,
+                               SequenceTiles& tiles) {
+  CAIRN_CHECK(tiles.tile_count() == 0);
+  Impl& s = *impl_;
+  const auto limit = std::min(tokens.size(), static_cast<std::size_t>(most));
+  const Impl::Way way = s.Follow(space, tokens.first(limit));
+  const std::int64_t size = s.Usable(way);
+  ++counters_.lookups;
+  counters_.looked_up_tokens += static_cast<std::int64_t>(limit);
+  if (size == 0) return 0;
+  ++counters_.hits;
+  counters_.hit_tokens += size;
+  ++s.now;
+  s.Touch(way, size, true);
+  for (int g = 0; g < s.layout.groups(); ++g) {
+    const std::int64_t first = s.FirstSeen(g, size);
+    for (std::int64_t i = 0; i * kTile < size; ++i) {
+      const EntryId id = way.entries[static_cast<std::size_t>(i)];
+      tiles.SetTile(g, i,
+                    i < first ? TileRef() : s.tree[id].tiles[static_cast<std::size_t>(g)].tile);
+    }
+  }
+  return size;
+}
+
+void PrefixCache::Publish(CacheSpace space, Text tokens, SequenceTiles& tiles, bool last) {
+  Impl& s = *impl_;
+  const auto size = static_cast<std::int64_t>(tokens.size());
+  CAIRN_CHECK(tiles.tile_count() * kTile >= size);
+  const std::int64_t count = last ? DivideUp(size, kTile) : size / kTile;
+  ++s.now;
+  Impl::Way way;
+  EntryId at = s.tree.FindRoot(space);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Text text = TileOf(tokens, i);
+    EntryId child = at == kNoEntry ? kNoEntry : s.FindFor(at, text, tiles, i);
+    if (child == kNoEntry) {
+      if (!s.Publishable(tiles, i)) break;
+      if (at == kNoEntry) at = s.tree.MakeRoot(space);
+      child = s.Add(at, text, tiles, i);
+    }
+    way.entries.push_back(at = child);
+    way.size += static_cast<std::int64_t>(text.size());
+  }
+  s.Touch(way, way.size, false);
+  if (at != kNoEntry) s.RemoveIfEmpty(at);
+  counters_.entries = static_cast<std::int64_t>(s.tree.size());
+}
+
+std::int64_t PrefixCache::Pin(CacheSpace space, Text tokens) {
+  Impl& s = *impl_;
+  Impl::Way way = s.Follow(space, tokens);
+  for (const EntryId id : way.entries) {
+    ++s.tree[id].pins;
+    s.eviction.Place(id);
+  }
+  s.pins.emplace(Impl::PinKey(space, tokens),
+                 Impl::PinRecord{space, {tokens.begin(), tokens.end()}, std::move(way.entries)});
+  return way.size;
+}
+
+void PrefixCache::Unpin(CacheSpace space, Text tokens) {
+  Impl& s = *impl_;
+  const auto [begin, end] = s.pins.equal_range(Impl::PinKey(space, tokens));
+  const auto it = std::find_if(begin, end, [&](const auto& pin) {
+    return pin.second.space == space && std::ranges::equal(pin.second.tokens, tokens);
+  });
+  if (it == end) return;
+  for (const EntryId id : it->second.entries) {
+    --s.tree[id].pins;
+    s.eviction.Place(id);
+  }
+  s.pins.erase(it);
+}
+
+bool PrefixCache::Evict(int group) {
+  const bool freed = impl_->eviction.Evict(group, counters_.evicted_entries);
+  counters_.entries = static_cast<std::int64_t>(impl_->tree.size());
+  return freed;
+}
+
+void PrefixCache::Clear() {
+  counters_.evicted_entries += impl_->eviction.RemoveAll();
+  counters_.entries = static_cast<std::int64_t>(impl_->tree.size());
+}
+
+std::size_t PrefixCache::evictable(int group) const {
+  std::vector<EntryId> pinned;
+  for (const auto& [key, record] : impl_->pins) {
+    pinned.insert(pinned.end(), record.entries.begin(), record.entries.end());
+  }
+  std::ranges::sort(pinned);
+  pinned.erase(std::ranges::unique(pinned).begin(), pinned.end());
+  const auto kept = std::ranges::count_if(pinned, [&](EntryId id) {
+    const TileRef& tile = impl_->tree[id].tiles[static_cast<std::size_t>(group)].tile;
+    return tile && !tile.shared();
+  });
+  return impl_->pool.published_alone(group) - static_cast<std::size_t>(kept);
+}
+
+}  // namespace cairn::kv

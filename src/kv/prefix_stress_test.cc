@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sequences, pool and prefix cache together, at random, beside an oracle that keeps every text that
+// was ever published.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+
+#include "kv/prefix_cache.h"
+#include "kv/test_sequence.h"
+
+namespace cairn::kv {
+namespace {
+
+using Tokens = std::vector<std::int32_t>;
+
+struct Case {
+  std::uint32_t seed = 0;
+  int window = 0;
+  std::size_t tiles = 0;  // of budget
+  int hash_bits = 32;
+};
+
+class World {
+ public:
+  explicit World(const Case& c)
+      : case_(c), random_(c.seed), pool_(MakePoolOf(TwoGroups(c.window), c.tiles)) {
+    cache_.emplace(*pool_, c.seed, c.hash_bits);
+  }
+
+  void Step() {
+    switch (random_() % 16) {
+      case 0:
+      case 1:
+      case 2: Begin(); break;
+      case 3: End(); break;
+      case 4: RollBack(); break;
+      case 5: Fork(); break;
+      case 6: PinOrUnpin(); break;
+      case 7: Look(); break;
+      case 8: Evict(); break;
+      case 9:
+      case 10: Publish(); break;
+      default: Append(); break;
+    }
+  }
+
+  void Check() {
+    const KvUse use = pool_->use();
+    ASSERT_LE(use.reserved, use.budget);
+    ASSERT_EQ(use.used + use.kept, use.reserved);
+    for (auto& live : live_) ASSERT_TRUE(live.sequence.Holds());
+    for (const auto& [space, text] : pinned_) {
+      ASSERT_GE(cache_->Pin(space, text), 0);
+      cache_->Unpin(space, text);
+    }
+  }
+  // With all sequences gone, what is left is the cache's, and it gives everything back.
+  void Finish() {
+    live_.clear();
+    while (!pinned_.empty()) Unpin();
+    ASSERT_EQ(pool_->use().used, cache_->evictable(0) * pool_->tile_bytes(0) +
+                                     cache_->evictable(1) * pool_->tile_bytes(1));
+    std::size_t evicted = 0;
+    const std::size_t most = cache_->evictable(0) + cache_->evictable(1);
+    while (cache_->Evict(static_cast<int>(random_() % 2))) ++evicted;
+    ASSERT_LE(evicted, most);
+    ASSERT_EQ(pool_->use().used, 0u);
+    ASSERT_EQ(cache_->counters().entries, 0);
+  }
+
+  std::int64_t hits() const { return cache_->counters().hits; }
+  std::int64_t refusals() const { return refusals_; }
+  std::int64_t evicted() const { return cache_->counters().evicted_entries; }
+
+ private:
+  struct Live {
+    CacheSpace space;
+    TestSequence sequence;
+  };
+
+  std::int64_t Pick(std::int64_t from, std::int64_t to) {
+    return from + static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(to - from + 1));
+  }
+  Live& Any() { return live_[random_() % live_.size()]; }
+
+  // Texts that begin alike often and differ at any place.
+  Tokens Text() {
+    Tokens text = Words(400, static_cast<std::uint32_t>(random_() % 3));
+    text.resize(static_cast<std::size_t>(Pick(1, 400)));
+    if (random_() % 2 == 0) {
+      const Tokens rest = Words(Pick(1, 120), static_cast<std::uint32_t>(random_() % 4) + 10);
+      text.insert(text.end(), rest.begin(), rest.end());
+    }
+    return text;
+  }
+
+  // The longest beginning that was ever published.
+  std::int64_t Longest(CacheSpace space, const Tokens& text, std::int64_t most) const {
+    std::int64_t longest = 0;
+    for (const auto& published : published_) {
+      if (published.first != space) continue;
+      longest = std::max<std::int64_t>(longest, CommonTokens(published.second, text));
+    }
+    return std::min(longest, most);
+  }
+
+  void Begin() {
+    if (live_.size() > 6) return End();
+    const CacheSpace space = random_() % 4 == 0 ? 1 : 0;
+    const Tokens text = Text();
+    const std::int64_t most = random_() % 3 == 0 ? Pick(0, std::ssize(text)) : std::ssize(text);
+    Live live{space, TestSequence(*pool_, space)};
+    const std::int64_t found = cache_->Find(space, text, most);
+    const std::int64_t hit = cache_->Take(space, text, most, live.sequence.tiles());
+    ASSERT_EQ(hit, found);
+    ASSERT_LE(hit, Longest(space, text, most));
+    // Without pressure and windows nothing is ever missing.
+    if (case_.window == 0 && cache_->counters().evicted_entries == 0) {
+      ASSERT_EQ(hit, Longest(space, text, most));
+    }
+    live.sequence.Adopt(std::span(text).first(static_cast<std::size_t>(hit)));
+    ASSERT_TRUE(live.sequence.Holds());
+    live_.push_back(std::move(live));
+    Grow(live_.back(), std::span(text).subspan(static_cast<std::size_t>(hit)));
+  }
+
+  void Grow(Live& live, std::span<const std::int32_t> tokens) {
+    const std::int64_t before = live.sequence.size();
+    const bool could = cache_->evictable(0) + pool_->available(0) > 8 + tokens.size() / kTile &&
+                       cache_->evictable(1) + pool_->available(1) > 8 + tokens.size() / kTile;
+    const auto grown = live.sequence.Append(tokens);
+    if (grown) return;
+    ++refusals_;
+    ASSERT_EQ(grown.error().code, ErrorCode::kLimit);
+    ASSERT_EQ(live.sequence.size(), before);
+    // Each group alone could have been served; both together may still be too much.
+    if (could) {
+      ASSERT_LT(pool_->use().budget - pool_->use().used,
+                (8 + tokens.size() / kTile) * KvPool::LeastBudget(pool_->layout()));
+    }
+    End();
+  }
+
+  void Append() {
+    if (live_.empty()) return Begin();
+    Grow(Any(), Words(Pick(1, 90), static_cast<std::uint32_t>(random_() % 3) + 20));
+  }
+
+  void Publish(bool last = false) {
+    if (live_.empty()) return;
+    PublishOf(Any(), last || random_() % 4 == 0);
+  }
+  void PublishOf(Live& live, bool last) {
+    const Tokens& tokens = live.sequence.tokens();
+    cache_->Publish(live.space, tokens, live.sequence.tiles(), last);
+    const std::int64_t size = last ? std::ssize(tokens) : std::ssize(tokens) / kTile * kTile;
+    published_.insert({live.space, Tokens(tokens.begin(), tokens.begin() + size)});
+    if (random_() % 2 == 0) live.sequence.tiles().Release(live.sequence.size());
+  }
+
+  void End() {
+    if (live_.empty()) return;
+    const std::size_t at = random_() % live_.size();
+    if (random_() % 3 != 0) PublishOf(live_[at], random_() % 4 != 0);
+    std::swap(live_[at], live_.back());
+    live_.pop_back();
+  }
+
+  void RollBack() {
+    if (live_.empty()) return;
+    TestSequence& sequence = Any().sequence;
+    sequence.Truncate(sequence.tiles().UsableSize(Pick(0, sequence.size())));
+  }
+
+  void Fork() {
+    if (live_.empty() || live_.size() > 6) return;
+    Live& live = Any();
+    Live child{live.space, TestSequence(*pool_, live.space)};
+    child.sequence.ForkFrom(live.sequence,
+                            live.sequence.tiles().UsableSize(Pick(0, live.sequence.size())));
+    ASSERT_TRUE(child.sequence.Holds());
+    live_.push_back(std::move(child));
+  }
+
+  void PinOrUnpin() {
+    if (pinned_.size() < 3 && random_() % 2 == 0) {
+      pinned_.emplace_back(random_() % 4 == 0 ? 1 : 0, Text());
+      cache_->Pin(pinned_.back().first, pinned_.back().second);
+    } else if (!pinned_.empty()) {
+      Unpin();
+    }
+  }
+  void Unpin() {
+    cache_->Unpin(pinned_.front().first, pinned_.front().second);
+    pinned_.erase(pinned_.begin());
+  }
+
+  void Look() {
+    TestSequence sequence(*pool_);
+    const Tokens text = Text();
+    const std::int64_t hit = cache_->Take(0, text, std::ssize(text), sequence.tiles());
+    sequence.Adopt(std::span(text).first(static_cast<std::size_t>(hit)));
+    ASSERT_TRUE(sequence.Holds());
+  }
+
+  // Evict frees what it says, of the group that is asked where that has something to give.
+  void Evict() {
+    if (case_.window == 0 && random_() % 4 != 0) return;
+    const int group = static_cast<int>(random_() % 2);
+    const std::size_t mine = cache_->evictable(group), other = cache_->evictable(1 - group);
+    const bool freed = cache_->Evict(group);
+    ASSERT_EQ(freed, mine + other > 0);
+    if (mine > 0) ASSERT_LT(cache_->evictable(group), mine);
+  }
+
+  Case case_;
+  std::mt19937 random_;
+  std::unique_ptr<KvPool> pool_;
+  std::optional<PrefixCache> cache_;
+  std::vector<Live> live_;
+  std::set<std::pair<CacheSpace, Tokens>> published_;
+  std::vector<std::pair<CacheSpace, Tokens>> pinned_;
+  std::int64_t refusals_ = 0;
+};
+
+TEST(PrefixStressTest, EveryTileHasTheTextThatItIsTakenFor) {
+  std::int64_t hits = 0, refusals = 0, evicted = 0;
+  for (std::uint32_t seed = 1; seed <= 24; ++seed) {
+    const Case c{.seed = seed,
+                 .window = std::array{0, 100, 40, 250}[seed % 4],
+                 .tiles = std::array<std::size_t, 3>{14, 40, 4000}[seed % 3],
+                 .hash_bits = std::array{32, 2, 0}[seed / 2 % 3]};
+    World world(c);
+    for (int step = 0; step < 600; ++step) {
+      SCOPED_TRACE(::testing::Message() << "seed " << seed << " step " << step);
+      world.Step();
+      if (!::testing::Test::HasFailure()) world.Check();
+      if (::testing::Test::HasFailure()) return;
+    }
+    hits += world.hits();
+    refusals += world.refusals();
+    evicted += world.evicted();
+    world.Finish();
+    if (::testing::Test::HasFailure()) {
+      FAIL() << "at the end of seed " << seed;
+    }
+  }
+  EXPECT_GT(hits, 1000);
+  EXPECT_GT(refusals, 10);
+  EXPECT_GT(evicted, 500);
+}
+
+}  // namespace
+}  // namespace cairn::kv

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kv/prefix_tree.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace cairn::kv {
+
+int CommonTokens(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
+  const std::size_t most = std::min(a.size(), b.size());
+  return static_cast<int>(
+      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(most), b.begin()).first -
+      a.begin());
+}
+
+PrefixTree::PrefixTree(int groups, std::uint64_t secret, int hash_bits)
+    : groups_(groups),
+      secret_(secret),
+      hash_mask_((std::uint64_t{1} << hash_bits) - 1),
+      entries_(1) {}
+
+EntryId PrefixTree::FindRoot(CacheSpace space) const {
+  const auto it = roots_.find(space);
+  return it == roots_.end() ? kNoEntry : it->second;
+}
+
+EntryId PrefixTree::MakeRoot(CacheSpace space) {
+  EntryId& root = roots_[space];
+  if (root == kNoEntry) {
+    root = Make();
+    entries_[root].key = space;
+  }
+  return root;
+}
+
+std::uint64_t PrefixTree::Key(EntryId parent, std::span<const std::int32_t> tokens) const {
+  const std::uint64_t hash = XXH3_64bits_withSeed(tokens.data(), tokens.size_bytes(), secret_);
+  return std::uint64_t{parent} << 32 | (hash & hash_mask_);
+}
+
+EntryId PrefixTree::Find(EntryId parent, std::span<const std::int32_t> tokens) const {
+  const auto it = index_.find(Key(parent, tokens));
+  EntryId id = it == index_.end() ? kNoEntry : it->second;
+  while (id != kNoEntry && !std::ranges::equal(entries_[id].text(), tokens)) id = entries_[id].next;
+  return id;
+}
+
+void PrefixTree::ForChildren(EntryId parent, const std::function<bool(EntryId)>& take) const {
+  const std::uint64_t end = (std::uint64_t{parent} + 1) << 32;
+  for (auto it = index_.lower_bound(std::uint64_t{parent} << 32);
+       it != index_.end() && it->first < end; ++it) {
+    for (EntryId id = it->second; id != kNoEntry; id = entries_[id].next) {
+      if (!take(id)) return;
+    }
+  }
+}
+
+PrefixTree::Common PrefixTree::FindLongest(EntryId parent,
+                                           std::span<const std::int32_t> tokens) const {
+  const auto tiles = [this](EntryId id) {
+    return std::ranges::count_if(entries_[id].tiles,
+                                 [](const EntryTile& t) { return bool(t.tile); });
+  };
+  Common best;
+  ForChildren(parent, [&](EntryId id) {
+    const int common = CommonTokens(entries_[id].text(), tokens);
+    if (common > best.tokens ||
+        (common > 0 && common == best.tokens && tiles(id) > tiles(best.entry))) {
+      best = {id, common};
+    }
+    return true;
+  });
+  return best;
+}
+
+std::vector<EntryId> PrefixTree::Children(EntryId parent) const {
+  std::vector<EntryId> children;
+  ForChildren(parent, [&](EntryId id) {
+    children.push_back(id);
+    return true;
+  });
+  return children;
+}
+
+EntryId PrefixTree::AnyChild(EntryId parent) const {
+  EntryId child = kNoEntry;
+  ForChildren(parent, [&](EntryId id) {
+    child = id;
+    return false;
+  });
+  return child;
+}
+
+EntryId PrefixTree::Make() {
+  if (!free_.empty()) {
+    const EntryId id = free_.back();
+    free_.pop_back();
+    return id;
+  }
+  entries_.emplace_back();
+  return static_cast<EntryId>(entries_.size() - 1);
+}
+
+EntryId PrefixTree::Add(EntryId parent, std::span<const std::int32_t> tokens) {
+  CAIRN_CHECK(!tokens.empty() && tokens.size() <= kernels::kTilePositions);
+  const EntryId id = Make();
+  PrefixEntry& entry = entries_[id];
+  entry.parent = parent;
+  entry.key = Key(parent, tokens);
+  entry.count = static_cast<int>(tokens.size());
+  std::ranges::copy(tokens, entry.tokens.begin());
+  entry.tiles.resize(static_cast<std::size_t>(groups_));
+  EntryId& first = index_[entry.key];
+  entry.next = first;
+  first = id;
+  ++entries_[parent].children;
+  ++size_;
+  return id;
+}
+
+void PrefixTree::Unlink(EntryId id) {
+  const auto it = index_.find(entries_[id].key);
+  CAIRN_CHECK(it != index_.end());
+  EntryId* link = &it->second;
+  while (*link != id) link = &entries_[*link].next;
+  *link = entries_[id].next;
+  if (it->second == kNoEntry) index_.erase(it);
+}
+
+void PrefixTree::Remove(EntryId id) {
+  CAIRN_CHECK(!IsRoot(id) && entries_[id].children == 0);
+  const EntryId parent = entries_[id].parent;
+  Unlink(id);
+  entries_[id] = PrefixEntry();
+  free_.push_back(id);
+  --size_;
+  if (--entries_[parent].children > 0 || !IsRoot(parent)) return;
+  roots_.erase(entries_[parent].key);
+  entries_[parent] = PrefixEntry();
+  free_.push_back(parent);
+}
+
+}  // namespace cairn::kv
