@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// From messages to the tokens that a model reads.
+// From the messages of a command line to the tokens that a model reads.
 // Threads: const members from any thread.
 #pragma once
 
-#include <boost/json/value.hpp>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
-#include "model/chat_template.h"
 #include "model/model.h"
+#include "model/prompt.h"
 
 namespace cairn::apps {
 
@@ -22,15 +22,16 @@ struct Message {
 // The local time of this machine, for templates that write the date.
 std::chrono::local_seconds LocalTime();
 
-// The text of a model's begin or end token, empty where it has none.
-std::string TokenText(const model::Vocabulary& vocabulary, std::optional<std::int32_t> token);
+// The chat prompts of a model. `file`: a template in place of the model's own; empty: the model's.
+// Errors: kUnsupported where the model has none, with the way out; kNotFound, kIo for the file;
+// kInvalidArgument for a template that does not parse. The model must outlive the result.
+[[nodiscard]] Result<model::ChatPrompt> OpenChatPrompt(const model::Model& model,
+                                                       const std::string& file);
 
-// Renders conversations with a chat template. Special tokens written inside a message are text.
+// Messages of a role and a text each.
 class PromptMaker {
  public:
-  // `file`: a template in place of the model's own; empty: the model's. Errors: kUnsupported where
-  // the model has none, with the way out; kNotFound, kIo for the file; kInvalidArgument for a
-  // template that does not parse. The model must outlive the object.
+  // As OpenChatPrompt.
   [[nodiscard]] static Result<PromptMaker> Create(const model::Model& model,
                                                   const std::string& file);
 
@@ -40,11 +41,9 @@ class PromptMaker {
       const std::vector<Message>& messages) const;
 
  private:
-  PromptMaker(const model::Model& model, model::ChatTemplate chat_template)
-      : model_(&model), template_(std::move(chat_template)) {}
+  explicit PromptMaker(model::ChatPrompt prompt) : prompt_(std::move(prompt)) {}
 
-  const model::Model* model_;
-  model::ChatTemplate template_;
+  model::ChatPrompt prompt_;
 };
 
 }  // namespace cairn::apps

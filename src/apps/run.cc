@@ -30,15 +30,6 @@ struct RunOptions {
   AnswerOptions answer;
 };
 
-// A text that is continued, with what the model wants before it.
-Result<std::vector<std::int32_t>> EncodeRaw(const model::Model& model, const std::string& text) {
-  auto tokens = OR_RETURN(model.tokenizer().Encode(text, true));
-  if (!tokens.empty()) return tokens;
-  return Fail(
-      ErrorCode::kInvalidArgument,
-      "the prompt is empty and this model has no token to begin a text with; give a PROMPT");
-}
-
 Result<std::vector<std::int32_t>> EncodePrompt(const model::Model& model, const std::string& text,
                                                const RunOptions& o) {
   const bool has_template = model.chat_template() || !o.answer.chat_template.empty();
@@ -59,7 +50,7 @@ Result<std::vector<std::int32_t>> EncodePrompt(const model::Model& model, const 
                             "prompt",
                             o.raw ? "--raw uses none" : model.path() + " has none"));
   }
-  return EncodeRaw(model, text);
+  return model::EncodeText(model, text);
 }
 
 Result<void> Answer(const RunOptions& o, const std::string& text, Console& console) {

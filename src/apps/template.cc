@@ -53,8 +53,8 @@ Result<Source> FindSource(const std::string& name, Console& console) {
   }
   Source source{.text = std::string(*text), .bos = "", .eos = ""};
   if (const auto vocabulary = model::ReadVocabulary(opened.gguf)) {
-    source.bos = TokenText(*vocabulary, vocabulary->bos);
-    source.eos = TokenText(*vocabulary, vocabulary->eos);
+    source.bos = model::TokenText(*vocabulary, vocabulary->bos);
+    source.eos = model::TokenText(*vocabulary, vocabulary->eos);
   }
   return source;
 }

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import PROGRAM, ROOT, one_sentence
 
-COMMANDS = ("run", "chat", "pull", "list", "show", "rm", "tokenize", "detokenize", "logits",
-            "perplexity", "template", "bench", "doctor")
+COMMANDS = ("run", "chat", "batch", "pull", "list", "show", "rm", "tokenize", "detokenize",
+            "logits", "perplexity", "template", "bench", "doctor")
 MEGABYTE = 1 << 20
 CAPITAL = [504, 3575, 282, 4649, 314]  # "The capital of France is" in smollm2
 

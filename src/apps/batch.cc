@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+// cairn batch: a file of requests in, a file of answers out.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <filesystem>
+#include <unordered_set>
+
+#include "apps/batch_output.h"
+#include "apps/batch_progress.h"
+#include "apps/command.h"
+#include "apps/interrupts.h"
+#include "apps/line_reader.h"
+#include "apps/open.h"
+#include "apps/options.h"
+#include "apps/prompt.h"
+#include "apps/text.h"
+#include "base/check.h"
+#include "engine/answers.h"
+#include "server/openai_batch.h"
+
+namespace cairn::apps {
+namespace {
+
+constexpr int kMostParallel = 256;
+constexpr int kIdleMs = 100;  // how often a wait for input looks whether it shall stop
+
+struct BatchOptions {
+  std::string model;
+  std::string in;
+  std::string out;
+  int parallel = 8;
+  bool no_cache = false;
+  std::string chat_template;
+  std::int64_t context = 0;
+  int threads = 0;
+  kernels::KvFormat kv = kernels::KvFormat::kF16;
+  bool pinned = false;
+};
+
+// What responses call the model.
+std::string NameOf(const std::string& model) {
+  return model.ends_with(".gguf") ? std::filesystem::path(model).stem().string() : model;
+}
+
+class Batch {
+ public:
+  Batch(const BatchOptions& options, engine::Answers& answers, LineReader& in, BatchOutput& out,
+        Console& console)
+      : options_(options),
+        answers_(answers),
+        chat_(OpenChatPrompt(answers.engine().model(), options.chat_template)),
+        in_(in),
+        out_(out),
+        console_(console),
+        progress_(console, answers.engine().clock()) {
+    counts_.total = in.CountLines();
+  }
+
+  // Until every line has its result, or `stop`.
+  [[nodiscard]] Result<void> Run(std::stop_token stop);
+
+ private:
+  struct Job {
+    std::int64_t line = 0;
+    std::string custom_id;
+    server::Endpoint endpoint = server::Endpoint::kChat;
+  };
+
+  [[nodiscard]] Result<void> ReadAhead(const std::stop_token& stop);
+  void TakeLine(const std::string& text, bool too_long);
+  void Ask(const Job& job, server::OpenAiRequest request);
+  [[nodiscard]] Result<std::vector<std::int32_t>> PromptOf(server::OpenAiRequest& request) const;
+  void Finish(const Job& job, const std::vector<Result<engine::Answer>>& answers);
+  void Refuse(std::int64_t line, std::optional<std::string_view> custom_id,
+              server::BatchFailure failure, const std::string& message);
+  void Write(const std::string& line);
+
+  const BatchOptions& options_;
+  engine::Answers& answers_;
+  Result<model::ChatPrompt> chat_;  // an Error is the answer to all chat requests
+  LineReader& in_;
+  BatchOutput& out_;
+  Console& console_;
+  BatchProgress progress_;
+  BatchCounts counts_;
+  std::unordered_set<std::string> seen_;  // custom_ids of the lines so far
+  int in_flight_ = 0;
+  bool ended_ = false;
+  Result<void> written_;  // the first failure ends the batch
+};
+
+Result<void> Batch::Run(std::stop_token stop) {
+  if (out_.done().results > 0 || out_.done().cut) {
+    console_.Note(fmt::format("'{}' holds {} results already; going on from there", options_.out,
+                              out_.done().results));
+  }
+  while (written_ && !stop.stop_requested()) {
+    OR_RETURN(ReadAhead(stop));
+    if (in_flight_ == 0 && ended_) break;
+    if (in_flight_ > 0) CAIRN_CHECK(answers_.Step(stop) || in_flight_ == 0);
+    const auto steps = answers_.scheduler().counters();
+    counts_.live_tokens = steps.answer_rows + steps.accepted;
+    progress_.Show(counts_);
+  }
+  console_.EndProgress();
+  if (console_.broken()) return {};  // main() says why, or ends quietly
+  OR_RETURN(written_);
+  OR_RETURN(out_.Finish());
+  progress_.Summarise(counts_);
+  if (!stop.stop_requested()) return {};
+  // Not the 130 of an answer that a person cut short: what is missing is missing.
+  return Fail(ErrorCode::kIo, "stopped by Ctrl-C; the same command goes on from there");
+}
+
+// Keeps enough requests waiting that no place of a step stays empty. A pipe that has nothing yet is
+// waited for only where nothing else is to be done.
+Result<void> Batch::ReadAhead(const std::stop_token& stop) {
+  std::string text;
+  while (written_ && !ended_ && in_flight_ < 2 * options_.parallel && !stop.stop_requested()) {
+    const LineReader::Got got = OR_RETURN(in_.Next(text, in_flight_ == 0 ? kIdleMs : 0));
+    if (got == LineReader::Got::kEnd) ended_ = true;
+    if (got == LineReader::Got::kEnd || got == LineReader::Got::kNotYet) return {};
+    TakeLine(text, got == LineReader::Got::kTooLong);
+  }
+  return {};
+}
+
+void Batch::TakeLine(const std::string& text, bool too_long) {
+  using server::BatchFailure;
+  if (!too_long && Trim(text).empty()) return;
+  const std::int64_t line = in_.number();
+  const bool refused_before = out_.done().failures.contains(line);
+  auto parsed = too_long ? Fail(ErrorCode::kLimit, fmt::format("it has more than {} bytes",
+                                                               server::kMostBatchLineBytes))
+                         : server::ParseBatchLine(text);
+  if (!parsed || !seen_.insert(parsed->custom_id).second) {
+    if (refused_before) {
+      ++counts_.skipped;
+    } else if (!parsed) {
+      Refuse(line, std::nullopt, BatchFailure::kInvalidLine, parsed.error().message);
+    } else {
+      Refuse(line, parsed->custom_id, BatchFailure::kDuplicateId,
+             "its custom_id stands on an earlier line already");
+    }
+    return;
+  }
+  if (out_.done().ids.contains(parsed->custom_id)) {
+    ++counts_.skipped;
+    return;
+  }
+  Job job{.line = line, .custom_id = std::move(parsed->custom_id)};
+  if (!parsed->request) {
+    Finish(job, {std::unexpected(std::move(parsed->request).error())});
+    return;
+  }
+  job.endpoint = parsed->request->endpoint;
+  Ask(job, std::move(*parsed->request));
+}
+
+Result<std::vector<std::int32_t>> Batch::PromptOf(server::OpenAiRequest& request) const {
+  if (request.endpoint == server::Endpoint::kChat) {
+    if (!chat_) return std::unexpected(chat_.error());
+    return chat_->Encode(request.messages, request.tools.is_null() ? nullptr : &request.tools);
+  }
+  if (const auto* text = std::get_if<std::string>(&request.prompt)) {
+    return model::EncodeText(answers_.engine().model(), *text);
+  }
+  return std::get<std::vector<std::int32_t>>(std::move(request.prompt));
+}
+
+void Batch::Ask(const Job& job, server::OpenAiRequest request) {
+  auto prompt = PromptOf(request);
+  if (!prompt) return Finish(job, {std::unexpected(std::move(prompt).error())});
+  engine::AnswerRequest asked{.prompt = std::move(*prompt),
+                              .options = std::move(request.options),
+                              .choices = request.choices,
+                              .tenant = std::move(request.tenant),
+                              .use_cache = request.use_cache && !options_.no_cache};
+  ++in_flight_;
+  engine::AnswerSink sink;
+  sink.done = [this, job](const std::vector<Result<engine::Answer>>& answers) {
+    --in_flight_;
+    Finish(job, answers);
+  };
+  const auto id = answers_.Submit(std::move(asked), std::move(sink));
+  if (id) return;
+  --in_flight_;
+  Finish(job, {std::unexpected(id.error())});
+}
+
+void Batch::Finish(const Job& job, const std::vector<Result<engine::Answer>>& answers) {
+  const server::Response response =
+      server::ToResponse(job.endpoint,
+                         {.id = server::BatchResponseId(job.endpoint, job.line),
+                          .created_s = static_cast<std::int64_t>(std::time(nullptr)),
+                          .model = NameOf(options_.model)},
+                         answers);
+  if (response.status == 200) {
+    ++counts_.answered;
+    counts_.prompt_tokens += answers.front()->prompt_tokens;
+    counts_.cached_tokens += answers.front()->reused_tokens;
+    for (const auto& answer : answers) {
+      counts_.answer_tokens += static_cast<std::int64_t>(answer->tokens.size());
+    }
+  } else {
+    ++counts_.failed;
+  }
+  Write(server::BatchResult(job.line, job.custom_id, response));
+}
+
+void Batch::Refuse(std::int64_t line, std::optional<std::string_view> custom_id,
+                   server::BatchFailure failure, const std::string& message) {
+  ++counts_.failed;
+  Write(server::BatchFailureResult(line, custom_id, failure,
+                                   fmt::format("line {}: {}", line, message)));
+}
+
+void Batch::Write(const std::string& line) {
+  if (written_) written_ = out_.Append(line);
+}
+
+Result<void> RunBatch(const BatchOptions& o, Console& console) {
+  // A pull comes before Interrupts, whose signal mask its processes would inherit.
+  const std::string path = OR_RETURN(FindModel(o.model, console));
+  LineReader in = OR_RETURN(LineReader::Open(o.in, server::kMostBatchLineBytes));
+  if (in.IsSameFile(o.out)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}' cannot be read and written at once; give the results another "
+                            "name",
+                            o.out));
+  }
+  Interrupts interrupts;
+  BatchOutput out = OR_RETURN(BatchOutput::Open(o.out, console));
+  const auto engine = OR_RETURN(OpenEngine(path,
+                                           {.threads = o.threads,
+                                            .kv = o.kv,
+                                            .context = o.context,
+                                            .step_sequences = o.parallel,
+                                            .pinned = o.pinned},
+                                           console));
+  engine::Answers answers(
+      *engine, {.sequences = o.parallel, .waiting = 2 * o.parallel * server::kMostChoices});
+  Batch batch(o, answers, in, out, console);
+  return batch.Run(interrupts.BeginAnswer());
+}
+
+}  // namespace
+
+void AddBatch(CLI::App& app, Chosen& chosen) {
+  auto o = std::make_shared<BatchOptions>();
+  CLI::App* command = NewCommand(
+      app, kTalk, "batch", "Answers to a file of requests, many at once",
+      "cairn batch smollm2 questions.jsonl answers.jsonl\n"
+      "cairn batch smollm2 questions.jsonl answers.jsonl    # again: what is missing\n"
+      "zcat questions.jsonl.gz | cairn batch smollm2 - - --parallel 32 > answers.jsonl\n"
+      "# a line: {\"custom_id\": \"1\", \"method\": \"POST\", \"url\": \"/v1/chat/completions\",\n"
+      "#          \"body\": {\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}}");
+  AddModel(*command, o->model);
+  command
+      ->add_option("IN", o->in,
+                   "Requests in OpenAI's batch format, one JSON object a line; - is standard input")
+      ->type_name("")
+      ->required()
+      ->check(NotEmpty());
+  command
+      ->add_option("OUT", o->out,
+                   "Gets a line for each as it is answered, and is gone on with where it exists; - "
+                   "is standard output")
+      ->type_name("")
+      ->required()
+      ->check(NotEmpty());
+  command->add_option("--parallel", o->parallel, "Answers that are made at the same time")
+      ->type_name("N")
+      ->check(WholeNumber(1, kMostParallel))
+      ->capture_default_str();
+  command->add_flag("--no-cache", o->no_cache,
+                    "Compute every prompt whole, also where another began with the same text");
+  command
+      ->add_option("--chat-template", o->chat_template,
+                   "A file with a Jinja chat template, in place of the model's own")
+      ->type_name("FILE");
+  AddContext(*command, o->context,
+             "Tokens a prompt and its answer may have together (default: what the model has and "
+             "memory fits)");
+  AddKv(*command, o->kv);
+  AddThreads(*command, o->threads);
+  AddPin(*command, o->pinned);
+  OnChosen(*command, chosen, o, RunBatch);
+}
+
+}  // namespace cairn::apps

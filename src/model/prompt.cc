@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/prompt.h"
+
+#include <utility>
+
+namespace cairn::model {
+
+std::string TokenText(const Vocabulary& vocabulary, std::optional<std::int32_t> token) {
+  return token ? std::string(vocabulary.tokens[static_cast<std::size_t>(*token)]) : "";
+}
+
+Result<std::vector<std::int32_t>> EncodeText(const Model& model, std::string_view text) {
+  auto tokens = OR_RETURN(model.tokenizer().Encode(text, true));
+  if (!tokens.empty()) return tokens;
+  return Fail(ErrorCode::kInvalidArgument,
+              "the prompt is empty and this model has no token to begin a text with; give a prompt "
+              "that is not empty");
+}
+
+Result<ChatPrompt> ChatPrompt::Create(const Model& model, std::string_view source, LocalClock now) {
+  ChatTemplate parsed = OR_RETURN(ChatTemplate::Parse(source));
+  return ChatPrompt(model, std::move(parsed), std::move(now));
+}
+
+Result<std::vector<std::int32_t>> ChatPrompt::Encode(const boost::json::value& messages,
+                                                     const boost::json::value* tools) const {
+  const Vocabulary& vocabulary = model_->tokenizer().vocabulary();
+  const auto rendered =
+      OR_RETURN(template_.Render({.messages = messages,
+                                  .tools = tools,
+                                  .add_generation_prompt = true,
+                                  .bos_token = TokenText(vocabulary, vocabulary.bos),
+                                  .eos_token = TokenText(vocabulary, vocabulary.eos),
+                                  .now = now_}));
+  std::vector<TextPart> parts;
+  parts.reserve(rendered.parts.size());
+  for (const auto& part : rendered.parts) parts.push_back({part.text, part.from_template});
+  // The template writes the begin token itself where it wants one.
+  auto tokens = OR_RETURN(model_->tokenizer().Encode(parts, false));
+  if (!tokens.empty()) return tokens;
+  return Fail(ErrorCode::kInvalidArgument,
+              "the chat template makes an empty prompt of the conversation; check the template");
+}
+
+}  // namespace cairn::model

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any bytes as a body of OpenAI's API, as a line of a batch, and as a line of a batch's results: an
+// Error that says something, or values within their ranges. The first byte chooses.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "server/json_members.h"
+#include "server/openai_batch.h"
+#include "server/openai_request.h"
+
+namespace {
+
+using cairn::Error;
+using cairn::server::Endpoint;
+using cairn::server::OpenAiRequest;
+
+void Require(bool holds) {
+  if (!holds) std::abort();
+}
+
+// One sentence that does not repeat what was sent.
+void Check(const Error& error) {
+  Require(!error.message.empty() && error.message.size() < 600);
+  Require(error.message.find('\n') == std::string::npos);
+}
+
+void Check(const OpenAiRequest& r) {
+  const auto& s = r.options.sampling;
+  Require(s.temperature >= 0 && s.temperature <= 100 && s.top_p > 0 && s.top_p <= 1);
+  Require(s.min_p >= 0 && s.min_p <= 1 && s.top_k >= 0 && s.repeat_window >= 0);
+  Require(s.repeat_penalty > 0 && s.repeat_penalty <= 10);
+  Require(s.presence_penalty >= -10 && s.presence_penalty <= 10);
+  Require(s.frequency_penalty >= -10 && s.frequency_penalty <= 10);
+  Require(r.choices >= 1 && r.choices <= 128);
+  Require(r.options.max_tokens == -1 || r.options.max_tokens > 0);
+  Require(r.options.stop.size() <= cairn::server::kMostStops);
+  for (const auto& stop : r.options.stop) Require(!stop.empty());
+  if (r.endpoint == Endpoint::kChat) {
+    Require(!r.messages.get_array().empty());
+    for (const auto& message : r.messages.get_array()) {
+      Require(message.at("role").is_string() && message.at("content").is_string());
+    }
+    Require(r.tools.is_null() || !r.tools.get_array().empty());
+  } else if (const auto* tokens = std::get_if<1>(&r.prompt)) {
+    Require(!tokens->empty());
+    for (const std::int32_t token : *tokens) Require(token >= 0);
+  }
+}
+
+void Check(const cairn::Result<OpenAiRequest>& request) {
+  if (request) {
+    Check(*request);
+  } else {
+    Check(request.error());
+  }
+}
+
+void CheckBody(Endpoint endpoint, std::string_view text) {
+  const auto body = cairn::server::ParseJson(text, cairn::server::kMostBodyBytes);
+  if (!body) return Check(body.error());
+  Check(cairn::server::ReadOpenAiRequest(endpoint, *body));
+}
+
+void CheckBatchLine(std::string_view text) {
+  const auto line = cairn::server::ParseBatchLine(text);
+  if (!line) return Check(line.error());
+  Require(!line->custom_id.empty());
+  Check(line->request);
+  // What is written about a line is read again.
+  const auto result = cairn::server::BatchFailureResult(
+      7, line->custom_id, cairn::server::BatchFailure::kDuplicateId, "again");
+  const auto record = cairn::server::ParseBatchResult(result);
+  Require(record && record->custom_id == line->custom_id && record->line == 7 && !record->answered);
+}
+
+void CheckResultLine(std::string_view text) {
+  const auto record = cairn::server::ParseBatchResult(text);
+  if (!record) return Check(record.error());
+  Require(record->line > 0 && (!record->answered || !record->custom_id.empty()));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  switch (data[0]) {
+    case 'c': CheckBody(Endpoint::kChat, text); break;
+    case 'p': CheckBody(Endpoint::kCompletions, text); break;
+    case 'r': CheckResultLine(text); break;
+    default: CheckBatchLine(text); break;
+  }
+  return 0;
+}
