@@ -62,9 +62,12 @@ template <typename Key, typename Value>
 inline constexpr int kNodeCapacity = static_cast<int>(
     std::min<std::size_t>(128, 2048 / (sizeof(Cell<Key>) + sizeof(Cell<Value>)) / 8 * 8));
 
-// Called where it matters that another thread comes between; a test's own lets others run there.
+// Where it matters that another thread comes between: before a reader asks whether it has seen one
+// moment, and when a writer is done with a level and has locked its way into the next.
+enum class PausePoint { kBeforeCheck, kBetweenLevels };
+// Called there; a test's own lets others run.
 struct NoPauses {
-  static void At() {}
+  static void At(PausePoint /*point*/) {}
 };
 
 template <IndexKey Key, IndexValue Value, int kCapacity = kNodeCapacity<Key, Value>,

@@ -3,10 +3,14 @@
 // and the structure is whole at the end. Failures name the seed.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <map>
+#include <memory>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "index/bskiplist.h"
@@ -270,6 +274,94 @@ TEST(BSkiplistConcurrentTest, LongKeysAreNeverSeenTorn) {
   stop.Set();
   writers.clear();
   ExpectWhole(*map);
+}
+
+// Stops the thread that asked for it between two levels, until it may go on.
+struct StopBetweenLevels {
+  static thread_local bool wanted;
+  static std::atomic<bool> stopped, go;
+  static void At(PausePoint point) {
+    if (!wanted || point != PausePoint::kBetweenLevels) return;
+    wanted = false;
+    stopped = true;
+    while (!go) std::this_thread::yield();
+  }
+};
+thread_local bool StopBetweenLevels::wanted = false;
+std::atomic<bool> StopBetweenLevels::stopped{false}, StopBetweenLevels::go{false};
+
+// A writer stands half way down with a key of height 2, while another thread asks about the key and
+// then looks at the leaves from a side that the writer has not locked.
+class HalfWayTest : public ::testing::Test {
+ protected:
+  using Map = BSkiplist<std::uint64_t, std::uint64_t, 8, 2, StopBetweenLevels>;
+  static constexpr std::uint64_t kLow = 1;
+
+  HalfWayTest() {
+    StopBetweenLevels::stopped = StopBetweenLevels::go = false;
+    EXPECT_TRUE(map_->Insert(kLow, 0).has_value());
+    // A node of level 1 between the head and the key, so that the way from the left is free.
+    std::uint64_t wall = kLow + 1;
+    while (BSkiplistInspector::HeightOf(*map_, wall) < 2) ++wall;
+    EXPECT_TRUE(map_->Insert(wall, 0).has_value());
+    key_ = wall + 1;
+    while (BSkiplistInspector::HeightOf(*map_, key_) != 2) ++key_;
+  }
+
+  // What `ask` answers, and whether a scan that begins after the answer sees the key. It may have
+  // to wait for the writer, who goes on after a while or when the other is through.
+  template <typename Write, typename Ask>
+  std::pair<bool, bool> AskHalfWay(Write&& write, Ask&& ask) {
+    std::pair<bool, bool> answers;
+    std::atomic<bool> asked{false};
+    std::jthread writer([&] {
+      StopBetweenLevels::wanted = true;
+      write();
+    });
+    while (!StopBetweenLevels::stopped) std::this_thread::yield();
+    std::jthread other([&] {
+      answers.first = ask();
+      map_->Scan(kLow, 100, [&](std::span<const Map::Entry> entries) {
+        for (const Map::Entry& entry : entries) answers.second |= entry.key == key_;
+      });
+      asked = true;
+    });
+    for (int i = 0; i < 50 && !asked; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    StopBetweenLevels::go = true;
+    other.join();
+    writer.join();
+    ExpectWhole(*map_);
+    return answers;
+  }
+
+  std::unique_ptr<Map> map_ = Map::Create({.expected_entries = 1000}).value();
+  std::uint64_t key_ = 0;
+};
+
+TEST_F(HalfWayTest, WhoIsToldThatAKeyExistsSeesItInScans) {
+  const auto [is_new, seen] = AskHalfWay([&] { EXPECT_TRUE(map_->Insert(key_, 1).value()); },
+                                         [&] { return map_->InsertIfAbsent(key_, 2).value(); });
+  EXPECT_FALSE(is_new);
+  EXPECT_TRUE(seen);
+}
+
+TEST_F(HalfWayTest, WhoIsToldThatAKeyIsGoneDoesNotSeeItInScans) {
+  ASSERT_TRUE(map_->Insert(key_, 1).value());
+  const auto [erased, seen] =
+      AskHalfWay([&] { EXPECT_TRUE(map_->Erase(key_)); }, [&] { return map_->Erase(key_); });
+  EXPECT_FALSE(erased);
+  EXPECT_FALSE(seen);
+}
+
+TEST_F(HalfWayTest, AnErasedKeyCanBeInsertedBehindItsEraser) {
+  ASSERT_TRUE(map_->Insert(key_, 1).value());
+  const auto [is_new, seen] = AskHalfWay([&] { EXPECT_TRUE(map_->Erase(key_)); },
+                                         [&] { return map_->Insert(key_, 2).value(); });
+  EXPECT_TRUE(is_new);
+  EXPECT_TRUE(seen);
+  EXPECT_EQ(map_->Find(key_), 2U);
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ constexpr int kHistories = 3000, kThreads = 3, kEach = 6, kKeys = 10;
 // operations are so short that threads on few cores hardly ever meet.
 struct Pauses {
   static thread_local int left;
-  static void At() {
+  static void At(PausePoint /*point*/) {
     if (left > 0 && --left == 0) std::this_thread::yield();
   }
 };

@@ -19,7 +19,7 @@ CAIRN_BSKIPLIST_TEMPLATE
 inline bool CAIRN_BSKIPLIST::Step(const Node* to, const Node*& node, Version& version) {
   Version to_version = 0;
   if (!to->lock.Read(to_version)) return false;
-  Pauses::At();
+  Pauses::At(PausePoint::kBeforeCheck);
   if (!node->lock.Unchanged(version)) return false;
   node = to;
   version = to_version;
@@ -67,7 +67,7 @@ std::optional<Value> CAIRN_BSKIPLIST::Find(const Key& key) const {
     std::optional<Value> found;
     const int rank = node->Rank(key);
     if (node->Holds(rank, key)) found = node->AsLeaf().values[rank].Load();
-    Pauses::At();
+    Pauses::At(PausePoint::kBeforeCheck);
     if (node->lock.Unchanged(version)) return found;
   }
 }
@@ -103,7 +103,7 @@ bool CAIRN_BSKIPLIST::CopyOnce(std::optional<Key>& from, bool& after, std::span<
     // As a step to a neighbour: its version first.
     Version next_version = 0;
     if (!last && !next->lock.Read(next_version)) return false;
-    Pauses::At();
+    Pauses::At(PausePoint::kBeforeCheck);
     if (!node->lock.Unchanged(version)) return false;
     if (n > 0) {
       copied += n;

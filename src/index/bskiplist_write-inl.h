@@ -66,7 +66,7 @@ auto CAIRN_BSKIPLIST::LockAt(const Key& key, int height, bool& exists, int& rank
     rank = found->Rank(key);
     exists = found->Holds(rank, key);
     Node* const node = const_cast<Node*>(found);
-    Pauses::At();
+    Pauses::At(PausePoint::kBeforeCheck);
     if (node->lock.TryLock(version)) return node;
   }
 }
@@ -168,9 +168,9 @@ void CAIRN_BSKIPLIST::PutExisting(Node* node, int level, int rank, const Value& 
                                   bool assign) {
   for (; level > 0; --level) {
     Node* const child = node->Child(rank);
-    Pauses::At();
     child->lock.Lock();
     node->lock.UnlockUnchanged();
+    Pauses::At(PausePoint::kBetweenLevels);
     node = child;
     rank = 0;  // the key begins the nodes below its height
   }
@@ -204,7 +204,7 @@ void CAIRN_BSKIPLIST::PutTower(Node* node, int rank, const Key& key, const Value
   for (int level = height - 1;; --level) {
     child->lock.Lock();
     node->lock.Unlock();
-    Pauses::At();
+    Pauses::At(PausePoint::kBetweenLevels);
     node = LockRight(child, key);
     rank = node->Rank(key);
     Node* const right = tower[level];
@@ -253,7 +253,7 @@ auto CAIRN_BSKIPLIST::EraseOnce(const Key& key, int height) -> Erased {
     return height == 0 || !Find(key) ? Erased::kAbsent : Erased::kAgain;
   }
   Node* const left = const_cast<Node*>(found);
-  Pauses::At();
+  Pauses::At(PausePoint::kBeforeCheck);
   if (!left->lock.TryLock(version)) return Erased::kAgain;
   EraseTower(left, key, height, header);
   return Erased::kYes;
@@ -290,7 +290,7 @@ void CAIRN_BSKIPLIST::EraseTower(Node* left, const Key& key, int height, bool he
     if (level == 0) return left->lock.Unlock();
     child->lock.Lock();
     left->lock.Unlock();
-    Pauses::At();
+    Pauses::At(PausePoint::kBetweenLevels);
     left = LockBefore(child, key);
     header = true;  // the key begins the nodes below its height
   }
