@@ -56,7 +56,7 @@ prove: ## the same logits over threads, chunks and instruction sets: one hash pe
 	@.venv/bin/python scripts/prove
 
 aarch64: ## cross build for 64-bit ARM, its tests under QEMU, and the proof of the same bytes
-	@scripts/setup build aarch64
+	@scripts/setup build test aarch64
 	@scripts/build release cairn cairn_tiny_models
 	@scripts/aarch64
 
