@@ -53,7 +53,7 @@ Result<WayResult> AnswerIn(const Way& way, kernels::Isa isa, int threads,
   Answers answers(*engine, {.sequences = way.sequences,
                             .waiting = static_cast<std::int64_t>(prompts.size()) + 1,
                             .propose = way.proposed,
-                            .preempt_every = way.preempted ? 5 : 0});
+                            .preempt_every = way.preempted ? 3 : 0});
   WayResult result;
   result.answers.resize(prompts.size());
   std::optional<Error> failed;
