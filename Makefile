@@ -2,7 +2,7 @@
 # One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check tidy bench bench-avx2 roofline stream prove aarch64 fuzz asan tsan format clean
+.PHONY: help run build test check tidy bench bench-avx2 roofline stream bench-index tiles prove aarch64 fuzz asan tsan format clean
 
 help: ## this list
 	@echo "Cairn: language models on the CPU you already have"; echo
@@ -45,13 +45,23 @@ stream: ## memory bandwidth and empty regions beside OpenMP, threads by hand and
 	@scripts/build bench stream_bench
 	@python3 bench/parallel/stream.py
 
+bench-index: ## the ordered index beside TBB's map, a B-tree, std::map and a skiplist (quiet machine)
+	@scripts/setup build bench
+	@scripts/build bench index_bench
+	@python3 bench/index/index.py
+
+tiles: ## measure the tile shapes of the matmuls and write their table (quiet machine, minutes)
+	@scripts/setup build bench
+	@scripts/build bench tile_table
+	@build/bench/bench/tiles/tile_table --write src/kernels/isa/tile_table.h
+
 prove: ## the same logits over threads, chunks and instruction sets: one hash per model
 	@scripts/setup build test
 	@scripts/build release cairn
 	@.venv/bin/python scripts/prove
 
 aarch64: ## cross build for 64-bit ARM, its tests under QEMU, and the proof of the same bytes
-	@scripts/setup build aarch64
+	@scripts/setup build test aarch64
 	@scripts/build release cairn cairn_tiny_models
 	@scripts/aarch64
 

@@ -22,8 +22,10 @@ struct Arrays {
 class Contender {
  public:
   virtual ~Contender() = default;
-  // Arrays of n elements, a = 1, b = 2, c = 0; null where there is no memory. Called once.
-  virtual Arrays Prepare(std::int64_t n) = 0;
+  // Arrays of n elements, a = 1, b = 2, c = 0; false where there is no memory. Called once.
+  virtual bool Prepare(std::int64_t n) = 0;
+  // The arrays as they stand, for the host to read; valid until the next call.
+  virtual Arrays Results() = 0;
   virtual void Probe() = 0;          // a = 2 a
   virtual void CopyLoop() = 0;       // c = a, element by element
   virtual void CopyMemmove() = 0;    // c = a, the library's copy
@@ -34,6 +36,8 @@ class Contender {
 };
 
 std::unique_ptr<Contender> MakeCairn(int threads);
+// The same code on the loopback device, which is one thread; a launch takes `launch_ns`.
+std::unique_ptr<Contender> MakeLoopback(std::int64_t launch_ns);
 std::unique_ptr<Contender> MakeOpenMp(int threads);
 std::unique_ptr<Contender> MakeThreads(int threads);
 std::unique_ptr<Contender> MakeTbb(int threads);

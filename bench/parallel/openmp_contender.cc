@@ -22,10 +22,10 @@ class OpenMp : public Contender {
     parallel::internal::StayOn(
         {machine.units[static_cast<std::size_t>(omp_get_thread_num()) % machine.units.size()].cpu});
   }
-  Arrays Prepare(std::int64_t n) override {
+  bool Prepare(std::int64_t n) override {
     n_ = n;
     arrays_ = owned_.Allocate(n);
-    if (arrays_.a == nullptr) return arrays_;
+    if (arrays_.a == nullptr) return false;
     double *a = arrays_.a, *b = arrays_.b, *c = arrays_.c;
 #pragma omp parallel for schedule(static)
     for (std::int64_t i = 0; i < n; ++i) {
@@ -33,8 +33,9 @@ class OpenMp : public Contender {
       b[i] = 2;
       c[i] = 0;
     }
-    return arrays_;
+    return true;
   }
+  Arrays Results() override { return arrays_; }
   void Probe() override {
     double* a = arrays_.a;
 #pragma omp parallel for schedule(static)

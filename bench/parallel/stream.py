@@ -3,11 +3,13 @@
 """STREAM and empty regions: ours beside OpenMP, threads by hand and std::execution over TBB.
 
 Usage: stream.py [--rounds N] [--elements N] [--repeats R] [--threads T] [--sweep] [--json FILE]
-                 [--program BENCH]
+                 [--device loopback] [--program BENCH]
 Every contender runs once per round in a process of its own, in alternating order; the tables give
 medians and [ranges] of all rounds, and of ours against each other contender the median and [range] of
 the rounds' ratios with a 95 % bootstrap interval of that median. --sweep: arrays of 1e3 to 1e8
 elements instead (as far as memory goes), triad only: where the cost of a region ends to show.
+--device loopback: our loops on the loopback device alone, checked; its speed is one thread's and says
+nothing. A run without options ends with that check.
 """
 import argparse
 import json
@@ -72,6 +74,14 @@ def report(runs: dict[str, list[dict]]) -> dict:
     return result
 
 
+def on_loopback(options) -> dict:
+    """Our template with the types of the device; the program fails where the arrays are wrong."""
+    row = measure(options, "loopback", options.elements or 1_000_000, options.repeats, 100)
+    print(f"loopback device: the loops of STREAM over 3 arrays of {row['elements']} doubles, "
+          f"{row['repeats']} repeats, are right (mean error {row['error']:.1g})")
+    return row
+
+
 def table(result: dict) -> str:
     lines = [f"{result['threads']} threads, 3 arrays of {result['elements']} doubles, best of "
              f"{result['repeats'] - 1} repeats, {result['rounds']} rounds; GB/s, empty region in ns",
@@ -115,17 +125,21 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--empty", type=int, default=20000)
     parser.add_argument("--sweep", action="store_true")
+    parser.add_argument("--device", choices=["loopback"])
     parser.add_argument("--json", type=Path)
     parser.add_argument("--program", type=Path,
                         default=ROOT / "build/bench/bench/parallel/stream_bench")
     options = parser.parse_args()
     if not options.program.exists():
         raise SystemExit(f"stream: {options.program} is not built; `make stream` builds it")
-    if options.sweep:
-        result: object = sweep(options)
+    if options.device:
+        result: object = on_loopback(options)
+    elif options.sweep:
+        result = sweep(options)
     else:
-        result = report(rounds_of(options, options.elements, options.repeats, options.empty))
-        print(table(result))
+        rows = report(rounds_of(options, options.elements, options.repeats, options.empty))
+        print(table(rows) + "\n")
+        result = rows | {"loopback": on_loopback(options)}
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     return 0

@@ -3,6 +3,7 @@
 // disturb another's. `stream.py` beside this runs all of them in alternating order.
 //
 // Usage: stream_bench CONTENDER [--elements N] [--repeats R] [--threads T] [--empty N]
+//                     [--launch-ns N]
 // Prints one JSON object: the best GB/s (1e9 bytes) of repeats 2..R of each loop, and nanoseconds
 // of an empty parallel region (median and least of 100 batches). Exits 1 where results are wrong.
 #include <fmt/format.h>
@@ -30,6 +31,7 @@ struct Options {
   int repeats = 20;
   int threads = 0;
   int empty = 20'000;
+  std::int64_t launch_ns = 5'000;
 };
 
 // Bytes of the largest cache that the system names.
@@ -110,13 +112,16 @@ int Run(Options options) {
   if (options.contender == "openmp") contender = MakeOpenMp(options.threads);
   if (options.contender == "threads") contender = MakeThreads(options.threads);
   if (options.contender == "tbb") contender = MakeTbb(options.threads);
+  if (options.contender == "loopback") {
+    contender = MakeLoopback(options.launch_ns);
+    options.threads = 1;
+  }
   if (contender == nullptr) {
     fmt::print(stderr, "stream_bench: no contender '{}' with {} threads on this machine\n",
                options.contender, options.threads);
     return 1;
   }
-  const Arrays arrays = contender->Prepare(options.elements);
-  if (arrays.a == nullptr) {
+  if (!contender->Prepare(options.elements)) {
     fmt::print(stderr, "stream_bench: no memory for 3 arrays of {} MB\n", options.elements >> 17);
     return 1;
   }
@@ -124,6 +129,7 @@ int Run(Options options) {
   std::vector<Loop> loops = {
       {"copy_loop", 16}, {"copy_memmove", 16}, {"scale", 16}, {"add", 24}, {"triad", 24}};
   const Expected expected = RunRepeats(*contender, options, loops);
+  const Arrays arrays = contender->Results();
   const double error = std::max({RelativeError(arrays.a, options.elements, expected.a),
                                  RelativeError(arrays.b, options.elements, expected.b),
                                  RelativeError(arrays.c, options.elements, expected.c)});
@@ -152,13 +158,16 @@ int Run(Options options) {
 int main(int argc, char** argv) {
   CLI::App app("STREAM, one contender", "stream_bench");
   cairn::bench::Options options;
-  app.add_option("contender", options.contender, "cairn, openmp, threads or tbb")->required();
+  app.add_option("contender", options.contender, "cairn, openmp, threads, tbb or loopback")
+      ->required();
   app.add_option("--elements", options.elements, "Of each array; default: 4 last-level caches")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 34));
   app.add_option("--repeats", options.repeats, "")->check(CLI::Range(2, 1'000'000));
   app.add_option("--threads", options.threads, "Default: the cores")->check(CLI::Range(1, 256));
   app.add_option("--empty", options.empty, "Empty regions timed")
       ->check(CLI::Range(1, 100'000'000));
+  app.add_option("--launch-ns", options.launch_ns, "What a launch on the loopback device takes")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000'000}));
   CLI11_PARSE(app, argc, argv);
   return cairn::bench::Run(options);
 }

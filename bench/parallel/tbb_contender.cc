@@ -37,15 +37,16 @@ class Tbb : public Contender {
         tasks_(static_cast<std::size_t>(threads)) {
     std::iota(tasks_.begin(), tasks_.end(), 0);
   }
-  Arrays Prepare(std::int64_t n) override {
+  bool Prepare(std::int64_t n) override {
     n_ = n;
     arrays_ = owned_.Allocate(n);
-    if (arrays_.a == nullptr) return arrays_;
+    if (arrays_.a == nullptr) return false;
     std::fill(kUnseq, arrays_.a, arrays_.a + n, 1.0);
     std::fill(kUnseq, arrays_.b, arrays_.b + n, 2.0);
     std::fill(kUnseq, arrays_.c, arrays_.c + n, 0.0);
-    return arrays_;
+    return true;
   }
+  Arrays Results() override { return arrays_; }
   void Probe() override {
     std::transform(kUnseq, arrays_.a, arrays_.a + n_, arrays_.a, [](double x) { return 2 * x; });
   }

@@ -37,10 +37,10 @@ class Threads : public Contender {
     start_.arrive_and_wait();
     for (std::thread& thread : pool_) thread.join();
   }
-  Arrays Prepare(std::int64_t n) override {
+  bool Prepare(std::int64_t n) override {
     n_ = n;
     arrays_ = owned_.Allocate(n);
-    if (arrays_.a == nullptr) return arrays_;
+    if (arrays_.a == nullptr) return false;
     Loop([](double* a, double* b, double* c, std::int64_t size) {
       for (std::int64_t i = 0; i < size; ++i) {
         a[i] = 1;
@@ -48,8 +48,9 @@ class Threads : public Contender {
         c[i] = 0;
       }
     });
-    return arrays_;
+    return true;
   }
+  Arrays Results() override { return arrays_; }
   void Probe() override {
     Loop([](double* a, double*, double*, std::int64_t size) {
       for (std::int64_t i = 0; i < size; ++i) a[i] = 2 * a[i];

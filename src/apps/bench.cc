@@ -30,6 +30,7 @@ struct BenchOptions {
   std::int64_t rounds = 5;
   int threads = 0;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
+  std::size_t kv_memory = 0;
   bool pinned = false;
   bool json = false;
   bool by_stage = false;
@@ -259,6 +260,7 @@ Result<void> Run(const BenchOptions& o, Console& console) {
   auto opened = OpenEngine(o.model,
                            {.threads = o.threads,
                             .kv = o.kv,
+                            .kv_memory = o.kv_memory,
                             .context = context,
                             .step_sequences = static_cast<int>(batch),
                             .pinned = o.pinned,
@@ -307,6 +309,7 @@ void AddBench(CLI::App& app, Chosen& chosen) {
   add("--rounds", o->rounds, "Rounds measured, after one that warms up", "N", WholeNumber(1, 1000));
   AddJson(*command, o->json);
   AddKv(*command, o->kv);
+  AddKvMemory(*command, o->kv_memory);
   CLI::Option* trace = AddTrace(*command, o->trace);
   command
       ->add_flag("--by-stage", o->by_stage,

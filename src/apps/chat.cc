@@ -17,11 +17,12 @@ Result<void> Chat(const std::string& model, const AnswerOptions& options, bool s
   const auto engine = OR_RETURN(OpenEngine(path,
                                            {.threads = options.threads,
                                             .kv = options.kv,
+                                            .kv_memory = options.kv_memory,
                                             .context = options.context,
                                             .pinned = options.pinned},
                                            console));
   PromptMaker prompts = OR_RETURN(PromptMaker::Create(engine->model(), options.chat_template));
-  engine::Answers answers(*engine, {.sequences = 1});
+  engine::Answers answers(*engine, {.sequences = 1, .propose = options.propose});
   const model::Store store = OR_RETURN(OpenStore());
   LineEditor editor(store.folder() + "/.chat-history", ChatShell::Completions(), interrupts);
   ChatShell shell(answers, std::move(prompts), options, statistics, editor, interrupts, console);

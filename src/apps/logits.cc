@@ -19,6 +19,7 @@ struct LogitsOptions {
   std::string out;
   int threads = 0;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
+  std::size_t kv_memory = 0;
   int chunk = 512;
   std::int64_t last = 0;  // 0: every position
 };
@@ -38,8 +39,13 @@ Result<std::vector<std::int32_t>> ReadTokens(const LogitsOptions& o) {
 Result<void> Logits(const LogitsOptions& o, Console& console) {
   const auto tokens = OR_RETURN(ReadTokens(o));
   const auto count = static_cast<std::int64_t>(tokens.size());
-  auto opened = OpenEngine(
-      o.model, {.threads = o.threads, .kv = o.kv, .context = count, .step_rows = o.chunk}, console);
+  auto opened = OpenEngine(o.model,
+                           {.threads = o.threads,
+                            .kv = o.kv,
+                            .kv_memory = o.kv_memory,
+                            .context = count,
+                            .step_rows = o.chunk},
+                           console);
   if (!opened && opened.error().code == ErrorCode::kLimit) {
     return std::unexpected(
         std::move(opened).error().Within(fmt::format("--tokens has {} tokens", count)));
@@ -94,6 +100,7 @@ void AddLogits(CLI::App& app, Chosen& chosen) {
       ->capture_default_str()
       ->check(WholeNumber(1, 65536));
   AddKv(*command, o->kv);
+  AddKvMemory(*command, o->kv_memory);
   AddThreads(*command, o->threads);
   OnChosen(*command, chosen, o, Logits);
 }

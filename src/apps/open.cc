@@ -88,6 +88,7 @@ Result<std::unique_ptr<engine::Engine>> OpenEngine(const std::string& name, cons
                                                    .isa = isa,
                                                    .kv = wish.kv,
                                                    .context = wish.context,
+                                                   .kv_memory_bytes = wish.kv_memory,
                                                    .step_rows = wish.step_rows,
                                                    .step_sequences = wish.step_sequences,
                                                    .pinned = wish.pinned,

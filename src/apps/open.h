@@ -52,6 +52,7 @@ struct OpenedTokenizer {
 struct EngineWish {
   int threads = 0;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
+  std::size_t kv_memory = 0;
   std::int64_t context = 0;
   int step_rows = 512;
   int step_sequences = 1;

@@ -34,6 +34,22 @@ CLI::Validator Named(std::function<std::string(std::string&)> check) {
   return validator;
 }
 
+// Bytes of "512M"; nothing for a text that is none, or more than 2^60.
+std::optional<std::size_t> BytesOf(std::string_view text) {
+  constexpr std::string_view kUnits = "KMGT";
+  std::size_t unit = 1;
+  if (!text.empty()) {
+    const std::size_t at = kUnits.find(static_cast<char>(text.back() & ~0x20));
+    if (at != std::string_view::npos) {
+      unit = std::size_t{1} << (10 * (at + 1));
+      text.remove_suffix(1);
+    }
+  }
+  const auto number = Parse<std::size_t>(text);
+  if (!number || *number == 0 || *number > (std::size_t{1} << 60) / unit) return std::nullopt;
+  return *number * unit;
+}
+
 CLI::Validator CheckedNumber(double least, double most, bool above) {
   return Named([=](std::string& text) -> std::string {
     const auto value = Parse<double>(text);
@@ -77,6 +93,13 @@ CLI::Validator WholeNumbers(std::int64_t least, std::int64_t most) {
   });
 }
 
+CLI::Validator ByteSize() {
+  return Named([](std::string& text) -> std::string {
+    if (BytesOf(text)) return {};
+    return fmt::format("expected a size such as 1048576, 512M or 2G, got {}", Quoted(text));
+  });
+}
+
 CLI::Validator NotEmpty() {
   return Named([](std::string& text) -> std::string {
     return text.empty() ? "expected a text that is not empty" : "";
@@ -93,6 +116,8 @@ std::vector<std::int64_t> ParseWholeNumbers(const std::string& text) {
     rest.remove_prefix(comma + 1);
   }
 }
+
+std::size_t ParseByteSize(std::string_view text) { return BytesOf(text).value_or(0); }
 
 CLI::Option* AddModel(CLI::App& command, std::string& model) {
   return command
@@ -123,6 +148,31 @@ CLI::Option* AddKv(CLI::App& command, kernels::KvFormat& kv) {
       ->check(Named([](std::string& name) -> std::string {
         if (kernels::KvFormatOfName(name)) return {};
         return fmt::format("expected f32, f16 or q8, got {}", Quoted(name));
+      }))
+      ->group(kMachine);
+}
+
+CLI::Option* AddKvMemory(CLI::App& command, std::size_t& bytes) {
+  return command
+      .add_option_function<std::string>(
+          "--kv-memory", [&bytes](const std::string& text) { bytes = ParseByteSize(text); },
+          "Memory for keys and values, such as 512M or 2G (default: half of what is free)")
+      ->type_name("SIZE")
+      ->check(ByteSize())
+      ->group(kMachine);
+}
+
+CLI::Option* AddPropose(CLI::App& command, bool& propose) {
+  return command
+      .add_option_function<std::string>(
+          "--propose", [&propose](const std::string& name) { propose = name == "ngram"; },
+          "ngram: guess tokens from what the text said before, where that wins time; off. The "
+          "answer is the same")
+      ->type_name("HOW")
+      ->default_str("ngram")
+      ->check(Named([](std::string& name) -> std::string {
+        if (name == "ngram" || name == "off") return {};
+        return fmt::format("expected ngram or off, got {}", Quoted(name));
       }))
       ->group(kMachine);
 }
@@ -188,6 +238,8 @@ void AddAnswerOptions(CLI::App& command, AnswerOptions& o) {
   AddContext(command, o.context,
              "Tokens a conversation may hold (default: what the model has and memory fits)");
   AddKv(command, o.kv);
+  AddKvMemory(command, o.kv_memory);
+  AddPropose(command, o.propose);
   AddThreads(command, o.threads);
   AddPin(command, o.pinned);
 }

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/sampler.h"
@@ -25,13 +26,19 @@ CLI::Validator Number(double least, double most);
 CLI::Validator NumberAbove(double bound, double most);  // in (bound, most]
 // Whole numbers separated by commas, at least one, each in [least, most].
 CLI::Validator WholeNumbers(std::int64_t least, std::int64_t most);
+// A number of bytes: 1048576, 512M, 2G (K, M, G and T are powers of 1024), at most 2^60.
+CLI::Validator ByteSize();
 CLI::Validator NotEmpty();
 // The numbers of a text that WholeNumbers accepted.
 std::vector<std::int64_t> ParseWholeNumbers(const std::string& text);
+// The bytes of a text that ByteSize accepted.
+std::size_t ParseByteSize(std::string_view text);
 
 CLI::Option* AddModel(CLI::App& command, std::string& model);
 CLI::Option* AddThreads(CLI::App& command, int& threads);
 CLI::Option* AddKv(CLI::App& command, kernels::KvFormat& kv);
+CLI::Option* AddKvMemory(CLI::App& command, std::size_t& bytes);
+CLI::Option* AddPropose(CLI::App& command, bool& propose);
 CLI::Option* AddPin(CLI::App& command, bool& pinned);
 CLI::Option* AddContext(CLI::App& command, std::int64_t& context, const char* help);
 CLI::Option* AddJson(CLI::App& command, bool& json);
@@ -46,7 +53,9 @@ struct AnswerOptions {
   std::int64_t context = 0;  // 0: what the model has and the machine fits
   int threads = 0;           // 0: all usable cores
   kernels::KvFormat kv = kernels::KvFormat::kF16;
-  bool pinned = false;  // each worker on a core of its own
+  std::size_t kv_memory = 0;  // bytes; 0: half of what is free
+  bool pinned = false;        // each worker on a core of its own
+  bool propose = true;        // tokens from the text itself, where they win time
 };
 void AddAnswerOptions(CLI::App& command, AnswerOptions& options);
 

@@ -34,6 +34,24 @@ TEST(OptionsTest, RefusalNamesRangeAndText) {
   EXPECT_EQ(WholeNumber(1, 9)(text), "expected a whole number from 1 to 9, got '-5'");
 }
 
+TEST(OptionsTest, SizesAreBytesOrBinaryUnits) {
+  const CLI::Validator check = ByteSize();
+  for (const auto& [text, bytes] : {std::pair<const char*, std::size_t>{"1", 1},
+                                    {"4096", 4096},
+                                    {"3k", 3 << 10},
+                                    {"512M", 512u << 20},
+                                    {"2g", std::size_t{2} << 30},
+                                    {"1T", std::size_t{1} << 40},
+                                    {"1048576T", std::size_t{1} << 60}}) {
+    EXPECT_TRUE(Accepts(check, text)) << text;
+    EXPECT_EQ(ParseByteSize(text), bytes) << text;
+  }
+  for (const char* bad : {"", "0", "0G", "M", "-1", "1.5G", "1 G", "G1", "1GB", "1X", "1048577T",
+                          "1152921504606846977", "99999999999999999999"}) {
+    EXPECT_FALSE(Accepts(check, bad)) << bad;
+  }
+}
+
 TEST(OptionsTest, ListsAreParsedAsTheyAreChecked) {
   const CLI::Validator check = WholeNumbers(0, 100);
   EXPECT_TRUE(Accepts(check, "1,22,+3"));

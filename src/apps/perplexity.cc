@@ -25,6 +25,7 @@ struct PerplexityOptions {
   std::int64_t context = 512;
   int threads = 0;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
+  std::size_t kv_memory = 0;
   bool pinned = false;
   std::string trace;
   bool json = false;
@@ -89,6 +90,7 @@ Result<void> Perplexity(const PerplexityOptions& o, Console& console) {
   const auto engine = OR_RETURN(OpenEngine(o.model,
                                            {.threads = o.threads,
                                             .kv = o.kv,
+                                            .kv_memory = o.kv_memory,
                                             .context = o.context,
                                             .pinned = o.pinned,
                                             .observer = trace->observer()},
@@ -147,6 +149,7 @@ void AddPerplexity(CLI::App& app, Chosen& chosen) {
       ->capture_default_str()
       ->check(WholeNumber(4, kMostContextTokens));
   AddKv(*command, o->kv);
+  AddKvMemory(*command, o->kv_memory);
   AddTrace(*command, o->trace);
   AddThreads(*command, o->threads);
   AddPin(*command, o->pinned);

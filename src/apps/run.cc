@@ -61,12 +61,13 @@ Result<void> Answer(const RunOptions& o, const std::string& text, Console& conso
   const auto engine = OR_RETURN(OpenEngine(path,
                                            {.threads = o.answer.threads,
                                             .kv = o.answer.kv,
+                                            .kv_memory = o.answer.kv_memory,
                                             .context = o.answer.context,
                                             .pinned = o.answer.pinned,
                                             .observer = trace->observer()},
                                            console));
   const auto prompt = OR_RETURN(EncodePrompt(engine->model(), text, o));
-  engine::Answers answers(*engine, {.sequences = 1});
+  engine::Answers answers(*engine, {.sequences = 1, .propose = o.answer.propose});
   const std::stop_token stop = interrupts.BeginAnswer();
   AnswerView view(console, nullptr, "", "", true);
   const engine::TextSink sink = [&](std::string_view piece) { return view.Write(piece); };

@@ -147,6 +147,7 @@ void Scheduler::ObeyDeadlines() {
 // --- starting -------------------------------------------------------------------------------
 
 void Scheduler::Admit() {
+  if (running_.empty()) admission_blocked_ = false;  // nothing else will change
   while (!admission_blocked_) {
     Run* head = waiting_.Head();
     if (head == nullptr) return;

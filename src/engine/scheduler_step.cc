@@ -12,6 +12,10 @@ namespace cairn::engine {
 bool Scheduler::Step(std::stop_token stop) {
   ObeyCancels();
   ObeyDeadlines();
+  if (options_.preempt_every > 0 && !running_.empty() &&
+      counters_.steps % options_.preempt_every == options_.preempt_every - 1) {
+    Preempt(*running_.rbegin()->second);
+  }
   Admit();
   if (running_.empty()) return false;
   Compose();

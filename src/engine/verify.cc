@@ -4,21 +4,11 @@
 #include <algorithm>
 #include <numeric>
 
-#include "base/checked.h"
 #include "base/random.h"
 #include "engine/answers.h"
-#include "kv/layout.h"
 
 namespace cairn::engine {
 namespace {
-
-// Longest prompt and answer of all, in whole tiles.
-std::int64_t LongestText(const std::vector<VerifyPrompt>& prompts, std::int64_t max_tokens) {
-  std::size_t longest = 0;
-  for (const VerifyPrompt& prompt : prompts) longest = std::max(longest, prompt.tokens.size());
-  return RoundUp<std::int64_t>(static_cast<std::int64_t>(longest) + max_tokens,
-                               kernels::kTilePositions);
-}
 
 std::vector<std::size_t> Shuffled(std::size_t count, std::uint64_t seed) {
   std::vector<std::size_t> order(count);
@@ -35,7 +25,7 @@ std::vector<std::size_t> Shuffled(std::size_t count, std::uint64_t seed) {
 
 std::vector<Way> AllWays() {
   return {
-      {.name = "alone"},
+      {.name = "alone", .everywhere = true},
       {.name = "alone, in chunks of 7", .step_rows = 7},
       {.name = "8 at once", .sequences = 8},
       {.name = "32 at once", .sequences = 32},
@@ -44,8 +34,9 @@ std::vector<Way> AllWays() {
       {.name = "32 at once, cached and proposed",
        .sequences = 32,
        .cached = true,
-       .proposed = true},
-      {.name = "8 at once, preempted", .sequences = 8, .tight = true},
+       .proposed = true,
+       .everywhere = true},
+      {.name = "8 at once, preempted", .sequences = 8, .preempted = true},
   };
 }
 
@@ -58,16 +49,11 @@ Result<WayResult> AnswerIn(const Way& way, kernels::Isa isa, int threads,
                                .kv = options.kv,
                                .step_rows = way.step_rows,
                                .step_sequences = std::min(way.sequences, way.step_rows)};
-  if (way.tight) {
-    const kv::KvLayout layout = kv::LayOut(model->program().kv_layers, options.kv);
-    const std::int64_t tiles = LongestText(prompts, options.max_tokens) / kernels::kTilePositions;
-    engine_options.kv_memory_bytes =
-        kv::KvPool::LeastBudget(layout) * static_cast<std::size_t>(tiles + 2);
-  }
   const auto engine = OR_RETURN(Engine::Create(model, engine_options));
   Answers answers(*engine, {.sequences = way.sequences,
                             .waiting = static_cast<std::int64_t>(prompts.size()) + 1,
-                            .propose = way.proposed});
+                            .propose = way.proposed,
+                            .preempt_every = way.preempted ? 5 : 0});
   WayResult result;
   result.answers.resize(prompts.size());
   std::optional<Error> failed;
@@ -77,7 +63,7 @@ Result<WayResult> AnswerIn(const Way& way, kernels::Isa isa, int threads,
       request.prompt = prompts[i].tokens;
       request.options.max_tokens = options.max_tokens;
       request.options.sampling = prompts[i].sampling;
-      request.use_cache = way.cached || way.tight;
+      request.use_cache = way.cached;
       AnswerSink sink;
       sink.done = [&, i](std::vector<Result<Answer>> choices) {
         if (!choices[0]) {

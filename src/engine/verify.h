@@ -20,11 +20,14 @@ namespace cairn::engine {
 // One way to make answers.
 struct Way {
   std::string name;
-  int sequences = 1;      // at once
-  int step_rows = 512;    // chunks of prompts are at most so long
-  bool cached = false;    // every prompt twice; the second finds the first's tiles
-  bool proposed = false;  // n-gram proposals
-  bool tight = false;     // so little KV memory that answers give way to others
+  int sequences = 1;       // at once
+  int step_rows = 512;     // chunks of prompts are at most so long
+  bool cached = false;     // every prompt twice; the second finds the first's tiles
+  bool proposed = false;   // n-gram proposals
+  bool preempted = false;  // answers give way every few steps and are computed anew
+  // Worth its time on every instruction set and number of threads. The others try decisions of the
+  // scheduler, which are the same on all.
+  bool everywhere = false;
 };
 // Alone first: what the others are compared with.
 std::vector<Way> AllWays();

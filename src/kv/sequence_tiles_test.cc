@@ -173,7 +173,7 @@ TEST(SequenceTilesTest, ReleaseGivesBackExactlyWhatNoLaterPositionSees) {
 }
 
 TEST(SequenceTilesTest, ASequenceGoesOnAfterReleaseAndRoundTheWindow) {
-  const auto pool = MakePoolOf(TwoGroups(), 8);
+  const auto pool = MakePoolOf(TwoGroups(), 9);
   TestSequence a(*pool);
   // Far more positions than tiles of the windowed group could hold at once.
   std::size_t most = 0;

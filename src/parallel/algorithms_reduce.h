@@ -6,8 +6,9 @@
 // every machine. The operation must be associative (up to rounding); it need not be commutative.
 // Functions may throw (failures.h).
 // Threads: as Executor::Bulk. Cost: one bulk operation over leaves (two for a scan) and a list of
-//   at most kMostLeaves values (std::bad_alloc where it cannot be had). A leaf is worked on where
-//   most of its elements lie: shares are cut at leaves and not at elements.
+//   at most kMostLeaves values (std::bad_alloc where it cannot be had); the list is memory of the
+//   process that every executor must reach, as devices reach mapped memory of their host. A leaf is
+//   worked on where most of its elements lie: shares are cut at leaves and not at elements.
 #pragma once
 
 #include <algorithm>
@@ -59,12 +60,12 @@ std::vector<std::optional<T>> FoldLeaves(const Policy& policy, std::int64_t n, c
                                          const Get& get) {
   const std::int64_t leaves = LeavesOf(n);
   std::vector<std::optional<T>> folds(static_cast<std::size_t>(leaves));
-  policy.Bulk(leaves, [&](std::int64_t begin, std::int64_t end) {
+  policy.Bulk(leaves, [=, to = folds.data()](std::int64_t begin, std::int64_t end) {
     auto operation = op;
     auto element = get;
     for (std::int64_t leaf = begin; leaf < end; ++leaf) {
-      folds[static_cast<std::size_t>(leaf)].emplace(FoldLeaf<T>(
-          SplitPoint(n, leaves, leaf), SplitPoint(n, leaves, leaf + 1), operation, element));
+      to[leaf].emplace(FoldLeaf<T>(SplitPoint(n, leaves, leaf), SplitPoint(n, leaves, leaf + 1),
+                                   operation, element));
     }
   });
   return folds;
@@ -93,15 +94,17 @@ T ReduceIndices(const Policy& policy, std::int64_t n, T init, const Op& op, cons
 // init op element op element ...
 template <typename Policy, std::random_access_iterator It, typename T, typename Op = std::plus<>>
 T Reduce(const Policy& policy, It first, It last, T init, const Op& op = {}) {
-  return internal::ReduceIndices(policy, last - first, std::move(init), op,
-                                 [first](std::int64_t i) -> T { return first[i]; });
+  return internal::ReduceIndices(
+      policy, last - first, std::move(init), op,
+      [all = policy.Local(first)](std::int64_t i) -> T { return all[i]; });
 }
 
 // init op f(element) op f(element) ...
 template <typename Policy, std::random_access_iterator It, typename T, typename Op, typename F>
 T TransformReduce(const Policy& policy, It first, It last, T init, const Op& op, const F& f) {
-  return internal::ReduceIndices(policy, last - first, std::move(init), op,
-                                 [first, f](std::int64_t i) -> T { return f(first[i]); });
+  return internal::ReduceIndices(
+      policy, last - first, std::move(init), op,
+      [all = policy.Local(first), f](std::int64_t i) -> T { return f(all[i]); });
 }
 
 // init op f(a, b) op f(a, b) ... over two ranges of the same length.
@@ -109,9 +112,9 @@ template <typename Policy, std::random_access_iterator It1, std::random_access_i
           typename T, typename Op, typename F>
 T TransformReduce(const Policy& policy, It1 first, It1 last, It2 second, T init, const Op& op,
                   const F& f) {
-  return internal::ReduceIndices(
-      policy, last - first, std::move(init), op,
-      [first, second, f](std::int64_t i) -> T { return f(first[i], second[i]); });
+  return internal::ReduceIndices(policy, last - first, std::move(init), op,
+                                 [a = policy.Local(first), b = policy.Local(second),
+                                  f](std::int64_t i) -> T { return f(a[i], b[i]); });
 }
 
 namespace internal {
@@ -138,17 +141,18 @@ template <typename Policy, std::random_access_iterator In, std::random_access_it
 void ExclusiveScan(const Policy& policy, In first, In last, Out out, T init, const Op& op = {}) {
   const std::int64_t n = last - first;
   if (n == 0) return;
-  auto before =
-      internal::FoldLeaves<T>(policy, n, op, [first](std::int64_t i) -> T { return first[i]; });
+  const auto in = policy.Local(first);
+  auto before = internal::FoldLeaves<T>(policy, n, op, [in](std::int64_t i) -> T { return in[i]; });
   internal::ScanFolds<T>(before, std::move(init), op);
   const auto leaves = static_cast<std::int64_t>(before.size());
-  policy.Bulk(leaves, [&](std::int64_t begin, std::int64_t end) {
+  policy.Bulk(leaves, [=, start = before.data(), to = policy.Local(out)](std::int64_t begin,
+                                                                         std::int64_t end) {
     auto operation = op;
     for (std::int64_t leaf = begin; leaf < end; ++leaf) {
-      T sum = std::move(*before[static_cast<std::size_t>(leaf)]);
+      T sum = std::move(*start[leaf]);
       for (std::int64_t i = SplitPoint(n, leaves, leaf); i < SplitPoint(n, leaves, leaf + 1); ++i) {
-        T next = operation(sum, first[i]);
-        out[i] = std::move(sum);
+        T next = operation(sum, in[i]);
+        to[i] = std::move(sum);
         sum = std::move(next);
       }
     }
@@ -162,17 +166,18 @@ void InclusiveScan(const Policy& policy, In first, In last, Out out, const Op& o
   using T = std::iter_value_t<In>;
   const std::int64_t n = last - first;
   if (n == 0) return;
-  auto before =
-      internal::FoldLeaves<T>(policy, n, op, [first](std::int64_t i) -> T { return first[i]; });
+  const auto in = policy.Local(first);
+  auto before = internal::FoldLeaves<T>(policy, n, op, [in](std::int64_t i) -> T { return in[i]; });
   internal::ScanFolds<T>(before, std::nullopt, op);
   const auto leaves = static_cast<std::int64_t>(before.size());
-  policy.Bulk(leaves, [&](std::int64_t begin, std::int64_t end) {
+  policy.Bulk(leaves, [=, start = before.data(), to = policy.Local(out)](std::int64_t begin,
+                                                                         std::int64_t end) {
     auto operation = op;
     for (std::int64_t leaf = begin; leaf < end; ++leaf) {
-      std::optional<T> sum = std::move(before[static_cast<std::size_t>(leaf)]);
+      std::optional<T> sum = std::move(start[leaf]);
       for (std::int64_t i = SplitPoint(n, leaves, leaf); i < SplitPoint(n, leaves, leaf + 1); ++i) {
-        sum = sum ? operation(std::move(*sum), first[i]) : T(first[i]);
-        out[i] = *sum;
+        sum = sum ? operation(std::move(*sum), in[i]) : T(in[i]);
+        to[i] = *sum;
       }
     }
   });

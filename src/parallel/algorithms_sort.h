@@ -7,6 +7,8 @@
 // number of workers.
 // Threads: as Executor::Bulk. Comparisons may throw (failures.h); then the range holds valid
 //   elements of which some may be moved from.
+// Where an executor has one worker, as a device has, one call sorts where the data is; with more,
+//   the memory below is the process's.
 // Cost: n log n comparisons, memory for n elements, log2(runs) passes over the data; the memory is
 //   untouched before the first merge, so its pages are placed by the workers that merge.
 #pragma once
@@ -77,7 +79,7 @@ template <typename Policy, typename From, typename To, typename Less, typename P
 void MergePass(const Policy& policy, From from, To to, std::int64_t n, std::int64_t width,
                const Less& less, const Put& put) {
   std::vector<MergeSegment> segments;
-  kSeq.Bulk(1, [&](std::int64_t, std::int64_t) {
+  policy.Once([&] {
     auto before = less;
     segments = CutMerges(from, n, width, 4 * policy.workers(), before);
   });
@@ -105,9 +107,11 @@ template <typename Policy, std::random_access_iterator It, typename Less = std::
   static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T>,
                 "a merge that breaks off in the middle of a move cannot be put right");
   const std::int64_t n = last - first;
+  if (n < 2) return {};
+  const auto all = policy.Local(first);
   const std::int64_t most = std::min<std::int64_t>(policy.workers(), n / kLeastSortedRun);
   if (most < 2) {
-    kSeq.Bulk(n, [&](std::int64_t, std::int64_t) { std::stable_sort(first, last, less); });
+    policy.Once([all, n, less] { std::stable_sort(all, all + n, less); });
     return {};
   }
   std::int64_t runs = 2;
@@ -118,14 +122,13 @@ template <typename Policy, std::random_access_iterator It, typename Less = std::
   T* const buffer = reinterpret_cast<T*>(memory.data());
   policy.Bulk(runs, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t run = begin; run < end; ++run) {
-      std::stable_sort(first + std::min(run * width, n), first + std::min((run + 1) * width, n),
-                       less);
+      std::stable_sort(all + std::min(run * width, n), all + std::min((run + 1) * width, n), less);
     }
   });
   // Every slot of the buffer gets its element before a comparison can throw, so that all are alive
   // until the end.
   policy.Bulk(n, [&](std::int64_t begin, std::int64_t end) {
-    std::uninitialized_move(first + begin, first + end, buffer + begin);
+    std::uninitialized_move(all + begin, all + end, buffer + begin);
   });
   const auto destroy = [&](T* elements) {
     if constexpr (!std::is_trivially_destructible_v<T>) {
@@ -139,14 +142,14 @@ template <typename Policy, std::random_access_iterator It, typename Less = std::
   bool in_buffer = true;
   for (std::int64_t w = width; w < n; w *= 2, in_buffer = !in_buffer) {
     if (in_buffer) {
-      internal::MergePass(policy, buffer, first, n, w, less, assign);
+      internal::MergePass(policy, buffer, all, n, w, less, assign);
     } else {
-      internal::MergePass(policy, first, buffer, n, w, less, assign);
+      internal::MergePass(policy, all, buffer, n, w, less, assign);
     }
   }
   if (in_buffer) {
     policy.Bulk(n, [&](std::int64_t begin, std::int64_t end) {
-      std::move(buffer + begin, buffer + end, first + begin);
+      std::move(buffer + begin, buffer + end, all + begin);
     });
   }
   return {};

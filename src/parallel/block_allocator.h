@@ -37,6 +37,8 @@ template <typename T>
 class BlockAllocator {
  public:
   using value_type = T;
+  using pointer = T*;
+  using Storage = PageBlock;
   // Moving a container moves the binding to the targets with the data.
   using propagate_on_container_move_assignment = std::true_type;
 
@@ -54,6 +56,9 @@ class BlockAllocator {
     }
     return PageBlock::Allocate(*bytes, HugePagesFor(*bytes, targets()));
   }
+
+  // Where the elements of a storage begin.
+  static T* PointerTo(const PageBlock& storage) { return reinterpret_cast<T*>(storage.data()); }
 
   // Constructs n elements from `args` (each from all of them), on the targets. When a constructor
   // throws, what was constructed is destroyed, each element once, and the exceptions leave.

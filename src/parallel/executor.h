@@ -73,6 +73,20 @@ class Executor {
   template <typename Chunker, typename Body>
   void Bulk(std::int64_t n, const Chunker& chunker, Body&& body);
 
+  // Calls f on the calling thread; it throws as Bulk does.
+  template <typename F>
+  void Once(const F& f) {
+    Failures failures;
+    failures.Guard(0, f);
+    failures.Throw();
+  }
+
+  // What a body uses in place of `it`: the same, since workers reach all memory of the process.
+  template <typename It>
+  static It Local(It it) {
+    return it;
+  }
+
   // Runs f on a thread of its own on the next target in turn (round robin), pinned to all units of
   // it where this executor pins. The future's destructor waits. For single tasks that are worth a
   // thread. Errors: kLimit where the system has no thread left.

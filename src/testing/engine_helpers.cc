@@ -18,9 +18,7 @@ std::unique_ptr<engine::Engine> MakeEngine(const std::shared_ptr<const model::Mo
   return *std::move(engine);
 }
 
-engine::Sequence MakeSequence(engine::Engine& engine) {
-  return engine.NewSequence();
-}
+engine::Sequence MakeSequence(engine::Engine& engine) { return engine.NewSequence(); }
 
 LogitRows Append(engine::Engine& engine, engine::Sequence& sequence,
                  std::span<const std::int32_t> tokens, std::int64_t sampled) {

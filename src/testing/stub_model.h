@@ -57,8 +57,8 @@ class StubModel final : public engine::StepModel {
   int vocabulary() const override { return kStubVocabulary; }
   int step_rows() const override { return options_.step_rows; }
   int step_sequences() const override { return options_.step_sequences; }
-  Result<void> Step(std::span<engine::StepEntry> entries, const engine::LogitsSink& sink,
-                    std::stop_token stop) override;
+  [[nodiscard]] Result<void> Step(std::span<engine::StepEntry> entries,
+                                  const engine::LogitsSink& sink, std::stop_token stop) override;
 
   // Bytes that the pool may use, whatever it was told.
   std::size_t budget_bytes() const { return budget_bytes_; }

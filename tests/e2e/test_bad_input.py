@@ -120,6 +120,8 @@ TABLE = [
     (["run", "smollm2", "hi", "--top-p", "7"], USAGE, "--top-p"),
     (["run", "smollm2", "hi", "--top-k", "-3"], USAGE, "--top-k"),
     (["run", "smollm2", "hi", "--context", "0"], USAGE, "--context"),
+    (["run", "smollm2", "hi", "--kv-memory", "1.5G"], USAGE, "--kv-memory"),
+    (["bench", "smollm2", "--kv-memory", "0"], USAGE, "--kv-memory"),
     (["run", "smollm2", "hi", "--context", "1e99"], USAGE, "--context"),
     (["run", "smollm2", "hi", "-t", "0"], USAGE, "-t"),
     (["run", "smollm2", "hi", "-t", "1000000"], USAGE, "-t"),
@@ -152,6 +154,20 @@ def test_unknown_instruction_set_is_an_error(smollm2, isa, tmp_path):
     assert done.returncode == FAILED
     assert "CAIRN_ISA" in one_sentence(done.stderr)
     assert not (tmp_path / "x.npy").exists()
+
+
+def test_kv_memory_below_a_tile_is_refused(smollm2):
+    done = smollm2("run", "smollm2", "hi", "--kv-memory", "1000K")
+    assert done.returncode == FAILED
+    assert "1024000" in one_sentence(done.stderr) and "--kv-memory" in one_sentence(done.stderr)
+    assert done.stdout == b""
+
+
+def test_kv_memory_that_fills_up_is_one_sentence(smollm2):
+    # Room for 64 tokens, asked to hold 1,000.
+    done = smollm2("run", "smollm2", "word " * 100, "--kv-memory", "2M", "--context", "1000", "--raw")
+    assert done.returncode == FAILED
+    assert "--kv-memory" in one_sentence(done.stderr)
 
 
 def test_prompt_longer_than_context_is_refused(smollm2):

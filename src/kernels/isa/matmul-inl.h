@@ -2,9 +2,10 @@
 // The tile of a quantised matmul, written once for all formats and instruction sets (canonical.md,
 // section 2). The loops over groups and rows are in matmul.cc.
 //
-// The tile. One call of Tile computes kCols columns (activation rows) for one group of 16 outputs
-// (AVX2: half a group; NEON, portable: a quarter). Per column it keeps a running float sum and an
-// integer sum of the current block in registers:
+// The tile. How many columns it has and how far ahead it asks for weights stands in tile_table.h,
+// by instruction set and format. One call of Tile computes kCols columns (activation rows) for one
+// group of 16 outputs (AVX2: half a group; NEON, portable: a quarter). Per column it keeps a
+// running float sum and an integer sum of the current block in registers:
 //   AVX-512: 12 columns = 12 + 12 of 32 registers; the rest holds the weights of a quad, a scale, a
 //     minimum, a nibble mask and temporaries. Twelve independent integer chains hide the latency of
 //     the dot product (4 to 5 cycles, one per cycle).
@@ -17,30 +18,24 @@
 // product (two with minima) that want the same units: at best 80 % (73 %) of the peak.
 //
 // Few rows (decode) are bound by memory. Groups lie behind each other, so that the walk is one
-// stream, with a prefetch kPrefetchBytes ahead that runs over the ends of groups. Walking four
-// groups at once, which paid on Ice Lake, halves the bandwidth on Zen 4 (17 of 31
-// GB/s), and so does a layout with a group's headers apart from its integers.
+// stream, with a prefetch that runs over the ends of groups. Walking four groups at once, which
+// paid on Ice Lake, halves the bandwidth on Zen 4 (17 of 31 GB/s), and so does a layout with a
+// group's headers apart from its integers.
 //
-// A format is a struct with: kLayout, kBias (subtracted from every stored integer), kWide (8 bits),
-// kMinima, kSubs (sub-blocks per 32 values), Quad<j>(block, part), Scale(unit, block, sub, part),
-// Minimum(unit, block, part). See matmul_q4_1.cc.
+// A format is a struct with: kLayout, kShape (its row of the table), kBias (subtracted from every
+// stored integer), kWide (8 bits), kMinima, kSubs (sub-blocks per 32 values), Quad<j>(block, part),
+// Scale(unit, block, sub, part), Minimum(unit, block, part). See matmul_q4_1.cc.
 #pragma once
 
 #include "kernels/isa/functions.h"
 #include "kernels/isa/lanes-inl.h"
+#include "kernels/isa/tile_shape-inl.h"
 #include "kernels/isa/tile_width-inl.h"
 #include "kernels/packed_layout.h"
 
 namespace cairn::kernels::CAIRN_ISA {
 
-inline constexpr int kPrefetchBytes = 4096;  // 2560 to 8192 measure alike on Zen 4
 inline constexpr int kLaneBytes = kLanes * 4;
-
-#if defined(CAIRN_ISA_avx512) || defined(CAIRN_ISA_neon)
-inline constexpr int kMostColumns = 12;
-#else
-inline constexpr int kMostColumns = 4;
-#endif
 
 // --- pieces of formats ----------------------------------------------------------------------
 
@@ -176,12 +171,12 @@ template <typename Format>
 CAIRN_INLINE void PrefetchBlock(const uint8_t* block, int b) {
 #pragma GCC unroll 9
   for (int line = 0; line < Format::kLayout.block_bytes; line += 64) {
-    __builtin_prefetch(block + kPrefetchBytes + line);
+    __builtin_prefetch(block + Format::kShape.prefetch_bytes + line);
   }
   if (b > 0) return;
 #pragma GCC unroll 5
   for (int line = 64; line < Format::kLayout.header_bytes + 64; line += 64) {
-    __builtin_prefetch(block + kPrefetchBytes - line);
+    __builtin_prefetch(block + Format::kShape.prefetch_bytes - line);
   }
 }
 
@@ -213,11 +208,12 @@ CAIRN_INLINE void Tile(const uint8_t* weights, int cols, const uint8_t* activati
   }
 }
 
-// All columns of a tile of kWidth rows, in pieces of at most kMostColumns.
+// All columns of a tile of kWidth rows, in pieces of at most kShape.columns.
 template <typename Format, int kWidth, int kColumn = 0>
 CAIRN_INLINE void TileColumns(const uint8_t* weights, int cols, const uint8_t* activations,
                               int part, int rows, float* out, ptrdiff_t stride) {
-  constexpr int kCols = kWidth - kColumn < kMostColumns ? kWidth - kColumn : kMostColumns;
+  constexpr int kMost = Format::kShape.columns;
+  constexpr int kCols = kWidth - kColumn < kMost ? kWidth - kColumn : kMost;
   Tile<Format, kWidth, kCols>(weights, cols, activations + 4 * kColumn, part, rows - kColumn,
                               out + kColumn * stride, stride);
   if constexpr (kColumn + kCols < kWidth) {

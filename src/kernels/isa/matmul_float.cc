@@ -1,37 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matmul with float weights (canonical.md, section 3): one chain over K per output. The tile is
-// that of matmul-inl.h without integer sums: 12 running sums per group.
+// that of matmul-inl.h without integer sums and without prefetch.
 #include "kernels/isa/functions.h"
 #include "kernels/isa/lanes-inl.h"
+#include "kernels/isa/tile_shape-inl.h"
 #include "kernels/isa/tile_width-inl.h"
 
 namespace cairn::kernels::CAIRN_ISA {
 namespace {
 
 struct F32 {
+  static constexpr TileShape kShape = Tiles::kF32;
   static constexpr size_t kBytes = 4;
   CAIRN_INLINE VF Load16(const uint8_t* p) { return Load(reinterpret_cast<const float*>(p)); }
 };
 struct F16 {
+  static constexpr TileShape kShape = Tiles::kF16;
   static constexpr size_t kBytes = 2;
   CAIRN_INLINE VF Load16(const uint8_t* p) {
     return LoadHalf(reinterpret_cast<const uint16_t*>(p));
   }
 };
 struct BF16 {
+  static constexpr TileShape kShape = Tiles::kBF16;
   static constexpr size_t kBytes = 2;
   CAIRN_INLINE VF Load16(const uint8_t* p) {
     return LoadBf16(reinterpret_cast<const uint16_t*>(p));
   }
 };
-
-#if defined(CAIRN_ISA_avx2)
-constexpr int kMostColumns = 6;
-#elif defined(CAIRN_ISA_portable)
-constexpr int kMostColumns = 4;
-#else
-constexpr int kMostColumns = 12;
-#endif
 
 template <typename Format, int kWidth, int kCols>
 CAIRN_INLINE void Tile(const uint8_t* weights, int cols, const float* activations, int part,
@@ -54,7 +50,8 @@ CAIRN_INLINE void Tile(const uint8_t* weights, int cols, const float* activation
 template <typename Format, int kWidth, int kColumn = 0>
 CAIRN_INLINE void TileColumns(const uint8_t* weights, int cols, const float* activations, int part,
                               int rows, float* out, ptrdiff_t stride) {
-  constexpr int kCols = kWidth - kColumn < kMostColumns ? kWidth - kColumn : kMostColumns;
+  constexpr int kMost = Format::kShape.columns;
+  constexpr int kCols = kWidth - kColumn < kMost ? kWidth - kColumn : kMost;
   Tile<Format, kWidth, kCols>(weights, cols, activations + kColumn, part, rows - kColumn,
                               out + kColumn * stride, stride);
   if constexpr (kColumn + kCols < kWidth) {

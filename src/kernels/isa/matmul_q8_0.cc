@@ -6,6 +6,7 @@ namespace {
 
 struct Q8_0 {
   static constexpr UnitLayout kLayout = kQ8_0Layout;
+  static constexpr TileShape kShape = Tiles::kQ8_0;
   static constexpr int kBias = 128;
   static constexpr bool kWide = true;
   static constexpr bool kMinima = false;

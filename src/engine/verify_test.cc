@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two hundred prompts in every way, on every instruction set: on tiny models, since it is the
+// decisions of the scheduler and the edges of tiles and windows that are tried.
+#include "engine/verify.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "testing/tiny_models.h"
+
+namespace cairn::engine {
+namespace {
+
+using testing::TinyModel;
+using testing::TinySpec;
+
+// Texts that share beginnings, repeat themselves, and end on both sides of a tile.
+std::vector<VerifyPrompt> Prompts(const model::Model& model, int count) {
+  std::vector<VerifyPrompt> prompts;
+  for (int i = 0; i < count; ++i) {
+    const auto seed = static_cast<std::uint64_t>(i);
+    std::vector<std::int32_t> tokens = testing::RandomTokens(model, 20 + i % 5 * 22, seed % 7);
+    const auto rest = testing::RandomTokens(model, 1 + i * 37 % 60, 100 + seed);
+    tokens.insert(tokens.end(), rest.begin(), rest.end());
+    if (i % 4 == 0) tokens.insert(tokens.end(), rest.begin(), rest.end());
+    prompts.push_back({.tokens = std::move(tokens), .sampling = {.seed = seed}});
+    if (i % 2 == 0) prompts.back().sampling.temperature = 0;
+  }
+  return prompts;
+}
+
+class VerifyTest : public ::testing::TestWithParam<bool> {
+ protected:
+  TinyModel tiny_{TinySpec{.architecture = GetParam() ? "gemma3" : "llama",
+                           .format = tensor::Format::kQ4_0,
+                           .sentence_piece = GetParam(),
+                           .layers = GetParam() ? 6 : 2,
+                           .kv_heads = GetParam() ? 1 : 2,
+                           .window = 70}};
+};
+
+TEST_P(VerifyTest, TwoHundredPromptsHaveTheSameAnswersInEveryWay) {
+  const auto prompts = Prompts(*tiny_.model(), 200);
+  const VerifyOptions options{.max_tokens = 24};
+  std::vector<std::vector<std::int32_t>> expected;
+  std::vector<kernels::Isa> isas = kernels::AvailableIsas();
+  std::ranges::reverse(isas);
+  for (const kernels::Isa isa : isas) {
+    for (const Way& way : AllWays()) {
+      if (isa != isas.front() && !way.everywhere) continue;
+      const auto result = AnswerIn(way, isa, 2, tiny_.model(), prompts, options, {});
+      ASSERT_TRUE(result) << result.error().message;
+      if (expected.empty()) expected = result->answers;
+      EXPECT_EQ(result->answers, expected) << kernels::IsaName(isa) << ", " << way.name;
+      EXPECT_EQ(HashOf(result->answers), HashOf(expected));
+      // Each way did what it is called after.
+      EXPECT_GT(result->reused, way.cached ? 1000 : -1) << way.name;
+      EXPECT_GT(result->preempted, way.preempted ? 20 : -1) << way.name;
+    }
+  }
+}
+
+// The order and the company change, the answers do not; other seeds do change them.
+TEST_P(VerifyTest, AnotherOrderHasTheSameHashAndAnotherSeedHasNot) {
+  auto prompts = Prompts(*tiny_.model(), 20);
+  const Way way = AllWays()[3];
+  const kernels::Isa isa = kernels::AvailableIsas().back();
+  const auto hash = [&](std::uint64_t order) {
+    const auto result =
+        AnswerIn(way, isa, 1, tiny_.model(), prompts, {.max_tokens = 16, .order_seed = order}, {});
+    return result ? HashOf(result->answers) : 0;
+  };
+  const std::uint64_t first = hash(1);
+  EXPECT_EQ(hash(2), first);
+  for (VerifyPrompt& prompt : prompts) prompt.sampling.seed += 1;
+  EXPECT_NE(hash(1), first);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, VerifyTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "gemma3" : "llama"; });
+
+}  // namespace
+}  // namespace cairn::engine
