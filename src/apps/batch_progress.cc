@@ -62,6 +62,10 @@ void BatchProgress::Show(const BatchCounts& counts) {
 }
 
 void BatchProgress::Summarise(const BatchCounts& c) {
+  if (c.answered + c.failed == 0) {
+    console_.Note(fmt::format("nothing to do; {} lines were done before", c.skipped));
+    return;
+  }
   const double seconds = static_cast<double>(clock_.NowNs() - started_ns_) * 1e-9;
   std::string text = fmt::format("{} answered", c.answered);
   if (c.failed > 0) text += fmt::format(", {} failed (see their lines)", c.failed);

@@ -38,7 +38,7 @@ using AddFunction = void (*)(CLI::App&, Chosen&);
 constexpr AddFunction kCommands[] = {
     AddRun,    AddChat,       AddBatch,    AddPull,       AddList,
     AddShow,   AddRemove,     AddTokenize, AddDetokenize, AddTemplate,
-    AddLogits, AddPerplexity, AddVerify,   AddBench,      AddDoctor,
+    AddLogits, AddPerplexity, AddBench,    AddVerify,     AddDoctor,
 };
 
 void Build(CLI::App& app, Chosen& chosen, const Console& console) {
