@@ -171,12 +171,14 @@ EntryId PrefixCache::Impl::Add(EntryId parent, Text tokens, SequenceTiles& tiles
         std::ranges::equal(leaf.text(), tokens.first(length))) {
       // The parent keeps a child, so that nothing above goes with the leaf.
       const EntryId id_added = tree.Add(parent, tokens);
+      if (id_added == kNoEntry) return kNoEntry;
       Unite(id_added, tiles, index);
       eviction.RemoveLeaf(id);
       return id_added;
     }
   }
   const EntryId id = tree.Add(parent, tokens);
+  if (id == kNoEntry) return kNoEntry;
   Unite(id, tiles, index);
   return id;
 }
@@ -265,6 +267,10 @@ void PrefixCache::Publish(CacheSpace space, Text tokens, SequenceTiles& tiles, b
       if (!s.Publishable(tiles, i)) break;
       if (at == kNoEntry) at = s.tree.MakeRoot(space);
       child = s.Add(at, text, tiles, i);
+      if (child == kNoEntry) {  // no memory: what is there already is as good as it was
+        at = way.entries.empty() ? kNoEntry : way.entries.back();
+        break;
+      }
     }
     way.entries.push_back(at = child);
     way.size += static_cast<std::int64_t>(text.size());

@@ -4,10 +4,19 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 
 namespace cairn::kv {
+
+namespace {
+
+// Tiles of 70 GB of SmolLM2's KV.
+constexpr std::uint64_t kExpectedEntries = std::uint64_t{1} << 16;
+constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+
+}  // namespace
 
 int CommonTokens(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
   const std::size_t most = std::min(a.size(), b.size());
@@ -20,7 +29,11 @@ PrefixTree::PrefixTree(int groups, std::uint64_t secret, int hash_bits)
     : groups_(groups),
       secret_(secret),
       hash_mask_((std::uint64_t{1} << hash_bits) - 1),
-      entries_(1) {}
+      entries_(1) {
+  auto made = Index::Create({.expected_entries = kExpectedEntries, .seed = secret});
+  CAIRN_CHECK(made);  // a few kilobytes
+  index_ = *std::move(made);
+}
 
 EntryId PrefixTree::FindRoot(CacheSpace space) const {
   const auto it = roots_.find(space);
@@ -42,20 +55,22 @@ std::uint64_t PrefixTree::Key(EntryId parent, std::span<const std::int32_t> toke
 }
 
 EntryId PrefixTree::Find(EntryId parent, std::span<const std::int32_t> tokens) const {
-  const auto it = index_.find(Key(parent, tokens));
-  EntryId id = it == index_.end() ? kNoEntry : it->second;
+  EntryId id = index_->Find(Key(parent, tokens)).value_or(kNoEntry);
   while (id != kNoEntry && !std::ranges::equal(entries_[id].text(), tokens)) id = entries_[id].next;
   return id;
 }
 
 void PrefixTree::ForChildren(EntryId parent, const std::function<bool(EntryId)>& take) const {
   const std::uint64_t end = (std::uint64_t{parent} + 1) << 32;
-  for (auto it = index_.lower_bound(std::uint64_t{parent} << 32);
-       it != index_.end() && it->first < end; ++it) {
-    for (EntryId id = it->second; id != kNoEntry; id = entries_[id].next) {
-      if (!take(id)) return;
+  index_->Scan(std::uint64_t{parent} << 32, kNoLimit, [&](std::span<const Index::Entry> some) {
+    for (const Index::Entry& first : some) {
+      if (first.key >= end) return false;
+      for (EntryId id = first.value; id != kNoEntry; id = entries_[id].next) {
+        if (!take(id)) return false;
+      }
     }
-  }
+    return true;
+  });
 }
 
 PrefixTree::Common PrefixTree::FindLongest(EntryId parent,
@@ -113,21 +128,31 @@ EntryId PrefixTree::Add(EntryId parent, std::span<const std::int32_t> tokens) {
   entry.count = static_cast<int>(tokens.size());
   std::ranges::copy(tokens, entry.tokens.begin());
   entry.tiles.resize(static_cast<std::size_t>(groups_));
-  EntryId& first = index_[entry.key];
-  entry.next = first;
-  first = id;
+  entry.next = index_->Find(entry.key).value_or(kNoEntry);
+  if (!index_->Insert(entry.key, id)) {
+    entry = PrefixEntry();
+    free_.push_back(id);
+    return kNoEntry;
+  }
   ++entries_[parent].children;
   ++size_;
   return id;
 }
 
 void PrefixTree::Unlink(EntryId id) {
-  const auto it = index_.find(entries_[id].key);
-  CAIRN_CHECK(it != index_.end());
-  EntryId* link = &it->second;
-  while (*link != id) link = &entries_[*link].next;
-  *link = entries_[id].next;
-  if (it->second == kNoEntry) index_.erase(it);
+  const PrefixEntry& entry = entries_[id];
+  const auto first = index_->Find(entry.key);
+  CAIRN_CHECK(first);
+  if (*first != id) {
+    EntryId before = *first;
+    while (entries_[before].next != id) before = entries_[before].next;
+    entries_[before].next = entry.next;
+  } else if (entry.next == kNoEntry) {
+    index_->Erase(entry.key);
+  } else {
+    // No new key, so it takes no memory.
+    CAIRN_CHECK(index_->Insert(entry.key, entry.next));
+  }
 }
 
 void PrefixTree::Remove(EntryId id) {

@@ -2,7 +2,7 @@
 // The tree of texts behind the prefix cache: one entry per tile, below the entry of the tile before
 // it. Private to src/kv.
 //
-// Entries are found by (parent, keyed hash of the tile's tokens) in one ordered map, so that the
+// Entries are found by (parent, keyed hash of the tile's tokens) in one ordered index, so that the
 // children of an entry are a range of it. Tokens are always compared: entries whose hashes are
 // equal form a chain. A root stands for a CacheSpace and holds nothing.
 // Threads: the engine's thread. Owns: the entries and their holds on tiles.
@@ -14,9 +14,11 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "index/bskiplist.h"
 #include "kernels/kernels.h"
 #include "kv/pool.h"
 
@@ -79,7 +81,7 @@ class PrefixTree {
   std::vector<EntryId> Children(EntryId parent) const;
   EntryId AnyChild(EntryId parent) const;  // kNoEntry: none
 
-  // Requires that no child has these tokens.
+  // Requires that no child has these tokens. kNoEntry: the index has no memory for it.
   EntryId Add(EntryId parent, std::span<const std::int32_t> tokens);
   // Requires a leaf that is no root. A root that loses its last child goes with it.
   void Remove(EntryId id);
@@ -91,7 +93,7 @@ class PrefixTree {
 
  private:
   // From keys to the first entry of a chain; the one place that knows which map it is.
-  using Index = std::map<std::uint64_t, EntryId>;
+  using Index = index::BSkiplist<std::uint64_t, EntryId>;
 
   std::uint64_t Key(EntryId parent, std::span<const std::int32_t> tokens) const;
   EntryId Make();
@@ -103,7 +105,7 @@ class PrefixTree {
   std::uint64_t secret_;
   std::uint64_t hash_mask_;
   std::size_t size_ = 0;
-  Index index_;
+  std::unique_ptr<Index> index_;
   std::map<CacheSpace, EntryId> roots_;
   std::deque<PrefixEntry> entries_;  // by id; the first is nobody's
   std::vector<EntryId> free_;
