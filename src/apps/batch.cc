@@ -36,6 +36,8 @@ struct BatchOptions {
   std::int64_t context = 0;
   int threads = 0;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
+  std::size_t kv_memory = 0;
+  bool propose = true;
   bool pinned = false;
 };
 
@@ -236,12 +238,14 @@ Result<void> RunBatch(const BatchOptions& o, Console& console) {
   const auto engine = OR_RETURN(OpenEngine(path,
                                            {.threads = o.threads,
                                             .kv = o.kv,
+                                            .kv_memory = o.kv_memory,
                                             .context = o.context,
                                             .step_sequences = o.parallel,
                                             .pinned = o.pinned},
                                            console));
-  engine::Answers answers(
-      *engine, {.sequences = o.parallel, .waiting = 2 * o.parallel * server::kMostChoices});
+  engine::Answers answers(*engine, {.sequences = o.parallel,
+                                    .waiting = 2 * o.parallel * server::kMostChoices,
+                                    .propose = o.propose});
   Batch batch(o, answers, in, out, console);
   return batch.Run(interrupts.BeginAnswer());
 }
@@ -285,6 +289,8 @@ void AddBatch(CLI::App& app, Chosen& chosen) {
              "Tokens a prompt and its answer may have together (default: what the model has and "
              "memory fits)");
   AddKv(*command, o->kv);
+  AddKvMemory(*command, o->kv_memory);
+  AddPropose(*command, o->propose);
   AddThreads(*command, o->threads);
   AddPin(*command, o->pinned);
   OnChosen(*command, chosen, o, RunBatch);

@@ -164,6 +164,7 @@ class BSkiplist final : private Reclaimer {
   bool Descend(const Key& key, int level, const Node*& node, Version& version) const;
   static bool Step(const Node* to, const Node*& node, Version& version);
 
+  std::optional<Value> FindGuarded(const Key& key) const;
   std::size_t CopyRange(const Key* from, bool after, std::span<Entry> out) const;
   bool CopyOnce(std::optional<Key>& from, bool& after, std::span<Entry> out,
                 std::size_t& copied) const;

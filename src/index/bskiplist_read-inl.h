@@ -60,6 +60,12 @@ inline bool CAIRN_BSKIPLIST::Descend(const Key& key, int level, const Node*& nod
 CAIRN_BSKIPLIST_TEMPLATE
 std::optional<Value> CAIRN_BSKIPLIST::Find(const Key& key) const {
   const EpochDomain::Guard guard(epochs_);
+  return FindGuarded(key);
+}
+
+// Requires a guard. Who has one must not ask for another: guards are limited, and all might wait.
+CAIRN_BSKIPLIST_TEMPLATE
+std::optional<Value> CAIRN_BSKIPLIST::FindGuarded(const Key& key) const {
   for (Backoff backoff;; backoff.Wait()) {
     const Node* node = nullptr;
     Version version = 0;

@@ -250,7 +250,7 @@ auto CAIRN_BSKIPLIST::EraseOnce(const Key& key, int height) -> Erased {
   if (!header && !found->Holds(rank, key)) {
     if (!found->lock.Unchanged(version)) return Erased::kAgain;
     // Absent here, but perhaps not yet absent at level 0: somebody else is erasing it.
-    return height == 0 || !Find(key) ? Erased::kAbsent : Erased::kAgain;
+    return height == 0 || !FindGuarded(key) ? Erased::kAbsent : Erased::kAgain;
   }
   Node* const left = const_cast<Node*>(found);
   Pauses::At(PausePoint::kBeforeCheck);

@@ -80,7 +80,7 @@ def reference(smollm2, tmp_path_factory):
 
 
 @pytest.mark.parametrize("options", [(), ("--parallel", "3"), ("--parallel", "32", "-t", "1"),
-                                     ("--no-cache",)], ids=" ".join)
+                                     ("--no-cache",), ("--kv-memory", "12M")], ids=" ".join)
 def test_choices_do_not_depend_on_company_or_order(smollm2, tmp_path, reference, options):
     lines, found = reference
     source = write(tmp_path / "in", lines[::-1])
@@ -183,6 +183,16 @@ def test_every_line_has_its_result_also_broken_ones(smollm2, tmp_path):
     again = smollm2("batch", "smollm2", source, tmp_path / "out")
     assert again.returncode == 0
     assert (tmp_path / "out").read_bytes() == before, "nothing was left to do"
+
+
+def test_prompt_that_can_never_fit_is_an_error_of_the_line(smollm2, tmp_path):
+    lines = [plain("long", "word " * 1000), plain("short", CAPITAL, temperature=0, max_tokens=2)]
+    done = smollm2("batch", "smollm2", write(tmp_path / "in", lines), tmp_path / "out",
+                   "--kv-memory", "8M")
+    assert done.returncode == 0, done.stderr
+    by_id = {one["custom_id"]: one["response"] for one in results(tmp_path / "out")}
+    assert by_id["long"]["status_code"] == 400
+    assert by_id["short"]["body"]["choices"][0]["text"] == " Paris."
 
 
 def test_chat_with_a_base_model_is_an_error_of_the_line(gemma3, tmp_path):

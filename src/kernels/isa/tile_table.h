@@ -29,14 +29,14 @@ struct Avx2Tiles {
   static constexpr TileShape kF32{6, 0};
   static constexpr TileShape kF16{6, 0};
   static constexpr TileShape kBF16{6, 0};
-  static constexpr TileShape kQ4_0{4, 4096};
+  static constexpr TileShape kQ4_0{4, 8192};
   static constexpr TileShape kQ4_1{4, 4096};
   static constexpr TileShape kQ5_0{4, 4096};
-  static constexpr TileShape kQ5_1{4, 4096};
-  static constexpr TileShape kQ8_0{4, 4096};
+  static constexpr TileShape kQ5_1{6, 4096};
+  static constexpr TileShape kQ8_0{4, 8192};
   static constexpr TileShape kQ4_K{4, 4096};
-  static constexpr TileShape kQ5_K{4, 4096};
-  static constexpr TileShape kQ6_K{4, 4096};
+  static constexpr TileShape kQ5_K{6, 4096};
+  static constexpr TileShape kQ6_K{6, 4096};
 };
 
 struct NeonTiles {
@@ -54,17 +54,17 @@ struct NeonTiles {
 };
 
 struct PortableTiles {
-  static constexpr TileShape kF32{4, 0};
-  static constexpr TileShape kF16{4, 0};
-  static constexpr TileShape kBF16{4, 0};
+  static constexpr TileShape kF32{6, 0};
+  static constexpr TileShape kF16{6, 0};
+  static constexpr TileShape kBF16{6, 0};
   static constexpr TileShape kQ4_0{4, 4096};
   static constexpr TileShape kQ4_1{4, 4096};
-  static constexpr TileShape kQ5_0{4, 4096};
+  static constexpr TileShape kQ5_0{6, 4096};
   static constexpr TileShape kQ5_1{4, 4096};
   static constexpr TileShape kQ8_0{4, 4096};
-  static constexpr TileShape kQ4_K{4, 4096};
-  static constexpr TileShape kQ5_K{4, 4096};
-  static constexpr TileShape kQ6_K{4, 4096};
+  static constexpr TileShape kQ4_K{6, 4096};
+  static constexpr TileShape kQ5_K{6, 4096};
+  static constexpr TileShape kQ6_K{6, 4096};
 };
 
 }  // namespace cairn::kernels
