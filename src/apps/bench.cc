@@ -31,6 +31,7 @@ struct BenchOptions {
   int threads = 0;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
   std::size_t kv_memory = 0;
+  kv::KvBackend kv_backend = kv::KvBackend::kArena;
   bool pinned = false;
   bool json = false;
   bool by_stage = false;
@@ -261,6 +262,7 @@ Result<void> Run(const BenchOptions& o, Console& console) {
                            {.threads = o.threads,
                             .kv = o.kv,
                             .kv_memory = o.kv_memory,
+                            .kv_backend = o.kv_backend,
                             .context = context,
                             .step_sequences = static_cast<int>(batch),
                             .pinned = o.pinned,
@@ -310,6 +312,7 @@ void AddBench(CLI::App& app, Chosen& chosen) {
   AddJson(*command, o->json);
   AddKv(*command, o->kv);
   AddKvMemory(*command, o->kv_memory);
+  AddKvBackend(*command, o->kv_backend);
   CLI::Option* trace = AddTrace(*command, o->trace);
   command
       ->add_flag("--by-stage", o->by_stage,

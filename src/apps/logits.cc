@@ -20,6 +20,7 @@ struct LogitsOptions {
   int threads = 0;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
   std::size_t kv_memory = 0;
+  kv::KvBackend kv_backend = kv::KvBackend::kArena;
   int chunk = 512;
   std::int64_t last = 0;  // 0: every position
 };
@@ -43,6 +44,7 @@ Result<void> Logits(const LogitsOptions& o, Console& console) {
                            {.threads = o.threads,
                             .kv = o.kv,
                             .kv_memory = o.kv_memory,
+                            .kv_backend = o.kv_backend,
                             .context = count,
                             .step_rows = o.chunk},
                            console);
@@ -101,6 +103,7 @@ void AddLogits(CLI::App& app, Chosen& chosen) {
       ->check(WholeNumber(1, 65536));
   AddKv(*command, o->kv);
   AddKvMemory(*command, o->kv_memory);
+  AddKvBackend(*command, o->kv_backend);
   AddThreads(*command, o->threads);
   OnChosen(*command, chosen, o, Logits);
 }

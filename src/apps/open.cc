@@ -89,6 +89,7 @@ Result<std::unique_ptr<engine::Engine>> OpenEngine(const std::string& name, cons
                                                    .kv = wish.kv,
                                                    .context = wish.context,
                                                    .kv_memory_bytes = wish.kv_memory,
+                                                   .kv_backend = wish.kv_backend,
                                                    .step_rows = wish.step_rows,
                                                    .step_sequences = wish.step_sequences,
                                                    .pinned = wish.pinned,

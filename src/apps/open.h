@@ -53,6 +53,7 @@ struct EngineWish {
   int threads = 0;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
   std::size_t kv_memory = 0;
+  kv::KvBackend kv_backend = kv::KvBackend::kArena;
   std::int64_t context = 0;
   int step_rows = 512;
   int step_sequences = 1;

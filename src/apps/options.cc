@@ -177,6 +177,24 @@ CLI::Option* AddPropose(CLI::App& command, bool& propose) {
       ->group(kMachine);
 }
 
+CLI::Option* AddKvBackend(CLI::App& command, kv::KvBackend& backend) {
+  return command
+      .add_option_function<std::string>(
+          "--kv-backend",
+          [&backend](const std::string& name) {
+            backend = name == "mapped" ? kv::KvBackend::kMapped : kv::KvBackend::kArena;
+          },
+          "Where keys and values lie: arena, or mapped, one contiguous range per sequence. The "
+          "results are the same")
+      ->type_name("WHERE")
+      ->default_str("arena")
+      ->check(Named([](std::string& name) -> std::string {
+        if (name == "arena" || name == "mapped") return {};
+        return fmt::format("expected arena or mapped, got {}", Quoted(name));
+      }))
+      ->group(kMachine);
+}
+
 CLI::Option* AddPin(CLI::App& command, bool& pinned) {
   return command
       .add_flag("--pin", pinned,

@@ -14,6 +14,7 @@
 
 #include "engine/sampler.h"
 #include "kernels/kernels.h"
+#include "kv/pool.h"
 
 namespace cairn::apps {
 
@@ -37,6 +38,7 @@ std::size_t ParseByteSize(std::string_view text);
 CLI::Option* AddModel(CLI::App& command, std::string& model);
 CLI::Option* AddThreads(CLI::App& command, int& threads);
 CLI::Option* AddKv(CLI::App& command, kernels::KvFormat& kv);
+CLI::Option* AddKvBackend(CLI::App& command, kv::KvBackend& backend);
 CLI::Option* AddKvMemory(CLI::App& command, std::size_t& bytes);
 CLI::Option* AddPropose(CLI::App& command, bool& propose);
 CLI::Option* AddPin(CLI::App& command, bool& pinned);

@@ -79,7 +79,9 @@ Result<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const model::Mode
   const int threads = OR_RETURN(ChooseThreads(options.threads));
   kv::KvLayout layout = kv::LayOut(model->program().kv_layers, options.kv);
   const Room room = OR_RETURN(ChooseRoom(*model, options, layout));
-  auto pool = OR_RETURN(kv::KvPool::Create(std::move(layout), {.budget_bytes = room.kv_bytes}));
+  auto pool = OR_RETURN(kv::KvPool::Create(std::move(layout), {.budget_bytes = room.kv_bytes,
+                                                               .backend = options.kv_backend,
+                                                               .most_positions = room.context}));
   auto state = std::make_unique<State>(std::move(model), options, room.context, threads,
                                        kernels::KernelsFor(isa), std::move(pool));
   const int logit_rows = std::min(kLogitRows, RoundUp(options.step_rows, kernels::kTileRows));

@@ -45,6 +45,7 @@ struct EngineOptions {
   // Bytes of keys and values of all sequences together, kept ones included. 0: half of the memory
   // that is free once the weights are loaded, and at least what one sequence of `context` takes.
   std::size_t kv_memory_bytes = 0;
+  kv::KvBackend kv_backend = kv::KvBackend::kArena;
   int step_rows = 512;      // most rows of one step: the prefill chunk, 1 to 65,536
   int step_sequences = 64;  // most sequences of one step, 1 to 65,536
   std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();  // for seconds of answers

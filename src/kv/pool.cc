@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/checked.h"
 #include "base/virtual_range.h"
+#include "kv/mapped_memory.h"
 
 namespace cairn::kv {
 namespace {
@@ -58,7 +59,19 @@ Result<std::unique_ptr<KvPool>> KvPool::Create(KvLayout layout, const KvPoolOpti
                             "{}; raise --kv-memory to that at least",
                             options.budget_bytes, kernels::kTilePositions, least));
   }
-  return std::unique_ptr<KvPool>(new KvPool(std::move(layout), options));
+  std::unique_ptr<KvPool> pool(new KvPool(std::move(layout), options));
+  if (options.backend == KvBackend::kMapped) {
+    std::vector<std::size_t> bytes, most;
+    for (const Group& group : pool->groups_) {
+      bytes.push_back(group.tile_bytes);
+      most.push_back(options.budget_bytes / group.tile_bytes);
+    }
+    const auto tiles = DivideUp<std::int64_t>(options.most_positions, kernels::kTilePositions);
+    pool->mapped_ = OR_RETURN(MappedMemory::Create(
+        std::move(bytes), most, static_cast<std::size_t>(tiles), options.keep_mapped));
+    pool->map_ahead_ = options.map_ahead;
+  }
+  return pool;
 }
 
 KvPool::KvPool(KvLayout layout, const KvPoolOptions& options)
@@ -80,7 +93,7 @@ std::size_t KvPool::tile_bytes(int group) const {
   return groups_[static_cast<std::size_t>(group)].tile_bytes;
 }
 
-Result<TileRef> KvPool::Take(int index) {
+Result<TileRef> KvPool::Take(int index, std::size_t wanted) {
   Group& group = groups_[static_cast<std::size_t>(index)];
   if (group.kept.empty() && !MakeRoom(index)) {
     return Fail(ErrorCode::kLimit,
@@ -93,6 +106,10 @@ Result<TileRef> KvPool::Take(int index) {
     tile = OR_RETURN(Fresh(index));
     use_.reserved += group.tile_bytes;
   } else {
+    if (wanted != static_cast<std::size_t>(-1)) {
+      const auto it = std::ranges::find(group.kept, wanted, &Tile::index);
+      if (it != group.kept.end()) std::swap(*it, group.kept.back());
+    }
     tile = group.kept.back();
     group.kept.pop_back();
     use_.kept -= group.tile_bytes;
@@ -158,10 +175,14 @@ void KvPool::GiveUpOthers(int index) {
 // The tile that was free for longest gives its memory to the system.
 bool KvPool::GiveUp(Group& group) {
   Tile* tile = group.kept.front();
-  VirtualRange& slab = group.slab(*tile);
-  const std::size_t before = slab.committed_bytes();
-  slab.Decommit(group.offset(*tile), group.tile_bytes);
-  if (slab.committed_bytes() == before) return false;  // the kernel could not split the mapping
+  if (mapped_ != nullptr) {
+    if (!mapped_->Discard(tile->group, tile->index)) return false;
+  } else {
+    VirtualRange& slab = group.slab(*tile);
+    const std::size_t before = slab.committed_bytes();
+    slab.Decommit(group.offset(*tile), group.tile_bytes);
+    if (slab.committed_bytes() == before) return false;  // the kernel could not split the mapping
+  }
   group.kept.erase(group.kept.begin());
   group.without.push_back(tile);
   use_.reserved -= group.tile_bytes;
@@ -173,11 +194,12 @@ Result<Tile*> KvPool::Fresh(int index) {
   Group& group = groups_[static_cast<std::size_t>(index)];
   if (!group.without.empty()) {
     Tile* tile = group.without.back();
-    OR_RETURN(group.slab(*tile).Commit(group.offset(*tile), group.tile_bytes));
+    if (mapped_ == nullptr)
+      OR_RETURN(group.slab(*tile).Commit(group.offset(*tile), group.tile_bytes));
     group.without.pop_back();
     return tile;
   }
-  if (group.tiles.size() == group.slabs.size() * group.slab_tiles) {
+  if (mapped_ == nullptr && group.tiles.size() == group.slabs.size() * group.slab_tiles) {
     const std::size_t bytes = group.slab_tiles * group.tile_bytes;
     VirtualRange slab = OR_RETURN(VirtualRange::Reserve(bytes, {.huge_pages = group.huge_pages}));
     OR_RETURN(slab.Commit(0, bytes));
@@ -187,7 +209,7 @@ Result<Tile*> KvPool::Fresh(int index) {
   tile.pool = this;
   tile.group = index;
   tile.index = group.tiles.size() - 1;
-  tile.data = group.slab(tile).data() + group.offset(tile);
+  if (mapped_ == nullptr) tile.data = group.slab(tile).data() + group.offset(tile);
   return &tile;
 }
 

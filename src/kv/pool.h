@@ -27,6 +27,7 @@
 namespace cairn::kv {
 
 class KvPool;
+class MappedMemory;
 
 // kernels::kTilePositions positions of all layers of one group. Private to src/kv but for `data`.
 struct Tile {
@@ -55,6 +56,7 @@ class TileRef {
   // This holder alone may write: nobody shares the tile and it is not published.
   bool writable() const { return tile_ != nullptr && tile_->holders == 1 && !tile_->published; }
   bool shared() const { return tile_ != nullptr && tile_->holders > 1; }
+  std::size_t index() const { return tile_->index; }
   int holders() const { return tile_ != nullptr ? tile_->holders : 0; }
   bool published() const { return tile_ != nullptr && tile_->published; }
   inline void set_published(bool published);
@@ -68,10 +70,20 @@ class TileRef {
   Tile* tile_ = nullptr;
 };
 
+// Where tiles lie: in one arena, or mapped into a contiguous range for each sequence.
+enum class KvBackend { kArena, kMapped };
+
 struct KvPoolOptions {
   // Most bytes of tiles that have memory, in use or kept. A pool never exceeds it. A tile counts
   // with the whole pages that it takes (KvPool::tile_bytes).
   std::size_t budget_bytes = 0;
+  KvBackend backend = KvBackend::kArena;
+  // kMapped: positions of the longest sequence.
+  std::int64_t most_positions = std::int64_t{1} << 17;
+  // kMapped, for measuring: whether the next tiles are mapped while a step runs, and whether what a
+  // sequence had mapped stays mapped for the next one.
+  bool map_ahead = true;
+  bool keep_mapped = true;
 };
 
 // Bytes. used + kept = reserved <= budget.
@@ -86,7 +98,8 @@ struct KvUse {
 
 class KvPool {
  public:
-  // Errors: kInvalidArgument (a budget below one tile of each group, naming both in bytes).
+  // Errors: kInvalidArgument (a budget below one tile of each group, naming both in bytes), kIo,
+  // kOutOfMemory (kMapped).
   [[nodiscard]] static Result<std::unique_ptr<KvPool>> Create(KvLayout layout,
                                                               const KvPoolOptions& options);
   ~KvPool();
@@ -102,7 +115,8 @@ class KvPool {
   // A tile of unspecified contents for its one holder. When the budget is full, free tiles of other
   // groups give their memory up, then the reclaimer is asked. Errors: kLimit (the budget is full
   // and nothing gives way), kOutOfMemory (the system has none).
-  [[nodiscard]] Result<TileRef> Take(int group);
+  // kMapped: `wanted`, the index of a tile, is taken if it is kept.
+  [[nodiscard]] Result<TileRef> Take(int group, std::size_t wanted = static_cast<std::size_t>(-1));
 
   // Asked by Take for memory: lets go of holders so that at least one tile becomes free, of `group`
   // if it can; false where it has nothing to give. One reclaimer (the prefix cache); empty: none.
@@ -113,6 +127,9 @@ class KvPool {
   std::size_t available(int group) const;
   // Published tiles of `group` with one holder, which is the prefix cache.
   std::size_t published_alone(int group) const;
+  // kMapped: where sequences map their tiles; null else. Tiles have no address of their own then.
+  MappedMemory* mapped() { return mapped_.get(); }
+  bool maps_ahead() const { return map_ahead_; }
   KvUse use() const { return use_; }
 
  private:
@@ -132,6 +149,8 @@ class KvPool {
   KvUse use_;
   Reclaimer reclaimer_;
   std::vector<Group> groups_;
+  std::unique_ptr<MappedMemory> mapped_;
+  bool map_ahead_ = true;
 };
 
 inline void TileRef::Hold() {

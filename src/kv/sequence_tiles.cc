@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/checked.h"
 #include "kernels/kernels.h"
+#include "kv/mapped_memory.h"
 
 namespace cairn::kv {
 namespace {
@@ -32,12 +33,19 @@ std::int64_t SequenceTiles::tile_count() const {
 Result<void> SequenceTiles::Grow(std::int64_t committed, std::int64_t size) {
   const std::int64_t held = tile_count() * kTile;
   const std::int64_t count = DivideUp(size, kTile);
+  if (unmapped_) OR_RETURN(MapAll());
   for (int index = 0; index < pool_->layout().groups(); ++index) {
     if (auto grown = GrowGroup(index, committed, count); !grown) {
       Shrink(held);
       return std::unexpected(std::move(grown).error().Within("KV memory"));
     }
   }
+  if (pool_->mapped() == nullptr) return {};
+  if (auto mapped = MapAll(); !mapped) {
+    Shrink(held);
+    return mapped;
+  }
+  Prepare(size);
   return {};
 }
 
@@ -48,17 +56,17 @@ Result<void> SequenceTiles::GrowGroup(int index, std::int64_t committed, std::in
   for (std::int64_t i = committed / kTile; i < std::min(held, count); ++i) {
     const auto at = static_cast<std::size_t>(i);
     if (g.held[at].writable()) continue;
-    auto taken = pool_->Take(index);
+    auto taken = TakeFor(index, i);
     if (!taken && g.held[at].writable()) continue;  // the reclaimer let go of the other holds
     TileRef fresh = OR_RETURN(std::move(taken));
     // Of the tiles that will be written, only the first may hold committed positions.
     if (i * kTile < committed) {
-      std::memcpy(fresh.data(), g.held[at].data(),
+      std::memcpy(OR_RETURN(Writable(index, fresh)), g.data[at],
                   pool_->layout().tile_bytes[static_cast<std::size_t>(index)]);
     }
     SetTile(index, i, std::move(fresh));
   }
-  for (std::int64_t i = held; i < count; ++i) SetTile(index, i, OR_RETURN(pool_->Take(index)));
+  for (std::int64_t i = held; i < count; ++i) SetTile(index, i, OR_RETURN(TakeFor(index, i)));
   return {};
 }
 
@@ -100,7 +108,10 @@ void SequenceTiles::Share(const SequenceTiles& other, std::int64_t size) {
     groups_[i].held.assign(from.held.begin(), from.held.begin() + count);
     groups_[i].data.assign(from.data.begin(), from.data.begin() + count);
     groups_[i].first = std::min<std::int64_t>(from.first, count);
+    if (pool_->mapped() != nullptr) std::ranges::fill(groups_[i].data, nullptr);
   }
+  unmapped_ = pool_->mapped() != nullptr;
+  if (unmapped_) IgnoreResult(MapAll(), "Grow tries again and reports it");
 }
 
 const TileRef& SequenceTiles::tile(int index, std::int64_t at) const {
@@ -118,6 +129,67 @@ void SequenceTiles::SetTile(int index, std::int64_t at, TileRef tile) {
   }
   g.data[i] = tile.data();
   g.held[i] = std::move(tile);
+  if (pool_->mapped() == nullptr || !g.held[i]) return;
+  if (!Map(index, i)) unmapped_ = true;  // Grow tries again and reports it
+}
+
+// --- mapped pools -------------------------------------------------------------------------------
+
+SlotRef::~SlotRef() {
+  if (memory_ != nullptr) memory_->GiveSlot(slot_);
+}
+
+Result<void> SequenceTiles::Map(int index, std::size_t i) {
+  MappedMemory& memory = *pool_->mapped();
+  if (!slot_) slot_ = SlotRef(memory, OR_RETURN(memory.TakeSlot()));
+  Group& g = group(index);
+  g.data[i] = OR_RETURN(memory.Map(slot_.slot(), index, i, g.held[i].index()));
+  return {};
+}
+
+Result<void> SequenceTiles::MapAll() {
+  if (!unmapped_) return {};
+  for (int index = 0; index < pool_->layout().groups(); ++index) {
+    Group& g = group(index);
+    for (std::size_t i = 0; i < g.held.size(); ++i) {
+      if (g.held[i] && g.data[i] == nullptr) OR_RETURN(Map(index, i));
+    }
+  }
+  unmapped_ = false;
+  return {};
+}
+
+// The tile that was mapped ahead, or one that the slot has mapped there from before, or any.
+Result<TileRef> SequenceTiles::TakeFor(int index, std::int64_t at) {
+  if (pool_->mapped() == nullptr) return pool_->Take(index);
+  Group& g = group(index);
+  if (g.ahead) return std::move(g.ahead);
+  if (!slot_) return pool_->Take(index);
+  return pool_->Take(index,
+                     pool_->mapped()->Mapped(slot_.slot(), index, static_cast<std::size_t>(at)));
+}
+
+Result<std::byte*> SequenceTiles::Writable(int index, const TileRef& tile) {
+  if (pool_->mapped() == nullptr) return tile.data();
+  return pool_->mapped()->MapAside(index, tile.index());
+}
+
+// Takes the next tile and has it mapped while the step runs that `size` was grown for.
+void SequenceTiles::Prepare(std::int64_t size) {
+  constexpr std::int64_t kAheadPositions = 8;
+  const bool soon = size % kTile == 0 || size % kTile >= kTile - kAheadPositions;
+  if (!slot_ || !soon || !pool_->maps_ahead()) return;
+  for (int index = 0; index < pool_->layout().groups(); ++index) {
+    Group& g = group(index);
+    // What is taken ahead must not be what another sequence needs now.
+    const std::size_t spare = 4 + pool_->use().budget / pool_->tile_bytes(index) / 100;
+    if (g.ahead || pool_->available(index) <= spare) continue;
+    const std::size_t at = g.held.size();
+    auto taken = pool_->Take(index, pool_->mapped()->Mapped(slot_.slot(), index, at));
+    if (!taken) continue;
+    g.ahead = std::move(*taken);
+    pool_->mapped()->MapAhead(slot_.slot(), index, at, g.ahead.index());
+  }
 }
 
 }  // namespace cairn::kv

@@ -10,12 +10,34 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "kv/pool.h"
 
 namespace cairn::kv {
+
+// A sequence's range of addresses in a mapped pool, or nothing.
+class SlotRef {
+ public:
+  SlotRef() = default;
+  SlotRef(MappedMemory& memory, int slot) : memory_(&memory), slot_(slot) {}
+  SlotRef(SlotRef&& other) noexcept
+      : memory_(std::exchange(other.memory_, nullptr)), slot_(other.slot_) {}
+  SlotRef& operator=(SlotRef&& other) noexcept {
+    std::swap(memory_, other.memory_);
+    std::swap(slot_, other.slot_);
+    return *this;
+  }
+  ~SlotRef();
+  explicit operator bool() const { return memory_ != nullptr; }
+  int slot() const { return slot_; }
+
+ private:
+  MappedMemory* memory_ = nullptr;
+  int slot_ = 0;
+};
 
 class SequenceTiles {
  public:
@@ -61,13 +83,23 @@ class SequenceTiles {
     std::vector<TileRef> held;
     std::vector<std::byte*> data;  // of held, for the kernels
     std::int64_t first = 0;        // tiles below it were given back
+    TileRef ahead;                 // mapped pools: the next tile, mapped while a step runs
   };
   Group& group(int index) { return groups_[static_cast<std::size_t>(index)]; }
   const Group& group(int index) const { return groups_[static_cast<std::size_t>(index)]; }
   [[nodiscard]] Result<void> GrowGroup(int index, std::int64_t committed, std::int64_t count);
 
+  // The rest is for mapped pools alone.
+  [[nodiscard]] Result<void> MapAll();
+  [[nodiscard]] Result<void> Map(int group, std::size_t index);
+  [[nodiscard]] Result<TileRef> TakeFor(int group, std::int64_t index);
+  [[nodiscard]] Result<std::byte*> Writable(int group, const TileRef& tile);
+  void Prepare(std::int64_t size);
+
   KvPool* pool_;
   std::vector<Group> groups_;
+  SlotRef slot_;
+  bool unmapped_ = false;  // some tile could not be mapped yet
 };
 
 }  // namespace cairn::kv

@@ -32,15 +32,18 @@ inline KvLayout TwoGroups(int window = 100) {
                 kernels::KvFormat::kF16);
 }
 
-inline std::unique_ptr<KvPool> MakePool(KvLayout layout, std::size_t budget) {
-  auto pool = KvPool::Create(std::move(layout), {.budget_bytes = budget});
+inline std::unique_ptr<KvPool> MakePool(KvLayout layout, std::size_t budget,
+                                        KvBackend backend = KvBackend::kArena) {
+  auto pool = KvPool::Create(std::move(layout),
+                             {.budget_bytes = budget, .backend = backend, .most_positions = 4096});
   EXPECT_TRUE(pool) << (pool ? "" : pool.error().message);
   return std::move(*pool);
 }
 
 // With room for `tiles` tiles of every group.
-inline std::unique_ptr<KvPool> MakePoolOf(const KvLayout& layout, std::size_t tiles) {
-  return MakePool(layout, tiles * KvPool::LeastBudget(layout));
+inline std::unique_ptr<KvPool> MakePoolOf(const KvLayout& layout, std::size_t tiles,
+                                          KvBackend backend = KvBackend::kArena) {
+  return MakePool(layout, tiles * KvPool::LeastBudget(layout), backend);
 }
 
 class TestSequence {

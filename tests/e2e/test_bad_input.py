@@ -122,6 +122,7 @@ TABLE = [
     (["run", "smollm2", "hi", "--context", "0"], USAGE, "--context"),
     (["run", "smollm2", "hi", "--kv-memory", "1.5G"], USAGE, "--kv-memory"),
     (["bench", "smollm2", "--kv-memory", "0"], USAGE, "--kv-memory"),
+    (["bench", "smollm2", "--kv-backend", "paged"], USAGE, "--kv-backend"),
     (["run", "smollm2", "hi", "--context", "1e99"], USAGE, "--context"),
     (["run", "smollm2", "hi", "-t", "0"], USAGE, "-t"),
     (["run", "smollm2", "hi", "-t", "1000000"], USAGE, "-t"),
