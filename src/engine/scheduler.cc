@@ -67,7 +67,7 @@ std::size_t Scheduler::TileBytes(std::int64_t first, std::int64_t size) const {
     if (window > 0) from = std::max(from, size - model_.step_rows() - window);
     const std::int64_t tiles = DivideUp<std::int64_t>(size, kernels::kTilePositions) -
                                std::max<std::int64_t>(from, 0) / kernels::kTilePositions;
-    bytes += static_cast<std::size_t>(tiles) * layout.tile_bytes[static_cast<std::size_t>(g)];
+    bytes += static_cast<std::size_t>(tiles) * model_.pool().tile_bytes(g);
   }
   return bytes;
 }
@@ -170,7 +170,7 @@ bool Scheduler::Start(Run& run) {
     const kv::KvUse use = model_.pool().use();
     std::size_t free = use.budget - use.used;
     for (int g = 0; g < model_.pool().layout().groups(); ++g) {
-      free += cache_.evictable(g) * model_.pool().layout().tile_bytes[static_cast<std::size_t>(g)];
+      free += cache_.evictable(g) * model_.pool().tile_bytes(g);
     }
     // Each that runs may need a tile soon.
     const std::size_t soon = (running_.size() + 1) * TileBytes(0, 1);
