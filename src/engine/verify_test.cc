@@ -15,6 +15,12 @@ namespace {
 using testing::TinyModel;
 using testing::TinySpec;
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr int kPrompts = 40;
+#else
+constexpr int kPrompts = 200;
+#endif
+
 // Texts that share beginnings, repeat themselves, and end on both sides of a tile.
 std::vector<VerifyPrompt> Prompts(const model::Model& model, int count) {
   std::vector<VerifyPrompt> prompts;
@@ -40,8 +46,8 @@ class VerifyTest : public ::testing::TestWithParam<bool> {
                            .window = 70}};
 };
 
-TEST_P(VerifyTest, TwoHundredPromptsHaveTheSameAnswersInEveryWay) {
-  const auto prompts = Prompts(*tiny_.model(), 200);
+TEST_P(VerifyTest, ManyPromptsHaveTheSameAnswersInEveryWay) {
+  const auto prompts = Prompts(*tiny_.model(), kPrompts);
   const VerifyOptions options{.max_tokens = 24};
   std::vector<std::vector<std::int32_t>> expected;
   std::vector<kernels::Isa> isas = kernels::AvailableIsas();
@@ -55,8 +61,8 @@ TEST_P(VerifyTest, TwoHundredPromptsHaveTheSameAnswersInEveryWay) {
       EXPECT_EQ(result->answers, expected) << kernels::IsaName(isa) << ", " << way.name;
       EXPECT_EQ(HashOf(result->answers), HashOf(expected));
       // Each way did what it is called after.
-      EXPECT_GT(result->reused, way.cached ? 1000 : -1) << way.name;
-      EXPECT_GT(result->preempted, way.preempted ? 20 : -1) << way.name;
+      EXPECT_GT(result->reused, way.cached ? 5 * kPrompts : -1) << way.name;
+      EXPECT_GT(result->preempted, way.preempted ? kPrompts / 10 : -1) << way.name;
     }
   }
 }
