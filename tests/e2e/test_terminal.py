@@ -49,12 +49,16 @@ class Terminal:
         return bool(data)
 
     def wait_for(self, pattern: str) -> re.Match:
-        """The first match after what was waited for last."""
+        """The first match after what was waited for last. After a prompt, also that the program
+        reads keys itself: those typed before would be the terminal's to echo and to interrupt."""
         deadline = time.monotonic() + SECONDS
         while not (match := re.search(pattern, self.seen)):
             assert time.monotonic() < deadline, f"no {pattern!r} in {self.seen!r}"
             assert self.read(1), f"ended without {pattern!r}: {self.seen!r}"
         self.seen = self.seen[match.end():]
+        while pattern.endswith(">>> ") and termios.tcgetattr(self.end)[3] & ECHO:
+            assert time.monotonic() < deadline, "the program never takes the keys"
+            time.sleep(0.01)
         return match
 
     def keys(self, text: str) -> None:
