@@ -10,18 +10,13 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/aligned_buffer.h"
-#include "base/check.h"
+#include "bench_helpers.h"
 #include "kernels/kernels.h"
 
 namespace cairn::kernels {
 namespace {
 
-AlignedBuffer Aligned(std::size_t bytes) {
-  auto buffer = AlignedBuffer::Allocate(bytes);
-  CAIRN_CHECK(buffer.has_value());
-  return std::move(*buffer);
-}
+using bench::Aligned;
 
 // A cache of one KV head with `positions` stored, and as many rows of queries.
 struct Scene {

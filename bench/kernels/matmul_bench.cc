@@ -6,33 +6,20 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "base/aligned_buffer.h"
-#include "base/check.h"
+#include "bench_helpers.h"
 #include "kernels/kernels.h"
 
 namespace cairn::kernels {
 namespace {
 
-AlignedBuffer Aligned(std::size_t bytes) {
-  auto buffer = AlignedBuffer::Allocate(bytes);
-  CAIRN_CHECK(buffer.has_value());
-  return std::move(*buffer);
-}
-
-// Processor time of this thread, as Google Benchmark counts it: another process that runs in
-// between does not count.
-double ThreadSeconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
+using bench::Aligned;
+using bench::ThreadSeconds;
 
 template <typename Work>
 double BestSeconds(Work work) {

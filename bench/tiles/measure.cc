@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "measure.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <cstdint>
 
-#include "base/aligned_buffer.h"
-#include "base/check.h"
+#include "bench_helpers.h"
 
 namespace cairn::bench {
 namespace {
@@ -16,18 +13,6 @@ using kernels::kTileRows;
 
 constexpr int kCols = 1536, kGroup = 16;
 constexpr std::size_t kDecodeBytes = std::size_t{50} << 20;
-
-AlignedBuffer Aligned(std::size_t bytes) {
-  auto buffer = AlignedBuffer::Allocate(bytes);
-  CAIRN_CHECK(buffer.has_value());
-  return std::move(*buffer);
-}
-
-double ThreadSeconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 // A matrix and packed rows that a tile walks over as Matmul does (matmul.cc).
 class Scene {

@@ -244,7 +244,7 @@ Result<void> RunBatch(const BatchOptions& o, Console& console) {
                                             .pinned = o.pinned},
                                            console));
   engine::Answers answers(*engine, {.sequences = o.parallel,
-                                    .waiting = 2 * o.parallel * server::kMostChoices,
+                                    .waiting = 2 * o.parallel * engine::kMostChoices,
                                     .propose = o.propose});
   Batch batch(o, answers, in, out, console);
   return batch.Run(interrupts.BeginAnswer());

@@ -109,53 +109,88 @@ boost::json::object JsonOf(const Row& row) {
           {"preempted", row.result.preempted}};
 }
 
+// Runs every way and compares with the first.
+class Verification {
+ public:
+  Verification(const std::shared_ptr<const model::Model>& model,
+               const std::vector<engine::VerifyPrompt>& prompts, const VerifyCommand& command,
+               Console& console)
+      : model_(model), prompts_(prompts), command_(command), console_(console) {}
+
+  [[nodiscard]] Result<void> Run(const std::vector<kernels::Isa>& isas,
+                                 const std::vector<int>& threads, const std::stop_token& stop);
+  std::size_t different() const { return different_; }
+  std::string hash() const { return fmt::format("{:016x}", engine::HashOf(expected_)); }
+  const boost::json::array& rows() const { return rows_; }
+
+ private:
+  [[nodiscard]] Result<void> Try(const engine::Way& way, kernels::Isa isa, int threads,
+                                 const std::stop_token& stop);
+
+  const std::shared_ptr<const model::Model>& model_;
+  const std::vector<engine::VerifyPrompt>& prompts_;
+  const VerifyCommand& command_;
+  Console& console_;
+  std::vector<std::vector<std::int32_t>> expected_;  // by prompt, from the first way
+  std::size_t different_ = 0;
+  boost::json::array rows_;
+};
+
+Result<void> Verification::Run(const std::vector<kernels::Isa>& isas,
+                               const std::vector<int>& threads, const std::stop_token& stop) {
+  for (const kernels::Isa isa : isas) {
+    for (const int count : threads) {
+      const bool thorough = isa == isas.front() && count == threads.back();
+      for (const engine::Way& way : engine::AllWays()) {
+        if (thorough || way.everywhere) OR_RETURN(Try(way, isa, count, stop));
+      }
+    }
+  }
+  return {};
+}
+
+Result<void> Verification::Try(const engine::Way& way, kernels::Isa isa, int threads,
+                               const std::stop_token& stop) {
+  const engine::VerifyOptions options{.max_tokens = command_.max_tokens, .kv = command_.kv};
+  const auto start = std::chrono::steady_clock::now();
+  Row row{.isa = std::string(kernels::IsaName(isa)), .way = way.name, .threads = threads};
+  row.result = OR_RETURN(engine::AnswerIn(way, isa, threads, model_, prompts_, options, stop));
+  row.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  row.hash = engine::HashOf(row.result.answers);
+  if (expected_.empty()) expected_ = row.result.answers;
+  for (std::size_t i = 0; i < expected_.size(); ++i) {
+    row.different += row.result.answers[i] != expected_[i] ? 1 : 0;
+  }
+  different_ += row.different;
+  if (command_.json) {
+    rows_.push_back(JsonOf(row));
+  } else {
+    Print(row, console_);
+  }
+  return {};
+}
+
 Result<void> Verify(const VerifyCommand& o, Console& console) {
   const std::string path = OR_RETURN(FindModel(o.model, console));
   Interrupts interrupts;
   const std::stop_token stop = interrupts.BeginAnswer();
   const auto model = OR_RETURN(model::Model::Load(path, {}));
   const auto prompts = OR_RETURN(MakePrompts(model->tokenizer(), o));
-  const engine::VerifyOptions options{.max_tokens = o.max_tokens, .kv = o.kv};
   std::vector<int> threads{1};
   if (parallel::UsableCores() > 1) threads.push_back(parallel::UsableCores());
   std::vector<kernels::Isa> isas = kernels::AvailableIsas();
   std::ranges::reverse(isas);
   if (std::getenv("CAIRN_ISA") != nullptr) isas = {OR_RETURN(ChosenIsa())};
 
-  std::vector<std::vector<std::int32_t>> expected;
-  std::size_t different = 0;
-  boost::json::array rows;
-  for (const kernels::Isa isa : isas) {
-    for (const int count : threads) {
-      const bool thorough = isa == isas.front() && count == threads.back();
-      for (const engine::Way& way : engine::AllWays()) {
-        if (!thorough && !way.everywhere) continue;
-        const auto start = std::chrono::steady_clock::now();
-        Row row{.isa = std::string(kernels::IsaName(isa)), .way = way.name, .threads = count};
-        row.result = OR_RETURN(engine::AnswerIn(way, isa, count, model, prompts, options, stop));
-        row.seconds =
-            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        row.hash = engine::HashOf(row.result.answers);
-        if (expected.empty()) expected = row.result.answers;
-        for (std::size_t i = 0; i < expected.size(); ++i) {
-          row.different += row.result.answers[i] != expected[i] ? 1 : 0;
-        }
-        different += row.different;
-        if (o.json) {
-          rows.push_back(JsonOf(row));
-        } else {
-          Print(row, console);
-        }
-      }
-    }
-  }
-  const std::string hash = fmt::format("{:016x}", engine::HashOf(expected));
+  Verification verification(model, prompts, o, console);
+  OR_RETURN(verification.Run(isas, threads, stop));
+  const std::size_t different = verification.different();
   if (o.json) {
     console.WriteJson(boost::json::object{{"model", path},
                                           {"prompts", prompts.size()},
-                                          {"hash", hash},
+                                          {"hash", verification.hash()},
                                           {"different", different},
-                                          {"rows", rows}});
+                                          {"rows", verification.rows()}});
   }
   if (different > 0) {
     return Fail(
@@ -164,7 +199,7 @@ Result<void> Verify(const VerifyCommand& o, Console& console) {
   }
   if (!o.json) {
     console.Write(fmt::format("verified {}: {} prompts, the same answers in every way, hash {}\n",
-                              path, prompts.size(), hash));
+                              path, prompts.size(), verification.hash()));
   }
   return {};
 }

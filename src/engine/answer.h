@@ -13,6 +13,9 @@
 
 namespace cairn::engine {
 
+// Answers to one prompt.
+inline constexpr int kMostChoices = 128;
+
 enum class FinishReason { kEndOfTurn, kStopString, kLength, kContext, kCancelled };
 std::string_view FinishReasonName(FinishReason reason);  // "end of turn", ...
 

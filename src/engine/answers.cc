@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/answers.h"
 
+#include <fmt/format.h>
+
 #include <memory>
 #include <utility>
 
@@ -96,8 +98,9 @@ Answers::Answers(Engine& engine, const SchedulerOptions& options)
 
 Result<RequestId> Answers::Submit(AnswerRequest request, AnswerSink sink) {
   OR_RETURN(CheckSampling(request.options.sampling));
-  if (request.choices < 1 || request.choices > 128) {
-    return Fail(ErrorCode::kInvalidArgument, "a request must have 1 to 128 choices");
+  if (request.choices < 1 || request.choices > kMostChoices) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("a request must have 1 to {} choices", kMostChoices));
   }
   auto gathered = std::make_shared<Gathered>();
   gathered->sink = std::move(sink);

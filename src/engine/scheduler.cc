@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/checked.h"
+#include "engine/answer.h"
 #include "engine/scheduled_run.h"
 #include "kernels/kernels.h"
 
@@ -17,13 +18,12 @@ namespace cairn::engine {
 namespace {
 
 constexpr int kMostPriority = 10;
-constexpr std::size_t kMostChoices = 128;
 
 Result<void> CheckRequest(const Request& request, const StepModel& model) {
   if (request.prompt.empty()) {
     return Fail(ErrorCode::kInvalidArgument, "the prompt has no tokens");
   }
-  if (request.choices.empty() || request.choices.size() > kMostChoices) {
+  if (request.choices.empty() || request.choices.size() > std::size_t{kMostChoices}) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("a request must have 1 to {} choices", kMostChoices));
   }

@@ -70,8 +70,6 @@ Result<WayResult> AnswerIn(const Way& way, kernels::Isa isa, int threads,
           failed = choices[0].error();
         } else {
           result.answers[i] = choices[0]->tokens;
-          result.tokens +=
-              choices[0]->prompt_tokens + static_cast<std::int64_t>(choices[0]->tokens.size());
         }
       };
       OR_RETURN(answers.Submit(std::move(request), std::move(sink)));

@@ -45,7 +45,6 @@ struct VerifyOptions {
 
 struct WayResult {
   std::vector<std::vector<std::int32_t>> answers;  // by prompt; of the second time where cached
-  std::int64_t tokens = 0;
   // Did the way do what it is called after?
   std::int64_t reused = 0, accepted = 0, preempted = 0;
 };

@@ -13,9 +13,8 @@
 //   Erase are linearizable. A scan is not a snapshot: it sees every entry that is there throughout,
 //   none that is absent throughout, each once, in order. Callbacks run without a lock or guard and
 //   may use the map.
-// Progress: an operation that meets a writer starts again or waits for it, some hundred
-// instructions
-//   if that keeps its core. Not fair.
+// Progress: an operation that meets a writer starts again or waits for it, which is some hundred
+//   instructions if that keeps its core. Not fair.
 // Owns: its nodes. Entries are copied in and out; nothing points into the map.
 // Limits: entries as Options::max_bytes allows; about 42 bytes per entry of 16 (nodes are 0.4 full,
 //   so that keys of the next level can begin nodes). Erasing joins only nodes at the erased key, so

@@ -20,6 +20,11 @@ KvLayout LayOut(const std::vector<program::KvLayer>& layers, kernels::KvFormat f
   return layout;
 }
 
+std::int64_t KvLayout::FirstTileSeen(int group, std::int64_t next) const {
+  const int window = windows[static_cast<std::size_t>(group)];
+  return window == 0 ? 0 : std::max<std::int64_t>(0, next - window + 1) / kernels::kTilePositions;
+}
+
 std::size_t KvLayout::bytes_per_token() const {
   std::size_t bytes = 0;
   for (const std::size_t tile : tile_bytes) bytes += tile;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "kernels/kernels.h"
@@ -27,6 +28,8 @@ struct KvLayout {
   std::vector<int> windows;             // by group; 0: sees everything
 
   int groups() const { return static_cast<int>(tile_bytes.size()); }
+  // The first tile of a group that position `next` and later ones see.
+  std::int64_t FirstTileSeen(int group, std::int64_t next) const;
   // Bytes of all groups for one position, on average over a tile.
   std::size_t bytes_per_token() const;
 };

@@ -7,8 +7,8 @@
 // plain contiguous keys and values could read it. Mapping follows the tiles that a sequence gets;
 // nothing is unmapped when a sequence ends (deferred reclamation, `keep_mapped`): the next one in
 // the slot finds mapped what it is given again, and other tiles replace what is there. Tiles that a
-// sequence will need soon are mapped by a thread of its own while a step runs. Threads: the
-// engine's thread; MapAhead hands work to the thread inside, and every other call
+// sequence will need soon are mapped by a thread of its own while a step runs.
+// Threads: the engine's thread; MapAhead hands work to the thread inside, and every other call
 //   waits for that work first. Workers read mapped tiles during a step.
 // Owns: the files, the addresses, the thread.
 // Cost: a mapping of a tile is a system call and, where its pages are fresh, their zeroing. Pages

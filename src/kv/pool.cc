@@ -194,8 +194,9 @@ Result<Tile*> KvPool::Fresh(int index) {
   Group& group = groups_[static_cast<std::size_t>(index)];
   if (!group.without.empty()) {
     Tile* tile = group.without.back();
-    if (mapped_ == nullptr)
+    if (mapped_ == nullptr) {
       OR_RETURN(group.slab(*tile).Commit(group.offset(*tile), group.tile_bytes));
+    }
     group.without.pop_back();
     return tile;
   }

@@ -7,8 +7,8 @@
 // Kernels see `data` alone (kernels::KvView).
 // Threads: the engine's thread; workers read and write the bytes of tiles during a step.
 // Owns: every tile's memory; a pool outlives its tiles' holders.
-// Cost: a kept tile is a pointer; a fresh one is its page faults, and a mapping where a slab
-// begins.
+// Cost: a kept tile is a pointer; a fresh one is its page faults, and a mapping where a slab is
+// new.
 //   Tiles of a group are cut from slabs of addresses with huge pages: a step walks all tiles of its
 //   sequences, and small pages of gigabytes are in no translation cache.
 // Source: design.md, "KV memory"; systems/19 for the budget's rules.

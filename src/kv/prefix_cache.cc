@@ -43,11 +43,6 @@ struct PrefixCache::Impl {
   Way Follow(CacheSpace space, Text tokens) const;
   // The largest size <= way.size whose next position sees only tiles that are there.
   std::int64_t Usable(const Way& way) const;
-  // The first tile of a group that the position after `size` sees.
-  std::int64_t FirstSeen(int group, std::int64_t size) const {
-    const int window = layout.windows[static_cast<std::size_t>(group)];
-    return window == 0 ? 0 : std::max<std::int64_t>(0, size - window + 1) / kTile;
-  }
   void Touch(const Way& way, std::int64_t size, bool lookup);
   // Entry and sequence hold the same tiles afterwards, as far as either has them.
   void Unite(EntryId id, SequenceTiles& tiles, std::int64_t index);
@@ -123,7 +118,7 @@ std::int64_t PrefixCache::Impl::Usable(const Way& way) const {
     bool seen = true;
     for (int g = 0; g < layout.groups(); ++g) {
       const auto& begin = begins[static_cast<std::size_t>(g)];
-      seen = seen && begin[static_cast<std::size_t>(last)] <= FirstSeen(g, size);
+      seen = seen && begin[static_cast<std::size_t>(last)] <= layout.FirstTileSeen(g, size);
     }
     if (seen) return size;
   }
@@ -139,7 +134,7 @@ void PrefixCache::Impl::Touch(const Way& way, std::int64_t size, bool lookup) {
     if (lookup) ++entry.uses;
     for (int g = 0; g < layout.groups(); ++g) {
       EntryTile& t = entry.tiles[static_cast<std::size_t>(g)];
-      if (t.tile && i >= FirstSeen(g, size)) t.used = now;
+      if (t.tile && i >= layout.FirstTileSeen(g, size)) t.used = now;
     }
     eviction.Place(id);
   }
@@ -242,7 +237,7 @@ std::int64_t PrefixCache::Take(CacheSpace space, Text tokens, std::int64_t most,
   ++s.now;
   s.Touch(way, size, true);
   for (int g = 0; g < s.layout.groups(); ++g) {
-    const std::int64_t first = s.FirstSeen(g, size);
+    const std::int64_t first = s.layout.FirstTileSeen(g, size);
     for (std::int64_t i = 0; i * kTile < size; ++i) {
       const EntryId id = way.entries[static_cast<std::size_t>(i)];
       tiles.SetTile(g, i,

@@ -15,12 +15,6 @@ namespace {
 
 constexpr std::int64_t kTile = kernels::kTilePositions;
 
-// The first tile that the layers of a group read for position `next` and later ones.
-std::int64_t FirstSeen(const KvLayout& layout, int group, std::int64_t next) {
-  const int window = layout.windows[static_cast<std::size_t>(group)];
-  return window == 0 ? 0 : std::max<std::int64_t>(0, next - window + 1) / kTile;
-}
-
 }  // namespace
 
 SequenceTiles::SequenceTiles(KvPool& pool)
@@ -51,7 +45,7 @@ Result<void> SequenceTiles::Grow(std::int64_t committed, std::int64_t size) {
 
 Result<void> SequenceTiles::GrowGroup(int index, std::int64_t committed, std::int64_t count) {
   Group& g = group(index);
-  CAIRN_CHECK(g.first <= FirstSeen(pool_->layout(), index, committed));
+  CAIRN_CHECK(g.first <= pool_->layout().FirstTileSeen(index, committed));
   const auto held = static_cast<std::int64_t>(g.held.size());
   for (std::int64_t i = committed / kTile; i < std::min(held, count); ++i) {
     const auto at = static_cast<std::size_t>(i);
@@ -83,8 +77,8 @@ void SequenceTiles::Shrink(std::int64_t size) {
 void SequenceTiles::Release(std::int64_t next) {
   for (int index = 0; index < pool_->layout().groups(); ++index) {
     Group& g = group(index);
-    const std::int64_t seen =
-        std::min(FirstSeen(pool_->layout(), index, next), static_cast<std::int64_t>(g.held.size()));
+    const std::int64_t seen = std::min(pool_->layout().FirstTileSeen(index, next),
+                                       static_cast<std::int64_t>(g.held.size()));
     for (; g.first < seen; ++g.first) {
       g.held[static_cast<std::size_t>(g.first)] = TileRef();
       g.data[static_cast<std::size_t>(g.first)] = nullptr;
@@ -95,7 +89,7 @@ void SequenceTiles::Release(std::int64_t next) {
 std::int64_t SequenceTiles::UsableSize(std::int64_t size) const {
   // A smaller size sees further back, so it cannot be usable where a larger one is not.
   for (int index = 0; index < pool_->layout().groups(); ++index) {
-    if (FirstSeen(pool_->layout(), index, size) < group(index).first) return 0;
+    if (pool_->layout().FirstTileSeen(index, size) < group(index).first) return 0;
   }
   return std::min(size, tile_count() * kTile);
 }

@@ -188,7 +188,7 @@ Result<OpenAiRequest> ReadOpenAiRequest(Endpoint endpoint, const json::value& bo
   OR_RETURN(members.Read("stream", request.stream));
   OR_RETURN(members.Read("cache_prompt", request.use_cache));
   std::int64_t choices = 1;
-  OR_RETURN(members.Read("n", 1, kMostChoices, choices));
+  OR_RETURN(members.Read("n", 1, engine::kMostChoices, choices));
   request.choices = static_cast<int>(choices);
   OR_RETURN(CheckSupported(members, choices));
   OR_RETURN(ReadSampling(members, request.options.sampling));

@@ -31,7 +31,6 @@ inline constexpr std::size_t kMostTools = 1'024;
 inline constexpr std::size_t kMostStops = 16;
 inline constexpr std::size_t kMostStopBytes = 1'024;
 inline constexpr std::size_t kMostNameBytes = 512;  // of a model, a user, a tool
-inline constexpr std::int64_t kMostChoices = 128;
 inline constexpr std::int64_t kMostAnswerTokens = std::int64_t{1} << 28;
 
 enum class Endpoint { kChat, kCompletions };
@@ -51,7 +50,7 @@ struct OpenAiRequest {
   std::variant<std::string, std::vector<std::int32_t>> prompt;
 
   engine::GenerateOptions options;
-  int choices = 1;     // 1 to kMostChoices
+  int choices = 1;     // 1 to engine::kMostChoices
   std::string tenant;  // the body's user
   bool use_cache = true;
   bool stream = false;
