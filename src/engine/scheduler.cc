@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 #include "base/check.h"
@@ -44,12 +45,18 @@ Result<void> CheckRequest(const Request& request, const StepModel& model) {
                           tokens, model.context()));
 }
 
+// So that nobody can choose texts whose hashes are equal.
+std::uint64_t DrawSecret() {
+  std::random_device system;
+  return std::uint64_t{system()} << 32 | system();
+}
+
 }  // namespace
 
 Scheduler::Scheduler(StepModel& model, const SchedulerOptions& options)
     : model_(model),
       options_(options),
-      cache_(model.pool(), options.cache_secret),
+      cache_(model.pool(), options.cache_secret != 0 ? options.cache_secret : DrawSecret()),
       budget_(model.step_rows(), options.pace) {
   CAIRN_CHECK(options.sequences >= 1 && options.pace > 1);
   options_.sequences = std::min({options.sequences, model.step_sequences(), model.step_rows()});

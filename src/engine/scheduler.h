@@ -64,10 +64,9 @@ struct SchedulerOptions {
   // A step with prompts in it may take this many times as long as one without.
   double pace = 1.9;
   bool propose = true;  // n-gram proposals, where they win time
-  // For proofs: after every so many steps the last running answer gives way, needed or not. 0:
-  // never.
+  // For proofs, 0 for never: after so many steps the last running answer gives way, needed or not.
   std::int64_t preempt_every = 0;
-  std::uint64_t cache_secret = 0;
+  std::uint64_t cache_secret = 0;  // keys the cache's hashes; 0: drawn from the system
   std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();
 };
 
