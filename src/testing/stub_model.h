@@ -65,8 +65,8 @@ class StubModel final : public engine::StepModel {
   // The first thing that was wrong; empty: nothing.
   const std::string& complaint() const { return complaint_; }
   std::int64_t steps() const { return steps_; }
-  // Where the step that comes fails as a whole, as one that ran out of memory does.
-  void FailNextStep() { fail_next_ = true; }
+  // Whether the step that comes fails as a whole, as one that ran out of memory does.
+  void FailNextStep(bool fail = true) { fail_next_ = fail; }
 
  private:
   void Complain(const std::string& what);
