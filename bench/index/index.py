@@ -3,7 +3,7 @@
 """YCSB's mixes: the ordered index beside other maps.
 
 Usage: index.py [--rounds N] [--keys N,...] [--threads T,...] [--zipf no|yes|both] [--operations M]
-                [--contenders NAME,...] [--cpu-time] [--json FILE] [--program BENCH]
+                [--contenders NAME,...] [--cpu-time] [--latency] [--json FILE] [--program BENCH]
 Every contender runs once per round in a process of its own, in alternating order. The tables give
 millions of operations per second, medians and [ranges] of all rounds, and ours over each other's: the
 median and [range] of the rounds' ratios. --cpu-time counts processor time, for one thread on a machine
@@ -24,17 +24,21 @@ WORKLOADS = {"load": "load", "a": "A, half inserts", "b": "B, 5 % inserts", "c":
              "e": "E, scans"}
 
 
-def measure(options, contender: str, keys: int, threads: int, zipf: bool) -> dict[str, float]:
+def run(options, contender: str, keys: int, threads: int, *more: str) -> dict:
     command = [str(options.program), contender, "--keys", str(keys), "--threads", str(threads),
-               "--operations", str(options.operations)]
-    command += ["--zipf"] * zipf + ["--cpu-time"] * options.cpu_time
+               "--operations", str(options.operations), *more]
     # Ours asks for huge pages itself.
     environment = os.environ | {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
                                 "TBB_MALLOC_USE_HUGE_PAGES": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"index: {done.stderr.strip()}")
-    return json.loads(done.stdout)["mops"]
+    return json.loads(done.stdout)
+
+
+def measure(options, contender: str, keys: int, threads: int, zipf: bool) -> dict[str, float]:
+    more = ["--zipf"] * zipf + ["--cpu-time"] * options.cpu_time
+    return run(options, contender, keys, threads, *more)["mops"]
 
 
 def summary(values: list[float]) -> dict[str, float]:
@@ -75,6 +79,24 @@ def table(result: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+LATENCY_KEYS = 1_000_000
+
+
+def latencies(options, threads: int) -> str:
+    """Medians over the rounds of each percentile, in microseconds."""
+    runs: dict[str, list[dict[str, int]]] = {c: [] for c in options.contenders}
+    for number in range(options.rounds):
+        for contender in options.contenders[::-1 if number % 2 else 1]:
+            runs[contender].append(run(options, contender, LATENCY_KEYS, threads, "--latency")["ns"])
+    lines = [f"{LATENCY_KEYS:,} keys, {threads} threads, half inserts, each operation alone, "
+             f"{options.rounds} rounds; microseconds", "",
+             "| map | p50 | p99 | p99.9 | longest |", "|---|---|---|---|---|"]
+    for contender, rows in runs.items():
+        cells = [f"{statistics.median(row[p] for row in rows) / 1e3:.2f}" for p in rows[0]]
+        lines.append(f"| {contender} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def numbers(text: str) -> list[int]:
     return [int(word.replace("_", "")) for word in text.split(",")]
 
@@ -88,6 +110,7 @@ def main() -> int:
     parser.add_argument("--operations", type=int, default=1_000_000)
     parser.add_argument("--contenders", type=lambda text: text.split(","), default=list(CONTENDERS))
     parser.add_argument("--cpu-time", action="store_true")
+    parser.add_argument("--latency", action="store_true")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--program", type=Path, default=ROOT / "build/bench/bench/index/index_bench")
     options = parser.parse_args()
@@ -95,6 +118,10 @@ def main() -> int:
         raise SystemExit(f"index: {options.program} is not built; `make bench-index` builds it")
     if OURS not in options.contenders or not set(options.contenders) <= set(CONTENDERS):
         raise SystemExit(f"index: contenders are {', '.join(CONTENDERS)}, {OURS} always among them")
+    if options.latency:
+        for threads in (2, 8):
+            print(latencies(options, threads), flush=True)
+        return 0
     results = []
     for keys in options.keys:
         for threads in options.threads:

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // YCSB's mixes on one ordered map in one process; `index.py` beside this runs all of them.
 //
-// Usage: index_bench CONTENDER [--keys N] [--threads T] [--operations M] [--zipf] [--cpu-time]
+// Usage: index_bench CONTENDER [--keys N] [--threads T] [--operations M] [--zipf]
+//                    [--cpu-time | --latency]
 // Loads N random keys, then runs M operations of each workload in this order: C (look-ups of keys
 // that are there), E (95 % scans of 1 to 100 entries, 5 % inserts), B (95 % look-ups, 5 % inserts),
 // A (half and half). Which keys are looked up is uniform or Zipf 0.99; inserted ones are new.
 // Prints one JSON object: millions of operations per second by workload. Exits 1 where a key is
 // missing. --cpu-time: by the processor time of the slowest thread, for one thread on a machine
-// that has other work.
+// that has other work. --latency: only A, every operation timed alone (batches would hide stalls);
+// nanoseconds at p50, p99, p99.9 and the longest.
 #include <fmt/format.h>
 #include <time.h>
 
@@ -35,6 +37,7 @@ struct Options {
   int threads = 1;
   bool zipf = false;
   bool cpu_time = false;
+  bool latency = false;
 };
 
 // The i-th key: a bijection, so that keys are random and never meet.
@@ -127,29 +130,64 @@ double Time(const Options& options, Work&& work) {
   return seconds;
 }
 
+std::uint64_t RunOne(Contender& map, const Operation& operation, std::uint64_t& missing) {
+  if (operation.scan > 0) return map.Scan(operation.key, operation.scan);
+  if (operation.scan < 0) {
+    map.Insert(operation.key, operation.key ^ 1);
+    return 1;
+  }
+  std::uint64_t value = 0;
+  if (!map.Find(operation.key, value) || value != (operation.key ^ 1)) ++missing;
+  return value;
+}
+
 std::uint64_t RunPlan(Contender& map, const std::vector<Operation>& plan, std::uint64_t& missing) {
   std::uint64_t sum = 0;
-  for (const Operation& operation : plan) {
-    if (operation.scan < 0) {
-      map.Insert(operation.key, operation.key ^ 1);
-    } else if (operation.scan > 0) {
-      sum += map.Scan(operation.key, operation.scan);
-    } else {
-      std::uint64_t value = 0;
-      if (!map.Find(operation.key, value) || value != (operation.key ^ 1)) ++missing;
-      sum += value;
-    }
-  }
+  for (const Operation& operation : plan) sum += RunOne(map, operation, missing);
   return sum;
 }
 
+std::unique_ptr<Contender> Make(const Options& options) {
+  if (options.contender == "cairn") return MakeCairn(options.keys);
+  if (options.contender == "tbb") return MakeTbb();
+  if (options.contender == "btree") return MakeLockedBtree();
+  if (options.contender == "map") return MakeLockedMap();
+  if (options.contender == "skiplist") return MakeSkiplist();
+  return nullptr;
+}
+
+// Each operation of mix A timed alone, all threads at once; the JSON of their latencies in ns.
+std::string Latencies(const Options& options, Contender& map) {
+  const std::uint64_t each = options.operations / static_cast<std::uint64_t>(options.threads);
+  std::vector<std::vector<Operation>> plans;
+  std::vector<std::vector<std::int64_t>> times(static_cast<std::size_t>(options.threads));
+  for (int t = 0; t < options.threads; ++t) {
+    plans.push_back(Plan(options, {"a", 0.5, false}, nullptr, each,
+                         options.keys + static_cast<std::uint64_t>(t) * each,
+                         static_cast<unsigned>(t) + 1));
+    times[static_cast<std::size_t>(t)].reserve(each);
+  }
+  Time(options, [&](int t) {
+    std::uint64_t missing = 0;
+    const SystemClock clock;
+    for (const Operation& operation : plans[t]) {
+      const std::int64_t begin = clock.NowNs();
+      RunOne(map, operation, missing);
+      times[t].push_back(clock.NowNs() - begin);
+    }
+  });
+  std::vector<std::int64_t> all;
+  for (const auto& some : times) all.insert(all.end(), some.begin(), some.end());
+  std::ranges::sort(all);
+  const auto at = [&](double share) {
+    return all[static_cast<std::size_t>(share * static_cast<double>(all.size() - 1))];
+  };
+  return fmt::format(R"("ns": {{"p50": {}, "p99": {}, "p99.9": {}, "max": {}}})", at(0.5), at(0.99),
+                     at(0.999), all.back());
+}
+
 int Run(const Options& options) {
-  std::unique_ptr<Contender> map;
-  if (options.contender == "cairn") map = MakeCairn(options.keys);
-  if (options.contender == "tbb") map = MakeTbb();
-  if (options.contender == "btree") map = MakeLockedBtree();
-  if (options.contender == "map") map = MakeLockedMap();
-  if (options.contender == "skiplist") map = MakeSkiplist();
+  const std::unique_ptr<Contender> map = Make(options);
   if (map == nullptr) {
     fmt::print(stderr, "index_bench: no contender '{}'\n", options.contender);
     return 1;
@@ -160,6 +198,12 @@ int Run(const Options& options) {
       map->Insert(KeyOf(i), KeyOf(i) ^ 1);
     }
   });
+  if (options.latency) {
+    fmt::print(R"({{"contender": "{}", "keys": {}, "threads": {}, {}}})"
+               "\n",
+               options.contender, options.keys, threads, Latencies(options, *map));
+    return 0;
+  }
   std::string json = fmt::format(
       R"({{"contender": "{}", "keys": {}, "threads": {}, "mops": {{"load": {:.4f})",
       options.contender, options.keys, threads, 1e-6 * static_cast<double>(options.keys) / load);
@@ -203,6 +247,7 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.threads)->check(CLI::Range(1, 64));
   app.add_flag("--zipf", options.zipf);
   app.add_flag("--cpu-time", options.cpu_time);
+  app.add_flag("--latency", options.latency);
   CLI11_PARSE(app, argc, argv);
   return cairn::bench::Run(options);
 }

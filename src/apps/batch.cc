@@ -37,6 +37,7 @@ struct BatchOptions {
   int threads = 0;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
   std::size_t kv_memory = 0;
+  kv::KvBackend kv_backend = kv::KvBackend::kArena;
   bool propose = true;
   bool pinned = false;
 };
@@ -239,6 +240,7 @@ Result<void> RunBatch(const BatchOptions& o, Console& console) {
                                            {.threads = o.threads,
                                             .kv = o.kv,
                                             .kv_memory = o.kv_memory,
+                                            .kv_backend = o.kv_backend,
                                             .context = o.context,
                                             .step_sequences = o.parallel,
                                             .pinned = o.pinned},
@@ -290,6 +292,7 @@ void AddBatch(CLI::App& app, Chosen& chosen) {
              "memory fits)");
   AddKv(*command, o->kv);
   AddKvMemory(*command, o->kv_memory);
+  AddKvBackend(*command, o->kv_backend);
   AddPropose(*command, o->propose);
   AddThreads(*command, o->threads);
   AddPin(*command, o->pinned);

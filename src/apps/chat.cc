@@ -18,6 +18,7 @@ Result<void> Chat(const std::string& model, const AnswerOptions& options, bool s
                                            {.threads = options.threads,
                                             .kv = options.kv,
                                             .kv_memory = options.kv_memory,
+                                            .kv_backend = options.kv_backend,
                                             .context = options.context,
                                             .pinned = options.pinned},
                                            console));

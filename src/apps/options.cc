@@ -257,6 +257,7 @@ void AddAnswerOptions(CLI::App& command, AnswerOptions& o) {
              "Tokens a conversation may hold (default: what the model has and memory fits)");
   AddKv(command, o.kv);
   AddKvMemory(command, o.kv_memory);
+  AddKvBackend(command, o.kv_backend);
   AddPropose(command, o.propose);
   AddThreads(command, o.threads);
   AddPin(command, o.pinned);

@@ -56,8 +56,9 @@ struct AnswerOptions {
   int threads = 0;           // 0: all usable cores
   kernels::KvFormat kv = kernels::KvFormat::kF16;
   std::size_t kv_memory = 0;  // bytes; 0: half of what is free
-  bool pinned = false;        // each worker on a core of its own
-  bool propose = true;        // tokens from the text itself, where they win time
+  kv::KvBackend kv_backend = kv::KvBackend::kArena;
+  bool pinned = false;  // each worker on a core of its own
+  bool propose = true;  // tokens from the text itself, where they win time
 };
 void AddAnswerOptions(CLI::App& command, AnswerOptions& options);
 

@@ -26,6 +26,7 @@ struct PerplexityOptions {
   int threads = 0;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
   std::size_t kv_memory = 0;
+  kv::KvBackend kv_backend = kv::KvBackend::kArena;
   bool pinned = false;
   std::string trace;
   bool json = false;
@@ -91,6 +92,7 @@ Result<void> Perplexity(const PerplexityOptions& o, Console& console) {
                                            {.threads = o.threads,
                                             .kv = o.kv,
                                             .kv_memory = o.kv_memory,
+                                            .kv_backend = o.kv_backend,
                                             .context = o.context,
                                             .pinned = o.pinned,
                                             .observer = trace->observer()},
@@ -150,6 +152,7 @@ void AddPerplexity(CLI::App& app, Chosen& chosen) {
       ->check(WholeNumber(4, kMostContextTokens));
   AddKv(*command, o->kv);
   AddKvMemory(*command, o->kv_memory);
+  AddKvBackend(*command, o->kv_backend);
   AddTrace(*command, o->trace);
   AddThreads(*command, o->threads);
   AddPin(*command, o->pinned);

@@ -62,6 +62,7 @@ Result<void> Answer(const RunOptions& o, const std::string& text, Console& conso
                                            {.threads = o.answer.threads,
                                             .kv = o.answer.kv,
                                             .kv_memory = o.answer.kv_memory,
+                                            .kv_backend = o.answer.kv_backend,
                                             .context = o.answer.context,
                                             .pinned = o.answer.pinned,
                                             .observer = trace->observer()},

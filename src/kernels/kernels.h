@@ -45,7 +45,10 @@ struct ConstRowsView {
 enum class KvFormat { kF32, kF16, kQ8 };
 std::string_view KvFormatName(KvFormat format);                 // "f32", "f16", "q8"
 std::optional<KvFormat> KvFormatOfName(std::string_view name);  // nothing for another word
-inline constexpr int kTilePositions = 64;
+#ifndef CAIRN_TILE_POSITIONS  // bench/kv builds the kernels with others, alone in a program
+#define CAIRN_TILE_POSITIONS 64
+#endif
+inline constexpr int kTilePositions = CAIRN_TILE_POSITIONS;
 inline constexpr int kPartPositions = 256;
 struct KvView {
   std::byte* const* tiles = nullptr;  // tiles[p / 64] holds position p

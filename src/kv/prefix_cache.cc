@@ -158,23 +158,13 @@ void PrefixCache::Impl::Unite(EntryId id, SequenceTiles& tiles, std::int64_t ind
 
 EntryId PrefixCache::Impl::Add(EntryId parent, Text tokens, SequenceTiles& tiles,
                                std::int64_t index) {
-  // A leaf that this text goes on from has become a part of it.
-  for (const EntryId id : tree.Children(parent)) {
-    const PrefixEntry& leaf = tree[id];
-    const auto length = static_cast<std::size_t>(leaf.count);
-    if (length < tokens.size() && leaf.pins == 0 &&
-        std::ranges::equal(leaf.text(), tokens.first(length))) {
-      // The parent keeps a child, so that nothing above goes with the leaf.
-      const EntryId id_added = tree.Add(parent, tokens);
-      if (id_added == kNoEntry) return kNoEntry;
-      Unite(id_added, tiles, index);
-      eviction.RemoveLeaf(id);
-      return id_added;
-    }
-  }
+  // A leaf that this text goes on from has become a part of it. It goes after the new entry is
+  // there: the parent keeps a child, so that nothing above goes with the leaf.
+  const EntryId leaf = tree.FindBeginning(parent, tokens);
   const EntryId id = tree.Add(parent, tokens);
   if (id == kNoEntry) return kNoEntry;
   Unite(id, tiles, index);
+  if (leaf != kNoEntry && tree[leaf].pins == 0) eviction.RemoveLeaf(leaf);
   return id;
 }
 

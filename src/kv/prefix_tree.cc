@@ -80,24 +80,24 @@ PrefixTree::Common PrefixTree::FindLongest(EntryId parent,
                                  [](const EntryTile& t) { return bool(t.tile); });
   };
   Common best;
+  int left = kMostCompared;
   ForChildren(parent, [&](EntryId id) {
     const int common = CommonTokens(entries_[id].text(), tokens);
     if (common > best.tokens ||
         (common > 0 && common == best.tokens && tiles(id) > tiles(best.entry))) {
       best = {id, common};
     }
-    return true;
+    return --left > 0;
   });
   return best;
 }
 
-std::vector<EntryId> PrefixTree::Children(EntryId parent) const {
-  std::vector<EntryId> children;
-  ForChildren(parent, [&](EntryId id) {
-    children.push_back(id);
-    return true;
-  });
-  return children;
+EntryId PrefixTree::FindBeginning(EntryId parent, std::span<const std::int32_t> tokens) const {
+  for (std::size_t length = tokens.size(); length-- > 1;) {
+    const EntryId id = Find(parent, tokens.first(length));
+    if (id != kNoEntry) return id;
+  }
+  return kNoEntry;
 }
 
 EntryId PrefixTree::AnyChild(EntryId parent) const {

@@ -72,13 +72,16 @@ class PrefixTree {
   // The child with exactly these tokens, or kNoEntry.
   EntryId Find(EntryId parent, std::span<const std::int32_t> tokens) const;
   // The child with the longest common beginning, of at least one token, or kNoEntry. Of equals the
-  // one with most tiles.
+  // one with most tiles. Looks at kMostCompared children at most: what it may miss is less than a
+  // tile of computing, and comparing more would cost as much.
   struct Common {
     EntryId entry = kNoEntry;
     int tokens = 0;
   };
   Common FindLongest(EntryId parent, std::span<const std::int32_t> tokens) const;
-  std::vector<EntryId> Children(EntryId parent) const;
+  static constexpr int kMostCompared = 4096;
+  // The longest child whose tokens are a beginning of `tokens`, and fewer; or kNoEntry.
+  EntryId FindBeginning(EntryId parent, std::span<const std::int32_t> tokens) const;
   EntryId AnyChild(EntryId parent) const;  // kNoEntry: none
 
   // Requires that no child has these tokens. kNoEntry: the index has no memory for it.
