@@ -13,7 +13,8 @@ Written by `make bench`: every program once per round, in alternating order, on 
 and [ranges] of all rounds. Each kind of machine has a part of its own, which a run on such a machine
 replaces; the rest of this page stays.
 """
-LEGEND = """tokens/s where the row says nothing else. *To best peer* is the ratio of the medians, f16 KV and q8 KV.
+LEGEND = """tokens/s where the row says nothing else. *To best peer* is the ratio of the medians, f16 KV and q8 KV;
+*best rounds* the same of everybody's best round, since a host that others share slows one process or the other.
 *Of the limit*: a prefill's matmuls of the int8 peak, a decode's weights and KV of the read bandwidth,
 both measured in the same processes; memory of what is allowed. OpenVINO keeps its KV in 8 bits by its
 own choice. AVX2 rows: ours under `CAIRN_ISA=avx2`, llama.cpp built for AVX2. A peer's start is
@@ -32,19 +33,23 @@ def cell(result: dict | None) -> str:
     return f"{number(result['median'])} [{number(result['min'])} {number(result['max'])}]"
 
 
-def best_peer(results: dict, row: Row) -> float | None:
-    """The best of the peers' medians: the highest speed, or the shortest time."""
-    medians = [results[p][row.name]["median"] for p in PEERS if row.name in results.get(p, {})]
-    if not medians:
+def best_round(row: Row) -> str:
+    return "min" if row.unit == "s" else "max"
+
+
+def best_peer(results: dict, row: Row, of: str = "median") -> float | None:
+    """The best of the peers: the highest speed, or the shortest time."""
+    found = [results[p][row.name][of] for p in PEERS if row.name in results.get(p, {})]
+    if not found:
         return None
-    return min(medians) if row.unit == "s" else max(medians)
+    return min(found) if row.unit == "s" else max(found)
 
 
-def ratio_to(theirs: float | None, ours: dict | None, row: Row) -> float | None:
+def ratio_to(theirs: float | None, ours: dict | None, row: Row, of: str = "median") -> float | None:
     """Above 1: ours is faster."""
     if theirs is None or ours is None:
         return None
-    return theirs / ours["median"] if row.unit == "s" else ours["median"] / theirs
+    return theirs / ours[of] if row.unit == "s" else ours[of] / theirs
 
 
 def judge(goal: Goal, row: Row, results: dict) -> tuple[str, bool] | None:
@@ -85,16 +90,16 @@ def shares(row: Row, results: dict) -> str:
     return ", ".join(f"{100 * s:.0f} %" for s in found if s is not None) or "-"
 
 
-def ratios(row: Row, results: dict) -> str:
-    theirs = best_peer(results, row)
-    found = [ratio_to(theirs, results.get(c, {}).get(row.name), row) for c in (OURS, OURS_Q8)]
+def ratios(row: Row, results: dict, of: str = "median") -> str:
+    theirs = best_peer(results, row, of)
+    found = [ratio_to(theirs, results.get(c, {}).get(row.name), row, of) for c in (OURS, OURS_Q8)]
     return ", ".join(f"{r:.2f}" for r in found if r is not None) or "-"
 
 
 def table(report: dict) -> str:
     results = report["results"]
     columns = [c for c in (OURS, OURS_Q8, *PEERS) if c in results]
-    head = ["row", *columns, "to best peer", "of the limit", "goal", "reached"]
+    head = ["row", *columns, "to best peer", "best rounds", "of the limit", "goal", "reached"]
     lines = [f"### {report['model']}", "",
              f"{report['threads']} threads, {report['rounds']} rounds; reads "
              f"{report['bandwidth_gb_s']:.1f} GB/s, int8 peak {report['int8_tops']:.2f} TOPS.", "",
@@ -104,7 +109,8 @@ def table(report: dict) -> str:
             continue
         name = row.name if row.unit == "tokens/s" else f"{row.name}, {row.unit}"
         cells = [cell(results[c].get(row.name)) for c in columns]
-        lines.append("| " + " | ".join([name, *cells, ratios(row, results), shares(row, results),
+        lines.append("| " + " | ".join([name, *cells, ratios(row, results),
+                                        ratios(row, results, best_round(row)), shares(row, results),
                                         *verdicts(row, report["model"], results)]) + " |")
     lines += [f"\nNote: {note}." for note in report["notes"]]
     return "\n".join(lines) + "\n"
