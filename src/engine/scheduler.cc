@@ -90,7 +90,7 @@ Result<RequestId> Scheduler::Submit(Request request) {
                             tokens, TileBytes(0, tokens), budget));
   }
   if (waiting_.size() >= options_.waiting) {
-    return Fail(ErrorCode::kLimit,
+    return Fail(ErrorCode::kBusy,
                 fmt::format("{} requests wait already; try again later", waiting_.size()));
   }
   const RequestId id = next_id_++;

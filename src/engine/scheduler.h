@@ -85,8 +85,8 @@ class Scheduler {
   ~Scheduler();
 
   // Queues a request. Errors: kInvalidArgument (no prompt, no choices, a token the model does not
-  // have, a priority out of range), kLimit (the prompt is longer than the context, needs more KV
-  // memory than the budget has, or too many wait).
+  // have, a priority out of range), kLimit (the prompt is longer than the context, or needs more KV
+  // memory than the budget has: it can never be taken), kBusy (too many wait: try again later).
   [[nodiscard]] Result<RequestId> Submit(Request request);
 
   // From any thread: the request ends before the next step, its memory with it. Unknown or ended:

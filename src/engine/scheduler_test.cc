@@ -123,7 +123,9 @@ TEST_F(SchedulerTest, MoreThanMayWaitAreRefused) {
   Story story;
   Submit(story, Text(5), 1);
   Submit(story, Text(5), 1);
-  EXPECT_FALSE(scheduler_->Submit(Make(story, Text(5), 1)));
+  const auto third = scheduler_->Submit(Make(story, Text(5), 1));
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().code, ErrorCode::kBusy);  // not kLimit, which means never
 }
 
 TEST_F(SchedulerTest, ACancelledRequestGivesItsMemoryBackWithinAStep) {
