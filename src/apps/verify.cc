@@ -89,6 +89,9 @@ void Print(const Row& row, Console& console) {
   std::string what;
   if (row.result.reused > 0) what += fmt::format(", {} tokens from the cache", row.result.reused);
   if (row.result.accepted > 0) what += fmt::format(", {} proposals kept", row.result.accepted);
+  if (row.result.invalidated > 0) {
+    what += fmt::format(", {} tokens revised", row.result.invalidated);
+  }
   if (row.result.preempted > 0) what += fmt::format(", {} preempted", row.result.preempted);
   console.Write(
       fmt::format("{:<8} {:>2} threads  {:<32} {:016x} {:>7.1f} s{}{}\n", row.isa, row.threads,
@@ -106,6 +109,7 @@ boost::json::object JsonOf(const Row& row) {
           {"seconds", row.seconds},
           {"reused_tokens", row.result.reused},
           {"accepted", row.result.accepted},
+          {"invalidated", row.result.invalidated},
           {"preempted", row.result.preempted}};
 }
 

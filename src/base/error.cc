@@ -14,6 +14,7 @@ std::string_view ErrorCodeName(ErrorCode code) {
     case ErrorCode::kOutOfMemory: return "out of memory";
     case ErrorCode::kCancelled: return "cancelled";
     case ErrorCode::kNumeric: return "not a finite number";
+    case ErrorCode::kBusy: return "busy";
   }
   return "unknown";
 }

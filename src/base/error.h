@@ -26,6 +26,7 @@ enum class ErrorCode {
   kOutOfMemory,      // memory could not be had
   kCancelled,        // the caller withdrew the request
   kNumeric,          // a computation left the finite numbers
+  kBusy,             // too many wait already; the same would be taken later
 };
 
 // The code's name in lower case, e.g. "not found". Never empty.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <string_view>
@@ -68,26 +69,31 @@ Result<std::uint64_t> SizeOf(int fd, const std::string& path) {
   return static_cast<std::uint64_t>(info.st_size);
 }
 
+// Reads until `out` is full or the file ends; returns how many bytes there were.
+Result<std::size_t> ReadSome(int fd, const std::string& path, std::uint64_t offset,
+                             std::span<std::byte> out) {
+  constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
+  if (offset > kMost || out.size() > kMost - offset) {
+    return Fail(ErrorCode::kInvalidArgument, fmt::format("cannot read '{}' at {}", path, offset));
+  }
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n =
+        ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return SystemError("read", path, errno);
+    if (n == 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
+}
+
 class SystemReadableFile : public ReadableFile {
  public:
   SystemReadableFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
 
   Result<std::size_t> ReadAt(std::uint64_t offset, std::span<std::byte> out) override {
-    constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
-    if (offset > kMost || out.size() > kMost - offset) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("cannot read '{}' at {}", path_, offset));
-    }
-    std::size_t done = 0;
-    while (done < out.size()) {
-      const ssize_t n = ::pread(fd_.get(), out.data() + done, out.size() - done,
-                                static_cast<off_t>(offset + done));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return SystemError("read", path_, errno);
-      if (n == 0) break;
-      done += static_cast<std::size_t>(n);
-    }
-    return done;
+    return ReadSome(fd_.get(), path_, offset, out);
   }
   Result<std::uint64_t> Size() override { return SizeOf(fd_.get(), path_); }
 
@@ -125,6 +131,32 @@ class SystemWritableFile : public WritableFile {
   std::string path_;
 };
 
+class SystemScratchFile : public ScratchFile {
+ public:
+  SystemScratchFile(int fd, const std::string& folder)
+      : fd_(fd), path_("a scratch file in " + folder) {}
+
+  Result<void> ReadAt(std::uint64_t offset, std::span<std::byte> out) override {
+    if (OR_RETURN(ReadSome(fd_.get(), path_, offset, out)) == out.size()) return {};
+    return Fail(ErrorCode::kIo,
+                fmt::format("'{}' ends before {} bytes at {}", path_, out.size(), offset));
+  }
+  Result<void> WriteAt(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t n = ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return SystemError("write", path_, errno);
+      offset += static_cast<std::uint64_t>(n);
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+    }
+    return {};
+  }
+
+ private:
+  Descriptor fd_;
+  std::string path_;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<ReadableFile>> SystemFiles::OpenToRead(const std::string& path) {
@@ -144,6 +176,22 @@ Result<std::unique_ptr<WritableFile>> SystemFiles::OpenToWrite(const std::string
   auto file = std::make_unique<SystemWritableFile>(fd, path);
   OR_RETURN(SizeOf(fd, path));
   return file;
+}
+
+Result<std::unique_ptr<ScratchFile>> SystemFiles::OpenScratch(const std::string& folder) {
+  OR_RETURN(CheckPath(folder));
+  int fd = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {  // not on every file system
+    std::string path = folder + "/cairn-XXXXXX";
+    fd = ::mkostemp(path.data(), O_CLOEXEC);
+    if (fd >= 0 && ::unlink(path.c_str()) != 0) {
+      const int error = errno;
+      ::close(fd);
+      return SystemError("remove", path, error);
+    }
+  }
+  if (fd < 0) return SystemError("make a scratch file in", folder, errno);
+  return std::make_unique<SystemScratchFile>(fd, folder);
 }
 
 Result<std::uint64_t> SystemFiles::Size(const std::string& path) {

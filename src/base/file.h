@@ -45,6 +45,17 @@ class WritableFile {
   [[nodiscard]] virtual Result<void> Close() = 0;
 };
 
+// A file without a name: whatever ends the process, nothing is left of it.
+class ScratchFile {
+ public:
+  virtual ~ScratchFile() = default;
+  // All of `out`; kIo also where nothing was written so far.
+  [[nodiscard]] virtual Result<void> ReadAt(std::uint64_t offset, std::span<std::byte> out) = 0;
+  // All of `bytes`. After a failure any part of them may be there.
+  [[nodiscard]] virtual Result<void> WriteAt(std::uint64_t offset,
+                                             std::span<const std::byte> bytes) = 0;
+};
+
 enum class WriteMode {
   kCreateNew,  // fails where the name exists
   kReplace,    // empties what exists
@@ -58,6 +69,9 @@ class FileSystem {
       const std::string& path) = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<WritableFile>> OpenToWrite(const std::string& path,
                                                                           WriteMode mode) = 0;
+  // An empty scratch file on the disk of a folder, readable by this user alone.
+  [[nodiscard]] virtual Result<std::unique_ptr<ScratchFile>> OpenScratch(
+      const std::string& folder) = 0;
   // Bytes of a file.
   [[nodiscard]] virtual Result<std::uint64_t> Size(const std::string& path) = 0;
   // Replaces `to` if it exists, in one step.
@@ -78,6 +92,8 @@ class SystemFiles : public FileSystem {
   [[nodiscard]] Result<std::unique_ptr<ReadableFile>> OpenToRead(const std::string& path) override;
   [[nodiscard]] Result<std::unique_ptr<WritableFile>> OpenToWrite(const std::string& path,
                                                                   WriteMode mode) override;
+  [[nodiscard]] Result<std::unique_ptr<ScratchFile>> OpenScratch(
+      const std::string& folder) override;
   [[nodiscard]] Result<std::uint64_t> Size(const std::string& path) override;
   [[nodiscard]] Result<void> Rename(const std::string& from, const std::string& to) override;
   [[nodiscard]] Result<void> Remove(const std::string& path) override;

@@ -82,6 +82,22 @@ TEST_F(SystemFilesTest, ReadAtIsShortOnlyAtTheEnd) {
   EXPECT_EQ(absurd.error().code, ErrorCode::kInvalidArgument);
 }
 
+TEST_F(SystemFilesTest, AScratchFileIsWrittenAnywhereAndHasNoName) {
+  auto scratch = files_.OpenScratch(folder_.path());
+  ASSERT_TRUE(scratch) << scratch.error().message;
+  ASSERT_TRUE((*scratch)->WriteAt(100, Bytes("there")));
+  ASSERT_TRUE((*scratch)->WriteAt(10, Bytes("here")));
+  ASSERT_TRUE((*scratch)->WriteAt(102, Bytes("EE")));
+  std::string text(5, ' ');
+  ASSERT_TRUE((*scratch)->ReadAt(100, std::as_writable_bytes(std::span(text))));
+  EXPECT_EQ(text, "thEEe");
+  // What was never written, also in part.
+  ExpectError((*scratch)->ReadAt(103, std::as_writable_bytes(std::span(text))).error(),
+              ErrorCode::kIo, folder_.path());
+  EXPECT_TRUE(files_.List(folder_.path()).value().empty());
+  EXPECT_EQ(files_.OpenScratch(folder_.File("none")).error().code, ErrorCode::kNotFound);
+}
+
 TEST_F(SystemFilesTest, MissingFilesAreNotFound) {
   const std::string path = folder_.File("none");
   ExpectError(files_.OpenToRead(path).error(), ErrorCode::kNotFound, path);

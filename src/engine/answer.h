@@ -31,8 +31,10 @@ struct Answer {
   FinishReason reason = FinishReason::kLength;
   std::int64_t prompt_tokens = 0;  // of the whole prompt
   std::int64_t reused_tokens = 0;  // of them found in the cache
-  double prompt_seconds = 0;       // from the request to its first token, by EngineOptions::clock
-  double answer_seconds = 0;       // from then to its last one
+  // From the request (of a streamed prompt: its last piece) to the first token, by the engine's
+  // clock.
+  double prompt_seconds = 0;
+  double answer_seconds = 0;  // from then to its last one
 };
 
 // Receives text as it is made: whole characters only, never part of a stop string. Returning false

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -33,6 +34,13 @@ class AnswerMaker final : public TokenChooser {
         choice_(static_cast<std::size_t>(choice)),
         started_ns_(clock_.NowNs()) {
     answer_.prompt_tokens = static_cast<std::int64_t>(request.prompt.size());
+  }
+
+  void PromptIsComplete(std::span<const std::int32_t> tokens, std::int64_t waited_ns) override {
+    history_.assign(tokens.begin(), tokens.end());
+    answer_.prompt_tokens = static_cast<std::int64_t>(tokens.size());
+    answer_.reused_tokens = std::min(answer_.reused_tokens, answer_.prompt_tokens);
+    started_ns_ = clock_.NowNs() - waited_ns;
   }
 
   std::optional<std::int32_t> Next(std::span<const float> logits) override {
@@ -110,6 +118,7 @@ Result<RequestId> Answers::Submit(AnswerRequest request, AnswerSink sink) {
     scheduled.choices.push_back(std::make_unique<AnswerMaker>(engine_, request, choice, gathered));
   }
   scheduled.prompt = std::move(request.prompt);
+  scheduled.streaming = request.streaming;
   scheduled.priority = request.priority;
   scheduled.tenant = std::move(request.tenant);
   scheduled.space = request.space;

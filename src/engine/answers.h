@@ -24,6 +24,7 @@ namespace cairn::engine {
 
 struct AnswerRequest {
   std::vector<std::int32_t> prompt;  // the whole prompt: what was computed before is found
+  bool streaming = false;            // or its beginning: it goes on until Finish
   GenerateOptions options;
   int choices = 1;   // answers to the one prompt, 1 to 128; choice i draws with index i
   int priority = 0;  // as Request's
@@ -46,8 +47,17 @@ class Answers {
 
   // Errors: those of Scheduler::Submit and CheckSampling.
   [[nodiscard]] Result<RequestId> Submit(AnswerRequest request, AnswerSink sink);
+  // Of a streaming request, as Scheduler's: the prompt goes on, is replaced, is complete. An
+  // answer's prompt_seconds count from its last piece.
+  [[nodiscard]] Result<void> Append(RequestId id, std::span<const std::int32_t> tokens) {
+    return scheduler_.Append(id, tokens);
+  }
+  [[nodiscard]] Result<void> Update(RequestId id, std::span<const std::int32_t> tokens) {
+    return scheduler_.Update(id, tokens);
+  }
+  [[nodiscard]] Result<void> Finish(RequestId id) { return scheduler_.Finish(id); }
   void RequestCancel(RequestId id) { scheduler_.RequestCancel(id); }
-  // One step; false where there is nothing to do.
+  // One step; false where there is nothing to do now.
   bool Step(std::stop_token stop = {}) { return scheduler_.Step(std::move(stop)); }
 
   // One answer, whole. Cancelled by `stop` or the sink, it returns what was made so far. Errors:

@@ -20,8 +20,8 @@ namespace {
 
 constexpr int kMostPriority = 10;
 
-Result<void> CheckRequest(const Request& request, const StepModel& model) {
-  if (request.prompt.empty()) {
+Result<void> CheckRequest(const Request& request) {
+  if (request.prompt.empty() && !request.streaming) {
     return Fail(ErrorCode::kInvalidArgument, "the prompt has no tokens");
   }
   if (request.choices.empty() || request.choices.size() > std::size_t{kMostChoices}) {
@@ -32,17 +32,7 @@ Result<void> CheckRequest(const Request& request, const StepModel& model) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("a priority must be {} to {}", -kMostPriority, kMostPriority));
   }
-  for (const std::int32_t token : request.prompt) {
-    if (token >= 0 && token < model.vocabulary()) continue;
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("token {} is not in the vocabulary of {}", token, model.vocabulary()));
-  }
-  const auto tokens = static_cast<std::int64_t>(request.prompt.size());
-  if (tokens <= model.context()) return {};
-  return Fail(ErrorCode::kLimit,
-              fmt::format("the prompt has {} tokens, the context holds {}; shorten it or raise "
-                          "--context",
-                          tokens, model.context()));
+  return {};
 }
 
 // So that nobody can choose texts whose hashes are equal.
@@ -58,7 +48,7 @@ Scheduler::Scheduler(StepModel& model, const SchedulerOptions& options)
       options_(options),
       cache_(model.pool(), options.cache_secret != 0 ? options.cache_secret : DrawSecret()),
       budget_(model.step_rows(), options.pace) {
-  CAIRN_CHECK(options.sequences >= 1 && options.pace > 1);
+  CAIRN_CHECK(options.sequences >= 1 && options.pace > 1 && options.stream_idle_ns > 0);
   options_.sequences = std::min({options.sequences, model.step_sequences(), model.step_rows()});
 }
 
@@ -79,24 +69,47 @@ std::size_t Scheduler::TileBytes(std::int64_t first, std::int64_t size) const {
   return bytes;
 }
 
-Result<RequestId> Scheduler::Submit(Request request) {
-  OR_RETURN(CheckRequest(request, model_));
-  const auto tokens = static_cast<std::int64_t>(request.prompt.size());
-  const std::size_t budget = model_.pool().use().budget;
-  if (TileBytes(0, tokens) > budget) {
-    return Fail(ErrorCode::kLimit,
-                fmt::format("a prompt of {} tokens needs {} bytes of KV memory and the budget is "
-                            "{}; shorten it or raise --kv-memory",
-                            tokens, TileBytes(0, tokens), budget));
+Result<void> Scheduler::CheckTokens(std::span<const std::int32_t> tokens) const {
+  for (const std::int32_t token : tokens) {
+    if (token >= 0 && token < model_.vocabulary()) continue;
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("token {} is not in the vocabulary of {}", token, model_.vocabulary()));
   }
-  if (waiting_.size() >= options_.waiting) {
+  return {};
+}
+
+Result<void> Scheduler::CheckFits(std::size_t prompt_tokens) const {
+  const auto tokens = static_cast<std::int64_t>(prompt_tokens);
+  if (tokens > model_.context()) {
     return Fail(ErrorCode::kLimit,
-                fmt::format("{} requests wait already; try again later", waiting_.size()));
+                fmt::format("the prompt has {} tokens, the context holds {}; shorten it or raise "
+                            "--context",
+                            tokens, model_.context()));
+  }
+  const std::size_t budget = model_.pool().use().budget;
+  if (TileBytes(0, tokens) <= budget) return {};
+  return Fail(ErrorCode::kLimit,
+              fmt::format("a prompt of {} tokens needs {} bytes of KV memory and the budget is {}; "
+                          "shorten it or raise --kv-memory",
+                          tokens, TileBytes(0, tokens), budget));
+}
+
+Result<RequestId> Scheduler::Submit(Request request) {
+  OR_RETURN(CheckRequest(request));
+  OR_RETURN(CheckTokens(request.prompt));
+  OR_RETURN(CheckFits(request.prompt.size()));
+  const auto waiting = static_cast<std::int64_t>(runs_.size() - running_.size());
+  if (waiting >= options_.waiting) {
+    return Fail(ErrorCode::kBusy,
+                fmt::format("{} requests wait already; try again later", waiting));
   }
   const RequestId id = next_id_++;
   auto owner = std::make_unique<ScheduledRequest>();
   owner->id = id;
   owner->tenant = std::move(request.tenant);
+  owner->priority = request.priority;
+  owner->arrival_ns = options_.clock->NowNs();
+  owner->streaming = request.streaming;
   owner->space = request.space;
   owner->use_cache = request.use_cache;
   owner->deadline_ns = request.deadline_ns;
@@ -105,14 +118,16 @@ Result<RequestId> Scheduler::Submit(Request request) {
 
   auto run = std::make_unique<Run>();
   run->request = owner.get();
-  run->key = KeyOf(options_.clock->NowNs(), request.prompt.size(), request.priority, next_run_++);
+  run->since_ns = owner->arrival_ns;
+  run->key.number = next_run_++;
   run->tokens = std::move(request.prompt);
   run->chooser = std::move(request.choices.front());
   run->siblings.assign(std::make_move_iterator(request.choices.begin() + 1),
                        std::make_move_iterator(request.choices.end()));
   owner->runs.push_back(run.get());
-  waiting_.Push(owner->tenant, run->key, run.get());
-  runs_.emplace(run->key, std::move(run));
+  if (request.streaming) OpenStream(*run);
+  Place(*run, KeyNow(*run));
+  runs_.emplace(run->key.number, std::move(run));
   requests_.emplace(id, std::move(owner));
   ++counters_.submitted;
   admission_blocked_ = false;
@@ -158,9 +173,11 @@ void Scheduler::Admit() {
   while (!admission_blocked_) {
     Run* head = waiting_.Head();
     if (head == nullptr) return;
-    if (static_cast<int>(running_.size()) >= options_.sequences || !Start(*head)) {
-      admission_blocked_ = true;
-    }
+    if (Start(*head)) continue;
+    // An urgent one need not wait behind another tenant's turn.
+    Run* soonest = waiting_.Soonest();
+    if (Outranks(*soonest, *head) && Start(*soonest)) continue;
+    admission_blocked_ = true;
   }
 }
 
@@ -173,36 +190,83 @@ bool Scheduler::Start(Run& run) {
                          static_cast<std::int64_t>(run.tokens.size()) - 1, sequence.tiles());
     sequence.Adopt(std::span(run.tokens).first(static_cast<std::size_t>(reused)));
   }
-  if (!running_.empty()) {
-    const kv::KvUse use = model_.pool().use();
-    std::size_t free = use.budget - use.used;
-    for (int g = 0; g < model_.pool().layout().groups(); ++g) {
-      free += cache_.evictable(g) * model_.pool().tile_bytes(g);
-    }
-    // Each that runs may need a tile soon.
-    const std::size_t soon = (running_.size() + 1) * TileBytes(0, 1);
-    const auto size = static_cast<std::int64_t>(run.tokens.size()) + 1;
-    if (TileBytes(reused, size) + soon > free) return false;
-  }
+  if (!MakeRoom(run, reused)) return false;
   waiting_.Remove(run.request->tenant, run.key);
+  run.queued = false;
   if (!run.started) {
     counters_.reused_rows += reused;
     run.chooser->Reused(reused);
     for (const auto& sibling : run.siblings) sibling->Reused(reused);
     run.started = true;
   }
+  counters_.lost_rows += std::max<std::int64_t>(run.given_up - reused, 0);
+  run.given_up = 0;
   run.published_tiles = reused / kernels::kTilePositions;
   run.sequence.emplace(std::move(sequence));
   running_.emplace(run.key, &run);
+  if (run.stream) run.stream->reached = std::max(run.stream->reached, reused);
+  Settle(run);
   return true;
+}
+
+// Whether `run` may have the other's place and memory. Any chain of such exchanges ends, since each
+// replaces a key by a smaller one.
+bool Scheduler::Outranks(const Run& run, const Run& other) {
+  return run.key < other.key &&
+         (run.key.stage < other.key.stage || run.request->priority > other.request->priority);
+}
+
+// A place and memory for what `run` still has to compute, where need be those of runs that it
+// outranks. False: there is not enough, and nobody has given way.
+bool Scheduler::MakeRoom(const Run& run, std::int64_t reused) {
+  if (running_.empty()) return true;
+  const kv::KvUse use = model_.pool().use();
+  std::size_t free = use.budget - use.used;
+  for (int g = 0; g < model_.pool().layout().groups(); ++g) {
+    free += cache_.evictable(g) * model_.pool().tile_bytes(g);
+  }
+  const std::size_t own = TileBytes(reused, static_cast<std::int64_t>(run.tokens.size()) + 1);
+  std::vector<Run*> out;
+  std::size_t stay = running_.size();
+  const auto enough = [&] {
+    // Each that runs may need a tile soon. Who has all the memory has enough.
+    return static_cast<int>(stay) < options_.sequences &&
+           (stay == 0 || own + (stay + 1) * TileBytes(0, 1) <= free);
+  };
+  for (auto it = running_.rbegin(); it != running_.rend() && !enough(); ++it) {
+    if (!Outranks(run, *it->second)) continue;
+    out.push_back(it->second);
+    free += BytesHeldAlone(*it->second);
+    --stay;
+  }
+  if (!enough()) return false;
+  for (Run* other : out) Preempt(*other);
+  counters_.pushed_out += static_cast<std::int64_t>(out.size());
+  admission_blocked_ = false;
+  return true;
+}
+
+// What can be had when the run lets go of its tiles.
+std::size_t Scheduler::BytesHeldAlone(Run& run) const {
+  std::size_t bytes = 0;
+  const kv::SequenceTiles& tiles = run.sequence->tiles();
+  for (int g = 0; g < model_.pool().layout().groups(); ++g) {
+    for (std::int64_t i = 0; i < tiles.tile_count(); ++i) {
+      const kv::TileRef& tile = tiles.tile(g, i);
+      const int others = tile.holders() - 1;
+      if (others == 0 || (others == 1 && tile.published())) bytes += model_.pool().tile_bytes(g);
+    }
+  }
+  return bytes;
 }
 
 void Scheduler::Preempt(Run& run) {
   ++counters_.preempted;
   Publish(run, true);
-  run.sequence.reset();
+  run.given_up = run.size();
   running_.erase(run.key);
-  waiting_.Push(run.request->tenant, run.key, &run);
+  run.sequence.reset();
+  Settle(run);
   // It starts again once something has ended, or it would take back what it just gave.
   admission_blocked_ = true;
 }
@@ -234,13 +298,11 @@ void Scheduler::FailRun(Run& run, const Error& error) {
 
 void Scheduler::Remove(Run& run) {
   ScheduledRequest& request = *run.request;
-  if (run.sequence) {
-    running_.erase(run.key);
-  } else {
-    waiting_.Remove(request.tenant, run.key);
-  }
+  if (run.sequence) running_.erase(run.key);
+  if (run.queued) waiting_.Remove(request.tenant, run.key);
+  if (run.stream) CloseStream(run);
   std::erase(request.runs, &run);
-  runs_.erase(run.key);  // and with it the run and its tiles
+  runs_.erase(run.key.number);  // and with it the run and its tiles
   admission_blocked_ = false;
   if (!request.runs.empty()) return;
   if (request.deadline_ns) deadlines_.erase({*request.deadline_ns, request.id});
@@ -253,7 +315,7 @@ void Scheduler::Remove(Run& run) {
 SchedulerCounters Scheduler::counters() const {
   SchedulerCounters counters = counters_;
   counters.running = static_cast<std::int64_t>(running_.size());
-  counters.waiting = waiting_.size();
+  counters.waiting = static_cast<std::int64_t>(runs_.size() - running_.size());
   return counters;
 }
 

@@ -38,6 +38,11 @@ TEST_P(DayTest, EveryAnswerIsTheOneMadeAloneAndNothingIsLeft) {
     all.reused_rows += day.reused_rows;
     all.accepted += day.accepted;
     all.cancelled += day.cancelled;
+    all.failed += day.failed;
+    all.streams += day.streams;
+    all.pushed_out += day.pushed_out;
+    all.invalidated_rows += day.invalidated_rows;
+    all.lost_rows += day.lost_rows;
   }
   if (one != 0 || days < 100) return;
   // What never happened was not tested.
@@ -45,6 +50,11 @@ TEST_P(DayTest, EveryAnswerIsTheOneMadeAloneAndNothingIsLeft) {
   EXPECT_GT(all.reused_rows, 1000);
   EXPECT_GT(all.accepted, 1000);
   EXPECT_GT(all.cancelled, 100);
+  EXPECT_GT(all.failed, 100);
+  EXPECT_GT(all.streams, 1000);
+  EXPECT_GT(all.pushed_out, 100);
+  EXPECT_GT(all.invalidated_rows, 10000);
+  EXPECT_GT(all.lost_rows, 1000);
 }
 
 INSTANTIATE_TEST_SUITE_P(Parts, DayTest, ::testing::Range(0, kParts));
@@ -67,7 +77,9 @@ TEST_P(PlantTest, APlantedMistakeIsFound) {
 
 INSTANTIATE_TEST_SUITE_P(Mistakes, PlantTest,
                          ::testing::Values(Plant::kForgottenRelease, Plant::kBudgetOffByOne,
-                                           Plant::kWriteIntoPublished));
+                                           Plant::kWriteIntoPublished,
+                                           Plant::kUpdateKeepsOneTooMany,
+                                           Plant::kChangeDuringStep));
 
 // The tiles themselves find this one.
 TEST(PlantDeathTest, AWindowThatIsReleasedTooEarlyIsABrokenInvariant) {

@@ -12,15 +12,20 @@ namespace cairn::engine {
 bool Scheduler::Step(std::stop_token stop) {
   ObeyCancels();
   ObeyDeadlines();
-  if (options_.preempt_every > 0 && !running_.empty() &&
+  ObeyStreams();
+  FailIdleStreams();
+  if (options_.preempt_every > 0 && !running_.empty() && running_.rbegin()->second->pending() > 0 &&
       counters_.steps % options_.preempt_every == options_.preempt_every - 1) {
     Preempt(*running_.rbegin()->second);
   }
   Admit();
   if (running_.empty()) return false;
+  const auto changes = [this] { return counters_.preempted + counters_.finished; };
+  const std::int64_t before = changes();
   Compose();
   if (!entries_.empty()) Execute(stop);
-  return true;
+  // Without rows for anybody there may still be some for others in the next step.
+  return !entries_.empty() || changes() != before;
 }
 
 // --- rows -----------------------------------------------------------------------------------
@@ -39,7 +44,7 @@ void Scheduler::Compose() {
 void Scheduler::AddAnswers() {
   std::vector<Run*> answers;
   for (const auto& [key, run] : running_) {
-    if (run->pending() == 1) answers.push_back(run);
+    if (run->answering()) answers.push_back(run);
   }
   answer_rows_ = static_cast<int>(answers.size());
   for (Run* run : answers) {
@@ -71,7 +76,7 @@ void Scheduler::AddPrompts() {
   rows = std::min(rows, model_.step_rows() - answer_rows_ - proposed_rows_);
   std::vector<Run*> prompts;
   for (const auto& [key, run] : running_) {
-    if (run->pending() > 1) prompts.push_back(run);
+    if (run->prefilling()) prompts.push_back(run);
   }
   for (Run* run : prompts) {
     if (rows <= 0) return;
@@ -88,14 +93,14 @@ void Scheduler::Add(Run& run, std::int64_t rows) {
   rows = Reserve(run, rows);
   if (rows == 0) return;
   const std::int64_t own = std::min(rows, run.pending());
-  const bool sampled = own == run.pending();
+  const bool sampled = !run.stream && own == run.pending();
   run.proposed = static_cast<std::size_t>(rows - own);
   run.right = true;
   run.ended.reset();
   const auto first = run.tokens.begin() + run.size();
   run.rows.assign(first, first + own);
   run.rows.insert(run.rows.end(), run.guess.begin(), run.guess.begin() + (rows - own));
-  if (run.pending() > 1) prompt_rows_ += own;
+  if (run.prefilling()) prompt_rows_ += own;
   proposed_rows_ += rows - own;
   entries_.push_back({.sequence = &*run.sequence,
                       .tokens = run.rows,
@@ -195,6 +200,8 @@ void Scheduler::Commit(StepEntry& entry, Run& run) {
   run.sequence->Truncate(std::min(run.size(), keep));
   Publish(run, false);
   run.sequence->tiles().Release(run.size());
+  if (run.stream) run.stream->reached = std::max(run.stream->reached, run.size());
+  Settle(run);
   StartSiblings(run);
   if (run.ended) EndRun(run, *run.ended);
 }
@@ -214,7 +221,7 @@ void Scheduler::StartSiblings(Run& run) {
       sibling->chooser->End(Ended::kByChooser);
       continue;
     }
-    sibling->key = {run.key.time, next_run_++};
+    sibling->key = {.time = run.key.time, .number = next_run_++};
     sibling->started = true;
     sibling->tokens.assign(prompt.begin(), prompt.end());
     sibling->tokens.push_back(*run.sibling_tokens[i]);
@@ -233,8 +240,9 @@ void Scheduler::StartSiblings(Run& run) {
       running_.emplace(sibling->key, sibling.get());
     } else {
       waiting_.Push(request.tenant, sibling->key, sibling.get());
+      sibling->queued = true;
     }
-    runs_.emplace(sibling->key, std::move(sibling));
+    runs_.emplace(sibling->key.number, std::move(sibling));
   }
   run.siblings.clear();
   run.sibling_tokens.clear();

@@ -5,83 +5,10 @@
 
 #include <algorithm>
 
-#include "testing/stub_model.h"
+#include "engine/test_scheduler.h"
 
 namespace cairn::engine {
 namespace {
-
-using testing::StubModel;
-using testing::StubOptions;
-using testing::VirtualClock;
-
-// What became of one choice.
-struct Story {
-  std::vector<std::int32_t> said;
-  std::vector<std::int64_t> times;  // of the tokens
-  std::optional<Ended> ended;
-  std::optional<Error> error;
-  std::int64_t reused = 0;
-};
-
-class Teller final : public TokenChooser {
- public:
-  Teller(Story& story, const VirtualClock& clock, std::size_t most)
-      : story_(story), clock_(clock), most_(most) {}
-  std::optional<std::int32_t> Next(std::span<const float> logits) override {
-    story_.times.push_back(clock_.NowNs());
-    // Never the end: token 1 instead.
-    const auto largest =
-        std::max<std::int64_t>(1, std::ranges::max_element(logits) - logits.begin());
-    story_.said.push_back(static_cast<std::int32_t>(largest));
-    if (story_.said.size() == most_) return std::nullopt;
-    return story_.said.back();
-  }
-  void Reused(std::int64_t tokens) override { story_.reused = tokens; }
-  void End(Ended how) override { story_.ended = how; }
-  void Fail(const Error& error) override { story_.error = error; }
-
- private:
-  Story& story_;
-  const VirtualClock& clock_;
-  std::size_t most_;
-};
-
-class SchedulerTest : public ::testing::Test {
- protected:
-  void Make(const StubOptions& stub = {}, SchedulerOptions options = {}) {
-    model_ = std::make_unique<StubModel>(stub, clock_);
-    options.clock = std::shared_ptr<const Clock>(std::shared_ptr<void>(), &clock_);
-    scheduler_ = std::make_unique<Scheduler>(*model_, options);
-  }
-  static std::vector<std::int32_t> Text(int size, int first = 1) {
-    std::vector<std::int32_t> text(static_cast<std::size_t>(size));
-    for (int i = 0; i < size; ++i) {
-      text[static_cast<std::size_t>(i)] =
-          1 + (first * 7 + i * i + i) % (testing::kStubVocabulary - 1);
-    }
-    return text;
-  }
-  Request Make(Story& story, std::vector<std::int32_t> prompt, std::size_t most) {
-    Request request;
-    request.prompt = std::move(prompt);
-    request.choices.push_back(std::make_unique<Teller>(story, clock_, most));
-    return request;
-  }
-  RequestId Submit(Story& story, std::vector<std::int32_t> prompt, std::size_t most) {
-    const auto id = scheduler_->Submit(Make(story, std::move(prompt), most));
-    EXPECT_TRUE(id) << id.error().message;
-    return id.value_or(0);
-  }
-  void RunAll() {
-    while (scheduler_->Step()) {
-    }
-    EXPECT_EQ(model_->complaint(), "");
-  }
-
-  VirtualClock clock_;
-  std::unique_ptr<StubModel> model_;
-  std::unique_ptr<Scheduler> scheduler_;
-};
 
 TEST_F(SchedulerTest, WithoutRequestsThereIsNothingToDo) {
   Make();
@@ -123,7 +50,9 @@ TEST_F(SchedulerTest, MoreThanMayWaitAreRefused) {
   Story story;
   Submit(story, Text(5), 1);
   Submit(story, Text(5), 1);
-  EXPECT_FALSE(scheduler_->Submit(Make(story, Text(5), 1)));
+  const auto third = scheduler_->Submit(Make(story, Text(5), 1));
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().code, ErrorCode::kBusy);  // not kLimit, which means never
 }
 
 TEST_F(SchedulerTest, ACancelledRequestGivesItsMemoryBackWithinAStep) {
@@ -267,6 +196,98 @@ TEST_F(SchedulerTest, AnAnswerThatFillsTheMemoryAloneEndsThere) {
   RunAll();
   EXPECT_EQ(story.ended, Ended::kContext);
   EXPECT_GT(story.said.size(), 64u);
+}
+
+// --- urgent ones ----------------------------------------------------------------------------
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+TEST_F(SchedulerTest, AnUrgentRequestTakesThePlaceOfTheLastLessUrgentOne) {
+  Make({}, {.sequences = 2, .propose = false});
+  Story first, second, urgent;
+  Submit(first, Text(50), 100);
+  clock_.AdvanceNs(kSecond);
+  Submit(second, Text(50, 2), 100);
+  for (int i = 0; i < 10; ++i) scheduler_->Step();
+  Request request = Make(urgent, Text(50, 3), 5);
+  request.priority = 1;
+  ASSERT_TRUE(scheduler_->Submit(std::move(request)));
+  scheduler_->Step();
+  EXPECT_EQ(urgent.said.size(), 1u);
+  EXPECT_EQ(scheduler_->counters().pushed_out, 1);
+  const std::size_t before = second.said.size();
+  RunAll();
+  EXPECT_LT(before, 15u);
+  EXPECT_LT(first.times.back(), second.times.back());
+  EXPECT_EQ(second.said.size(), 100u);
+  EXPECT_EQ(scheduler_->counters().preempted, 1);  // nothing went to and fro
+}
+
+TEST_F(SchedulerTest, AnUrgentRequestTakesTheMemoryOfLessUrgentOnes) {
+  Make({.budget_tiles = 24}, {.propose = false});
+  Story first, second, urgent;
+  Submit(first, Text(250), 60);
+  clock_.AdvanceNs(1'000'000);
+  Submit(second, Text(250, 2), 60);
+  for (int i = 0; i < 10; ++i) scheduler_->Step();
+  Request request = Make(urgent, Text(350, 3), 5);
+  request.priority = 1;
+  request.use_cache = false;
+  ASSERT_TRUE(scheduler_->Submit(std::move(request)));
+  RunAll();
+  EXPECT_LT(urgent.times.back(), second.times.back());
+  EXPECT_EQ(first.said.size(), 60u);
+  EXPECT_EQ(second.said.size(), 60u);
+  EXPECT_GE(scheduler_->counters().pushed_out, 1);
+  EXPECT_LE(scheduler_->counters().preempted, 3);
+}
+
+TEST_F(SchedulerTest, EquallyUrgentOnesWait) {
+  Make({}, {.sequences = 1});
+  Story first, second;
+  Submit(first, Text(50), 50);
+  scheduler_->Step();
+  Submit(second, Text(5, 2), 5);
+  RunAll();
+  EXPECT_EQ(scheduler_->counters().preempted, 0);
+}
+
+// A level is worth ten seconds: one that has waited for longer is not pushed out any more, so a
+// stream of urgent ones starves nobody.
+TEST_F(SchedulerTest, AStreamOfUrgentRequestsDoesNotStarveAnOldOne) {
+  Make({}, {.sequences = 1, .propose = false});
+  Story old;
+  Submit(old, Text(50), 30);
+  scheduler_->Step();
+  std::vector<Story> stories(400);
+  for (std::size_t i = 0; i < stories.size() && !old.ended; ++i) {
+    Request request = Make(stories[i], Text(50, static_cast<int>(i)), 20);
+    request.priority = 1;
+    ASSERT_TRUE(scheduler_->Submit(std::move(request)));
+    for (int s = 0; s < 20; ++s) scheduler_->Step();
+  }
+  EXPECT_TRUE(old.ended);
+  EXPECT_LT(clock_.NowNs(), 13 * kSecond);
+}
+
+// Also where the turn is another tenant's, whose request does not fit.
+TEST_F(SchedulerTest, AnUrgentRequestDoesNotWaitBehindAnotherTenantsTurn) {
+  Make({}, {.sequences = 1, .propose = false});
+  Story running, waiting, urgent;
+  const auto submit = [&](Story& story, const char* tenant, int priority) {
+    Request request = Make(story, Text(50, priority), 60);
+    request.tenant = tenant;
+    request.priority = priority;
+    ASSERT_TRUE(scheduler_->Submit(std::move(request)));
+  };
+  submit(running, "a", 0);
+  scheduler_->Step();
+  submit(waiting, "b", 0);
+  scheduler_->Step();
+  submit(urgent, "c", 3);
+  RunAll();
+  EXPECT_LT(urgent.times.back(), running.times.back());
+  EXPECT_EQ(waiting.said.size(), 60u);
 }
 
 }  // namespace

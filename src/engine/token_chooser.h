@@ -22,6 +22,11 @@ class TokenChooser {
  public:
   virtual ~TokenChooser() = default;
 
+  // Of a streamed prompt, once, before the first Next: it is complete and reads `tokens`; the last
+  // of it came `waited_ns` ago.
+  virtual void PromptIsComplete(std::span<const std::int32_t> /*tokens*/,
+                                std::int64_t /*waited_ns*/) {}
+
   // The token that follows, given the logits of the position before it (finite, whole vocabulary);
   // absent: the answer ends here, and the token that ended it goes no further. Calls come in the
   // order of the tokens, once for each, whatever was proposed or preempted in between.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/check.h"
 #include "base/random.h"
 #include "engine/answers.h"
 
@@ -21,6 +22,119 @@ std::vector<std::size_t> Shuffled(std::size_t count, std::uint64_t seed) {
   return order;
 }
 
+// One prompt on its way into the scheduler: what is sent next, and at last the finish.
+struct Delivery {
+  RequestId id = 0;
+  std::vector<std::vector<std::int32_t>> messages;  // to append, or whole prompts
+  std::size_t sent = 0;
+};
+
+// Up to five pieces, cut anywhere; or three other prompts that begin like this one for a while and
+// go on like another, then the right one.
+std::vector<std::vector<std::int32_t>> MessagesOf(Arrival arrival,
+                                                  const std::vector<VerifyPrompt>& prompts,
+                                                  std::size_t index, std::uint64_t seed) {
+  const std::vector<std::int32_t>& prompt = prompts[index].tokens;
+  const CounterRandom random(seed + index);
+  const auto cut = [&](std::uint64_t i) {
+    return static_cast<std::ptrdiff_t>(random.Uniform(i, 1) *
+                                       static_cast<double>(prompt.size() + 1));
+  };
+  std::vector<std::ptrdiff_t> cuts;
+  for (std::uint64_t i = 0; i < 4; ++i) cuts.push_back(cut(i));
+  std::vector<std::vector<std::int32_t>> messages;
+  if (arrival == Arrival::kInPieces) {
+    std::ranges::sort(cuts);
+    std::ptrdiff_t from = 0;
+    cuts.push_back(std::ssize(prompt));
+    for (const std::ptrdiff_t to : cuts) {
+      messages.emplace_back(prompt.begin() + from, prompt.begin() + to);
+      from = to;
+    }
+    return messages;
+  }
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::vector<std::int32_t>& other = prompts[(index + i + 1) % prompts.size()].tokens;
+    std::vector<std::int32_t> wrong(prompt.begin(), prompt.begin() + cuts[i]);
+    wrong.insert(wrong.end(), other.begin() + std::min(cuts[i], std::ssize(other)), other.end());
+    messages.push_back(std::move(wrong));
+  }
+  messages.push_back(prompt);
+  return messages;
+}
+
+// All prompts of one way, made once.
+class Round {
+ public:
+  Round(const Way& way, const std::vector<VerifyPrompt>& prompts, const VerifyOptions& options,
+        Answers& answers, WayResult& result)
+      : way_(way), prompts_(prompts), options_(options), answers_(answers), result_(result) {}
+
+  [[nodiscard]] Result<void> Run(const std::stop_token& stop) {
+    for (const std::size_t i : Shuffled(prompts_.size(), options_.order_seed)) OR_RETURN(Ask(i));
+    for (std::int64_t step = 0; ended_ < prompts_.size(); ++step) {
+      if (step % 2 == 0) OR_RETURN(Deliver());
+      const bool worked = answers_.Step(stop);
+      CAIRN_CHECK(worked || !open_.empty() || ended_ == prompts_.size());
+      if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "stopped");
+      if (failed_) return std::unexpected(*failed_);
+    }
+    return {};
+  }
+
+ private:
+  [[nodiscard]] Result<void> Ask(std::size_t i) {
+    AnswerRequest request;
+    request.options.max_tokens = options_.max_tokens;
+    request.options.sampling = prompts_[i].sampling;
+    request.use_cache = way_.cached;
+    request.streaming = way_.arrival != Arrival::kWhole;
+    if (!request.streaming) request.prompt = prompts_[i].tokens;
+    AnswerSink sink;
+    sink.done = [this, i](std::vector<Result<Answer>> choices) {
+      ++ended_;
+      if (!choices[0]) {
+        failed_ = choices[0].error();
+      } else {
+        result_.answers[i] = choices[0]->tokens;
+      }
+    };
+    const bool streaming = request.streaming;
+    const RequestId id = OR_RETURN(answers_.Submit(std::move(request), std::move(sink)));
+    if (!streaming) return {};
+    open_.push_back({id, MessagesOf(way_.arrival, prompts_, i, options_.order_seed)});
+    return {};
+  }
+
+  // To a few at a time, so that some are computed, wait and give way while others come.
+  [[nodiscard]] Result<void> Deliver() {
+    const std::size_t count = std::min(open_.size(), 2 * static_cast<std::size_t>(way_.sequences));
+    for (std::size_t i = 0; i < count; ++i) {
+      Delivery& d = open_[i];
+      if (d.sent == d.messages.size()) {
+        OR_RETURN(answers_.Finish(d.id));
+      } else if (way_.arrival == Arrival::kInPieces) {
+        OR_RETURN(answers_.Append(d.id, d.messages[d.sent]));
+      } else {
+        OR_RETURN(answers_.Update(d.id, d.messages[d.sent]));
+      }
+      ++d.sent;
+      ++result_.messages;
+    }
+    std::erase_if(open_, [](const Delivery& d) { return d.sent > d.messages.size(); });
+    return {};
+  }
+
+  const Way& way_;
+  const std::vector<VerifyPrompt>& prompts_;
+  const VerifyOptions& options_;
+  Answers& answers_;
+  WayResult& result_;
+  std::vector<Delivery> open_;
+  std::size_t ended_ = 0;
+  std::optional<Error> failed_;
+};
+
 }  // namespace
 
 std::vector<Way> AllWays() {
@@ -37,6 +151,11 @@ std::vector<Way> AllWays() {
        .proposed = true,
        .everywhere = true},
       {.name = "8 at once, preempted", .sequences = 8, .preempted = true},
+      {.name = "8 at once, in pieces", .sequences = 8, .arrival = Arrival::kInPieces},
+      {.name = "8 at once, cached and revised",
+       .sequences = 8,
+       .cached = true,
+       .arrival = Arrival::kRevised},
   };
 }
 
@@ -56,34 +175,14 @@ Result<WayResult> AnswerIn(const Way& way, kernels::Isa isa, int threads,
                             .preempt_every = way.preempted ? 3 : 0});
   WayResult result;
   result.answers.resize(prompts.size());
-  std::optional<Error> failed;
   for (int time = 0; time < (way.cached ? 2 : 1); ++time) {
-    for (const std::size_t i : Shuffled(prompts.size(), options.order_seed)) {
-      AnswerRequest request;
-      request.prompt = prompts[i].tokens;
-      request.options.max_tokens = options.max_tokens;
-      request.options.sampling = prompts[i].sampling;
-      request.use_cache = way.cached;
-      AnswerSink sink;
-      sink.done = [&, i](std::vector<Result<Answer>> choices) {
-        if (!choices[0]) {
-          failed = choices[0].error();
-        } else {
-          result.answers[i] = choices[0]->tokens;
-        }
-      };
-      OR_RETURN(answers.Submit(std::move(request), std::move(sink)));
-    }
-    while (answers.Step(stop)) {
-      if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "stopped");
-      if (failed) return std::unexpected(*failed);
-    }
+    OR_RETURN(Round(way, prompts, options, answers, result).Run(stop));
   }
-  if (failed) return std::unexpected(*failed);
   const SchedulerCounters counters = answers.scheduler().counters();
   result.reused = counters.reused_rows;
   result.accepted = counters.accepted;
   result.preempted = counters.preempted;
+  result.invalidated = counters.invalidated_rows;
   return result;
 }
 

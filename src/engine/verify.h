@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The user's proof that an answer does not depend on how it was made: the same prompts in many
-// ways, alone and in company, in chunks, cold and cached, proposed and preempted, on every
-// instruction set and number of threads. Threads: one at a time.
+// ways, alone and in company, in chunks, in pieces and revised, cold and cached, proposed and
+// preempted, on every instruction set and number of threads. Threads: one at a time.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,9 @@
 
 namespace cairn::engine {
 
+// How a prompt comes: at once, in pieces, or as other prompts that are replaced until it is right.
+enum class Arrival { kWhole, kInPieces, kRevised };
+
 // One way to make answers.
 struct Way {
   std::string name;
@@ -25,6 +28,7 @@ struct Way {
   bool cached = false;     // every prompt twice; the second finds the first's tiles
   bool proposed = false;   // n-gram proposals
   bool preempted = false;  // answers give way every few steps and are computed anew
+  Arrival arrival = Arrival::kWhole;
   // Worth its time on every instruction set and number of threads. The others try decisions of the
   // scheduler, which are the same on all.
   bool everywhere = false;
@@ -47,6 +51,7 @@ struct WayResult {
   std::vector<std::vector<std::int32_t>> answers;  // by prompt; of the second time where cached
   // Did the way do what it is called after?
   std::int64_t reused = 0, accepted = 0, preempted = 0;
+  std::int64_t messages = 0, invalidated = 0;  // about prompts; computed tokens that they took back
 };
 
 // Errors: as Engine::Create; kLimit, kNumeric from an answer; kCancelled.

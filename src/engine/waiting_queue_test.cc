@@ -15,9 +15,9 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 
 class WaitingQueueTest : public ::testing::Test {
  protected:
-  void Push(const std::string& tenant, std::int64_t time) {
+  void Push(const std::string& tenant, std::int64_t time, int stage = 0) {
     runs_.push_back(std::make_unique<ScheduledRun>());
-    runs_.back()->key = {time, ++number_};
+    runs_.back()->key = {.stage = stage, .time = time, .number = ++number_};
     tenant_[runs_.back().get()] = tenant;
     queue_.Push(tenant, runs_.back()->key, runs_.back().get());
   }
@@ -79,6 +79,20 @@ TEST_F(WaitingQueueTest, AnIdleTenantSavesNoTurnsUp) {
   std::map<std::string, int> served;
   for (int i = 0; i < 20; ++i) ++served[Serve(10).first];
   EXPECT_NEAR(served["idle"], 10, 1);
+}
+
+// Whoever's turn it is: one whose prompt is not complete is not waited for.
+TEST_F(WaitingQueueTest, AnEarlierStageComesBeforeAnotherTenantsTurn) {
+  Push("busy", 0);
+  Serve(100);
+  Push("idle", 10, 1);
+  Push("busy", 20, 0);
+  Push("busy", 30, 2);
+  EXPECT_EQ(queue_.Soonest()->key.time, 20);
+  EXPECT_EQ(Serve(1).second, 20);
+  EXPECT_EQ(Serve(1).second, 10);
+  EXPECT_EQ(Serve(1).second, 30);
+  EXPECT_EQ(queue_.Soonest(), nullptr);
 }
 
 TEST(KeyOfTest, AShortQuestionPassesALongOneThatCameJustBefore) {

@@ -49,6 +49,7 @@ int StatusOf(ErrorCode code) {
     case ErrorCode::kUnsupported:
     case ErrorCode::kLimit: return 400;
     case ErrorCode::kNotFound: return 404;
+    case ErrorCode::kBusy:
     case ErrorCode::kOutOfMemory:
     case ErrorCode::kCancelled: return 503;
     case ErrorCode::kIo:

@@ -63,6 +63,34 @@ class FailingWritableFile : public WritableFile {
   std::unique_ptr<WritableFile> behind_;
 };
 
+class FailingScratchFile : public ScratchFile {
+ public:
+  FailingScratchFile(FailingFileSystem& files, std::string path,
+                     std::unique_ptr<ScratchFile> behind)
+      : files_(files), path_(std::move(path)), behind_(std::move(behind)) {}
+
+  Result<void> ReadAt(std::uint64_t offset, std::span<std::byte> out) override {
+    OR_RETURN(files_.Step(path_));
+    return behind_->ReadAt(offset, out);
+  }
+  Result<void> WriteAt(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    if (auto step = files_.Step(path_); !step) {
+      OR_RETURN(behind_->WriteAt(offset, bytes.first(bytes.size() / 2)));
+      return step;
+    }
+    const std::uint64_t fits = files_.TakeSpace(bytes.size());
+    OR_RETURN(behind_->WriteAt(offset, bytes.first(fits)));
+    if (fits == bytes.size()) return {};
+    files_.failed_ = true;
+    return Fail(ErrorCode::kIo, fmt::format("cannot write '{}': No space left on device", path_));
+  }
+
+ private:
+  FailingFileSystem& files_;
+  std::string path_;
+  std::unique_ptr<ScratchFile> behind_;
+};
+
 Result<void> FailingFileSystem::Step(const std::string& path) {
   const std::int64_t n = operations_++;
   const bool fails = fail_at_ >= 0 && (n == fail_at_ || (and_after_ && n > fail_at_));
@@ -88,6 +116,12 @@ Result<std::unique_ptr<WritableFile>> FailingFileSystem::OpenToWrite(const std::
   OR_RETURN(Step(path));
   auto file = OR_RETURN(behind_.OpenToWrite(path, mode));
   return std::make_unique<FailingWritableFile>(*this, path, std::move(file));
+}
+
+Result<std::unique_ptr<ScratchFile>> FailingFileSystem::OpenScratch(const std::string& folder) {
+  OR_RETURN(Step(folder));
+  auto file = OR_RETURN(behind_.OpenScratch(folder));
+  return std::make_unique<FailingScratchFile>(*this, folder, std::move(file));
 }
 
 Result<std::uint64_t> FailingFileSystem::Size(const std::string& path) {

@@ -10,8 +10,8 @@
 //     EXPECT_FALSE(done.has_value()); ... and nothing is half done
 //   }
 //
-// Operations are counted from 0 over the file system and all its files: opening, ReadAt, Write,
-// Sync, Close, Size, Rename, Remove, CreateFolders, SyncFolder, List. A Write that fails has
+// Operations are counted from 0 over the file system and all its files: opening, ReadAt, WriteAt,
+// Write, Sync, Close, Size, Rename, Remove, CreateFolders, SyncFolder, List. A Write that fails has
 // written the first half of its bytes, as a full disk or a crash leaves it. Threads: one thread.
 // The file system behind must outlive this one, this one its files.
 #pragma once
@@ -46,6 +46,8 @@ class FailingFileSystem : public FileSystem {
   [[nodiscard]] Result<std::unique_ptr<ReadableFile>> OpenToRead(const std::string& path) override;
   [[nodiscard]] Result<std::unique_ptr<WritableFile>> OpenToWrite(const std::string& path,
                                                                   WriteMode mode) override;
+  [[nodiscard]] Result<std::unique_ptr<ScratchFile>> OpenScratch(
+      const std::string& folder) override;
   [[nodiscard]] Result<std::uint64_t> Size(const std::string& path) override;
   [[nodiscard]] Result<void> Rename(const std::string& from, const std::string& to) override;
   [[nodiscard]] Result<void> Remove(const std::string& path) override;
@@ -56,6 +58,7 @@ class FailingFileSystem : public FileSystem {
  private:
   friend class FailingReadableFile;
   friend class FailingWritableFile;
+  friend class FailingScratchFile;
 
   // Counts the operation; an Error where it is the one to fail.
   [[nodiscard]] Result<void> Step(const std::string& path);

@@ -10,7 +10,19 @@
 #include <random>
 #include <vector>
 
+#include "engine/scheduled_run.h"
 #include "engine/scheduler.h"
+
+// What a scheduler must not do, done to it from inside.
+struct cairn::engine::SchedulerFaults {
+  // The change that was sent last keeps one computed position more than is true.
+  static void KeepOneTooMany(Scheduler& scheduler, RequestId id) {
+    const ScheduledRun& run = *scheduler.requests_.at(id)->runs.front();
+    const auto common = static_cast<std::size_t>(run.stream->common);
+    if (common < run.tokens.size() && common < run.stream->tokens.size()) ++run.stream->common;
+  }
+  static void ObeyNow(Scheduler& scheduler) { scheduler.ObeyStreams(); }
+};
 
 namespace cairn::testing {
 namespace {
@@ -23,6 +35,8 @@ struct Expected {
   std::int64_t most = 0;  // tokens
   std::size_t choices = 0;
   bool may_end_early = false;  // cancelled, or has a deadline
+  bool open = false;           // its prompt is not complete: nothing may be said
+  std::int64_t fails_ns = 0;   // while it is open, from when on it may fail for want of more
   std::size_t ended = 0;       // choices so far
   bool gone = false;
   std::string complaint;
@@ -30,10 +44,11 @@ struct Expected {
 
 class Recorder final : public engine::TokenChooser {
  public:
-  explicit Recorder(Expected& expected) : expected_(expected) {}
+  Recorder(Expected& expected, const Clock& clock) : expected_(expected), clock_(clock) {}
 
   std::optional<std::int32_t> Next(std::span<const float> logits) override {
     if (ended_) Complain("a token was asked for after the end");
+    if (expected_.open) Complain("a token was asked for before the prompt was complete");
     const auto largest = std::ranges::max_element(logits) - logits.begin();
     const auto token = static_cast<std::int32_t>(largest);
     if (token == kStubEnd) return std::nullopt;
@@ -53,10 +68,13 @@ class Recorder final : public engine::TokenChooser {
                                   std::equal(said_.begin(), said_.end(), expected_.answer.begin());
     if (!same) Complain("an answer differs from the one made alone");
     if (how == engine::Ended::kCancelled && !expected_.may_end_early) Complain("nobody cancelled");
+    if (how != engine::Ended::kCancelled && expected_.open)
+      Complain("ended before it was complete");
   }
   void Fail(const Error& error) override {
     Finish();
-    if (!expected_.may_end_early) Complain("failed: " + error.message);
+    const bool timed_out = expected_.open && clock_.NowNs() >= expected_.fails_ns;
+    if (!expected_.may_end_early && !timed_out) Complain("failed: " + error.message);
   }
 
  private:
@@ -69,6 +87,7 @@ class Recorder final : public engine::TokenChooser {
     if (expected_.complaint.empty()) expected_.complaint = what;
   }
   Expected& expected_;
+  const Clock& clock_;
   Tokens said_;
   bool ended_ = false;
 };
@@ -96,6 +115,7 @@ class Day {
  public:
   Day(std::uint64_t seed, Plant plant)
       : random_(seed),
+        plant_(plant),
         steps_fail_(seed % 10 == 0),
         options_(Options(plant)),
         model_(options_, clock_) {
@@ -103,9 +123,13 @@ class Day {
     scheduler.sequences = Between(1, 16);
     scheduler.propose = Chance(0.7);
     scheduler.cache_secret = seed;
+    scheduler.stream_order = static_cast<engine::StreamOrder>(Between(0, 3));
+    scheduler.stream_idle_ns = idle_ns_ = Between(1, 20) * 1'000'000'000LL;
+    streams_ = Chance(0.7) ? 0.4 : 0;
     scheduler.clock = std::shared_ptr<const Clock>(std::shared_ptr<void>(), &clock_);
     scheduler_ = std::make_unique<engine::Scheduler>(model_, scheduler);
     for (int i = 0; i < 3; ++i) beginnings_.push_back(Text(Between(20, 400)));
+    model_.SetDuringStep([this] { SendPieces(0.03, true); });
   }
 
   DayReport Run() {
@@ -142,7 +166,8 @@ class Day {
     return text;
   }
 
-  void Arrive() {
+  // Of a prompt: nothing, one of the beginnings or a part of it, and some more.
+  Tokens Prompt() {
     Tokens prompt;
     if (Chance(0.6)) {
       prompt = beginnings_[static_cast<std::size_t>(Between(0, 2))];
@@ -151,15 +176,18 @@ class Day {
     }
     const Tokens rest = Text(Between(prompt.empty() ? 1 : 0, Chance(0.1) ? 800 : 90));
     prompt.insert(prompt.end(), rest.begin(), rest.end());
+    return prompt;
+  }
 
+  void Arrive() {
     auto expected = std::make_unique<Expected>();
     expected->most = Between(1, 120);
-    expected->answer = AnswerAlone(prompt, expected->most, options_.context);
     expected->choices = static_cast<std::size_t>(Chance(0.2) ? Between(2, 5) : 1);
     engine::Request request;
-    request.prompt = std::move(prompt);
+    request.streaming = Chance(streams_);
+    if (!request.streaming || Chance(0.5)) request.prompt = Prompt();
     for (std::size_t c = 0; c < expected->choices; ++c) {
-      request.choices.push_back(std::make_unique<Recorder>(*expected));
+      request.choices.push_back(std::make_unique<Recorder>(*expected, clock_));
     }
     request.priority = Chance(0.3) ? Between(-10, 10) : 0;
     request.tenant = std::string(1, static_cast<char>('a' + Between(0, 2)));
@@ -169,16 +197,107 @@ class Day {
       request.deadline_ns = clock_.NowNs() + Between(0, 2'000) * 1'000'000LL;
       expected->may_end_early = true;
     }
-    request.gone = [this, e = expected.get()](engine::RequestId) {
+    request.gone = [this, e = expected.get()](engine::RequestId id) {
       if (e->gone) Complain("a request was gone twice");
       e->gone = true;
+      open_.erase(id);
     };
     ++report_.requests;
-    if (const auto id = scheduler_->Submit(std::move(request))) {
-      expected_[*id] = std::move(expected);
-    } else if (id.error().code != ErrorCode::kLimit) {
-      Complain("refused: " + id.error().message);
+    Stream stream{.prompt = request.prompt, .pieces = Between(0, 8), .abandoned = Chance(0.1)};
+    const bool streaming = request.streaming;
+    if (!streaming) expected->answer = Alone(request.prompt, *expected);
+    const auto id = scheduler_->Submit(std::move(request));
+    if (!id) {
+      if (id.error().code != ErrorCode::kLimit) Complain("refused: " + id.error().message);
+      return;
     }
+    if (streaming) {
+      expected->open = true;
+      expected->fails_ns = clock_.NowNs() + idle_ns_;
+      open_[*id] = std::move(stream);
+      ++report_.streams;
+    }
+    expected_[*id] = std::move(expected);
+  }
+
+  Tokens Alone(const Tokens& prompt, const Expected& expected) const {
+    return AnswerAlone(prompt, expected.most, options_.context);
+  }
+
+  // --- prompts in pieces: what a client sends, between steps or while one runs
+
+  struct Stream {
+    Tokens prompt;  // as it is known to the client
+    int pieces = 0;
+    bool abandoned = false;  // after its pieces
+  };
+
+  void SendPieces(double chance, bool during_step) {
+    std::vector<engine::RequestId> ids;
+    for (const auto& [id, stream] : open_) {
+      if (Chance(chance)) ids.push_back(id);
+    }
+    for (const engine::RequestId id : ids) SendPiece(id);
+    if (during_step && !ids.empty() && plant_ == Plant::kChangeDuringStep) {
+      engine::SchedulerFaults::ObeyNow(*scheduler_);
+    }
+  }
+
+  void SendPiece(engine::RequestId id) {
+    Stream& stream = open_.at(id);
+    if (stream.pieces == 0) {
+      if (!stream.abandoned) FinishStream(id, stream);
+      return;
+    }
+    --stream.pieces;
+    if (Chance(0.6)) {
+      const Tokens piece = Text(Chance(0.1) ? 0 : Between(1, Chance(0.05) ? 2000 : 120));
+      Tokens all = stream.prompt;
+      all.insert(all.end(), piece.begin(), piece.end());
+      Sent(id, stream, scheduler_->Append(id, piece), std::move(all));
+      return;
+    }
+    Tokens revised = Revised(stream.prompt);
+    const auto done = scheduler_->Update(id, revised);
+    if (done && plant_ == Plant::kUpdateKeepsOneTooMany) {
+      engine::SchedulerFaults::KeepOneTooMany(*scheduler_, id);
+    }
+    Sent(id, stream, done, std::move(revised));
+  }
+
+  // A beginning of the old prompt (at times all or nothing of it) and then something else, or what
+  // had followed with a token less, which moves all that is behind.
+  Tokens Revised(const Tokens& old) {
+    const int size = static_cast<int>(old.size());
+    const int parted = Chance(0.1) ? size : Between(0, size);
+    Tokens revised(old.begin(), old.begin() + parted);
+    if (Chance(0.3) && parted < size) {
+      revised.insert(revised.end(), old.begin() + parted + 1, old.end());
+    } else if (Chance(0.7)) {
+      const Tokens rest = Text(Between(1, 150));
+      revised.insert(revised.end(), rest.begin(), rest.end());
+    }
+    return revised;
+  }
+
+  void Sent(engine::RequestId id, Stream& stream, const Result<void>& done, Tokens prompt) {
+    if (done) {
+      stream.prompt = std::move(prompt);
+      expected_.at(id)->fails_ns = clock_.NowNs() + idle_ns_;
+    } else if (done.error().code != ErrorCode::kLimit) {
+      Complain("a message was refused: " + done.error().message);
+    }
+  }
+
+  void FinishStream(engine::RequestId id, const Stream& stream) {
+    const auto done = scheduler_->Finish(id);
+    if (done.has_value() == stream.prompt.empty()) Complain("an empty prompt was finished");
+    if (!done) return;
+    Expected& expected = *expected_.at(id);
+    expected.answer = Alone(stream.prompt, expected);
+    expected.open = false;
+    open_.erase(id);
+    if (scheduler_->Append(id, {})) Complain("a message after the finish was taken");
   }
 
   void Step() {
@@ -189,10 +308,12 @@ class Day {
       it->second->may_end_early = true;
       scheduler_->RequestCancel(it->first);
     }
+    SendPieces(0.1, false);
     if (steps_fail_ && Chance(0.01)) FailStep();
     std::stop_source stop;
     if (Chance(0.01)) stop.request_stop();
-    scheduler_->Step(stop.get_token());
+    const bool worked = scheduler_->Step(stop.get_token());
+    if (!worked) clock_.AdvanceNs(Between(1, 200) * 1'000'000LL);  // until something comes
     model_.FailNextStep(false);  // there may have been none, and the next has other requests
     const kv::KvUse use = model_.pool().use();
     if (use.reserved > model_.budget_bytes()) Complain("the budget is exceeded");
@@ -233,16 +354,23 @@ class Day {
     report_.accepted = counters.accepted;
     report_.cancelled = counters.cancelled;
     report_.failed = counters.failed;
+    report_.pushed_out = counters.pushed_out;
+    report_.invalidated_rows = counters.invalidated_rows;
+    report_.lost_rows = counters.lost_rows;
     return report_;
   }
 
   std::mt19937_64 random_;
+  Plant plant_;
+  double streams_ = 0;  // of the requests
+  std::int64_t idle_ns_ = 0;
   bool steps_fail_;  // on some days: what runs then may end early, so the others check more
   VirtualClock clock_;
   StubOptions options_;
   StubModel model_;
   std::map<engine::RequestId, std::unique_ptr<Expected>> expected_;
   std::unique_ptr<engine::Scheduler> scheduler_;  // dies before what its choosers know
+  std::map<engine::RequestId, Stream> open_;
   std::vector<Tokens> beginnings_;
   DayReport report_;
 };

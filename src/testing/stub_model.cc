@@ -78,6 +78,7 @@ Result<void> StubModel::Step(std::span<engine::StepEntry> entries, const engine:
   clock_.AdvanceNs(2'000'000 + static_cast<std::int64_t>(rows) * 300'000);
   if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "stopped");
   if (std::exchange(fail_next_, false)) return Fail(ErrorCode::kOutOfMemory, "no memory");
+  if (during_step_) during_step_();
   for (std::size_t i = 0; i < entries.size(); ++i) Append(entries[i], i, sink);
   const kv::KvUse use = pool_->use();
   if (use.reserved > budget_bytes_) {
@@ -147,6 +148,8 @@ void StubModel::MakeMistake(engine::Sequence& sequence) {
   kv::SequenceTiles& tiles = sequence.tiles();
   switch (options_.plant) {
     case Plant::kNothing:
+    case Plant::kUpdateKeepsOneTooMany:
+    case Plant::kChangeDuringStep:
     case Plant::kBudgetOffByOne: return;
     case Plant::kForgottenRelease: forgotten_ = tiles.tile(kFullGroup, 1); break;
     case Plant::kWindowTooEarly: tiles.Release(sequence.size() + kPositions); break;

@@ -11,9 +11,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/step_model.h"
@@ -28,10 +30,13 @@ inline constexpr int kStubWindow = 100;      // of the second group
 // Mistakes of a scheduler or a pool, made on purpose.
 enum class Plant {
   kNothing,
-  kForgottenRelease,   // a tile stays held after its sequence is gone
-  kBudgetOffByOne,     // the pool may take one tile more than the budget says
-  kWindowTooEarly,     // a windowed tile is given back while a row still sees it
-  kWriteIntoPublished  // a published tile is written
+  kForgottenRelease,    // a tile stays held after its sequence is gone
+  kBudgetOffByOne,      // the pool may take one tile more than the budget says
+  kWindowTooEarly,      // a windowed tile is given back while a row still sees it
+  kWriteIntoPublished,  // a published tile is written
+  // Made by the simulation (simulation.cc):
+  kUpdateKeepsOneTooMany,  // a revised prompt keeps the position where it parts from the old one
+  kChangeDuringStep        // a message about a prompt takes effect while a step computes it
 };
 
 struct StubOptions {
@@ -67,6 +72,8 @@ class StubModel final : public engine::StepModel {
   std::int64_t steps() const { return steps_; }
   // Whether the step that comes fails as a whole, as one that ran out of memory does.
   void FailNextStep(bool fail = true) { fail_next_ = fail; }
+  // Called inside every step, before its rows are computed: what others do meanwhile.
+  void SetDuringStep(std::function<void()> during) { during_step_ = std::move(during); }
 
  private:
   void Complain(const std::string& what);
@@ -81,6 +88,7 @@ class StubModel final : public engine::StepModel {
   std::string complaint_;
   std::int64_t steps_ = 0;
   bool fail_next_ = false;
+  std::function<void()> during_step_;
   bool planted_ = false;
   kv::TileRef forgotten_;
 };
