@@ -2,7 +2,7 @@
 # One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check tidy bench bench-avx2 roofline stream bench-index bench-kv tiles prove aarch64 fuzz asan tsan format clean
+.PHONY: help run build test check tidy bench bench-avx2 roofline stream bench-index bench-kv bench-formats tiles prove aarch64 fuzz asan tsan format clean
 
 help: ## this list
 	@echo "Cairn: language models on the CPU you already have"; echo
@@ -54,6 +54,11 @@ bench-kv: ## the two backends of KV memory, and attention over tiles of 16, 64 a
 	@scripts/setup build bench
 	@scripts/build bench bench/kv/all
 	@python3 bench/kv/kv.py
+
+bench-formats: ## the matmul of every weight format beside ggml's on the same tensor (quiet machine)
+	@scripts/setup build bench
+	@scripts/build bench format_bench
+	@python3 bench/formats/formats.py
 
 tiles: ## measure the tile shapes of the matmuls and write their table (quiet machine, minutes)
 	@scripts/setup build bench

@@ -24,8 +24,12 @@
 #include "tensor/format.h"
 
 // The formats as the table has them, in its order.
-#define CAIRN_TABLE_FORMATS(X) \
-  X(F32) X(F16) X(BF16) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q8_0) X(Q4_K) X(Q5_K) X(Q6_K)
+// clang-format off
+#define CAIRN_TABLE_FORMATS(X)                                                                  \
+  X(F32) X(F16) X(BF16) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q8_0) X(Q4_K) X(Q5_K) X(Q6_K) X(Q2_K) \
+  X(Q3_K) X(IQ4_NL) X(IQ4_XS) X(MXFP4) X(NVFP4) X(TQ2_0) X(IQ1_S) X(IQ1_M) X(IQ2_XXS) X(IQ2_S)  \
+  X(IQ3_XXS) X(IQ3_S)
+// clang-format on
 
 // What the object library of a candidate defines.
 #define DECLARE(format) cairn::bench::TileFunction Tile##format;

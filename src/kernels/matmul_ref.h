@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "tensor/blocks.h"
+#include "tensor/coded_blocks.h"
 #include "tensor/format.h"
+#include "tensor/grid_blocks.h"
 #include "tensor/half.h"
 
 namespace cairn::kernels::ref {
@@ -89,6 +91,41 @@ std::vector<SubBlock> SubBlocksOf(const Block& b) {
   return subs;
 }
 
+// The formats of coded_blocks.h and grid_blocks.h.
+template <typename Block>
+requires requires(const Block& b) { ScaleOf(b, 0); }
+std::vector<SubBlock> SubBlocksOf(const Block& b) {
+  std::uint8_t q[Block::kValues];
+  IntegersOf(b, q);
+  std::vector<SubBlock> subs;
+  for (int i = 0; i < Block::kValues; ++i) {
+    if (i % Block::kSub == 0) subs.push_back({{}, ScaleOf(b, i / Block::kSub), 0, false});
+    subs.back().weights.push_back(WeightOf(b, i, q[i]));
+  }
+  return subs;
+}
+
+// Q2_K: the sub-scales and minima of both halves of 32 values join their integers.
+inline float ProductOfQ2_K(std::span<const std::byte> stored, const QuantisedRow& x) {
+  float acc = 0;
+  for (std::size_t k = 0; k < x.q.size(); k += 32) {
+    tensor::BlockQ2_K b;
+    std::memcpy(&b, stored.data() + k / 256 * sizeof(b), sizeof(b));
+    std::uint8_t q[256];
+    IntegersOf(b, q);
+    int sum = 0, minima = 0;
+    for (std::size_t i = k; i < k + 32; ++i) {
+      const int scales = b.scales[i % 256 / 16];
+      sum += (scales & 15) * q[i % 256] * x.q[i];
+      minima -= (scales >> 4) * x.q[i];
+    }
+    const float d = x.d[k / 32];
+    acc = std::fma(static_cast<float>(sum), tensor::FloatOfHalf(b.d) * d, acc);
+    acc = std::fma(static_cast<float>(minima), tensor::FloatOfHalf(b.dmin) * d, acc);
+  }
+  return acc;
+}
+
 template <typename Block>
 float BlocksProduct(std::span<const std::byte> stored, const QuantisedRow& x) {
   float acc = 0;
@@ -120,6 +157,21 @@ inline float QuantisedProduct(tensor::Format format, std::span<const std::byte> 
     case Format::kQ4_K: return BlocksProduct<tensor::BlockQ4_K>(stored, x);
     case Format::kQ5_K: return BlocksProduct<tensor::BlockQ5_K>(stored, x);
     case Format::kQ6_K: return BlocksProduct<tensor::BlockQ6_K>(stored, x);
+    case Format::kQ2_K: return ProductOfQ2_K(stored, x);
+    case Format::kQ3_K: return BlocksProduct<tensor::BlockQ3_K>(stored, x);
+    case Format::kIQ4_NL: return BlocksProduct<tensor::BlockIQ4_NL>(stored, x);
+    case Format::kIQ4_XS: return BlocksProduct<tensor::BlockIQ4_XS>(stored, x);
+    case Format::kMXFP4: return BlocksProduct<tensor::BlockMXFP4>(stored, x);
+    case Format::kNVFP4: return BlocksProduct<tensor::BlockNVFP4>(stored, x);
+    case Format::kTQ1_0: return BlocksProduct<tensor::BlockTQ1_0>(stored, x);
+    case Format::kTQ2_0: return BlocksProduct<tensor::BlockTQ2_0>(stored, x);
+    case Format::kIQ1_S: return BlocksProduct<tensor::BlockIQ1_S>(stored, x);
+    case Format::kIQ1_M: return BlocksProduct<tensor::BlockIQ1_M>(stored, x);
+    case Format::kIQ2_XXS: return BlocksProduct<tensor::BlockIQ2_XXS>(stored, x);
+    case Format::kIQ2_XS: return BlocksProduct<tensor::BlockIQ2_XS>(stored, x);
+    case Format::kIQ2_S: return BlocksProduct<tensor::BlockIQ2_S>(stored, x);
+    case Format::kIQ3_XXS: return BlocksProduct<tensor::BlockIQ3_XXS>(stored, x);
+    case Format::kIQ3_S: return BlocksProduct<tensor::BlockIQ3_S>(stored, x);
     default: return std::nanf("");  // not a quantised format: equals nothing
   }
 }

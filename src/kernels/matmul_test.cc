@@ -42,6 +42,7 @@ struct Shape {
 std::vector<Shape> ShapesOf(Format format) {
   switch (tensor::Traits(format).block_values) {
     case 1: return {{1, 1}, {17, 80}, {70, 129}};
+    case 64: return {{16, 64}, {17, 192}, {70, 640}};
     case 32: return {{16, 32}, {17, 64}, {90, 576}, {37, 640}};
     default: return {{16, 256}, {17, 512}, {70, 768}};
   }
@@ -293,6 +294,25 @@ INSTANTIATE_TEST_SUITE_P(All, MatmulTest, ::testing::ValuesIn(Everything()), [](
          std::string(tensor::Traits(info.param.second).name);
 });
 
+// Whether a byte of a stored block is part of a floating-point scale.
+bool HoldsScale(Format format, std::size_t at) {
+  switch (format) {
+    case Format::kQ4_K:
+    case Format::kQ5_K: return at < 16;
+    case Format::kQ6_K: return at >= 192;
+    case Format::kQ2_K: return at >= 80;
+    case Format::kQ3_K: return at >= 108;
+    case Format::kTQ1_0: return at >= 52;
+    case Format::kTQ2_0: return at >= 64;
+    case Format::kIQ1_M: return at >= 48;
+    case Format::kMXFP4: return at < 1;
+    case Format::kNVFP4: return false;
+    case Format::kQ4_1:
+    case Format::kQ5_1: return at < 4;
+    default: return at < 2;
+  }
+}
+
 // Integers and scales at their ends: sums that leave 16 bits, weights of -128, minima of both
 // signs.
 TEST_P(MatmulTest, IntegersAtTheirEndsStayExact) {
@@ -303,8 +323,7 @@ TEST_P(MatmulTest, IntegersAtTheirEndsStayExact) {
     const std::size_t block = tensor::Traits(format).block_bytes;
     for (std::size_t at = 0; at < weights.stored.size(); ++at) {
       const std::size_t in = at % block;
-      const bool scale = format == Format::kQ6_K ? in >= 192 : in < (block > 100 ? 16u : 4u);
-      if (scale && !(format == Format::kQ8_0 && in >= 2)) continue;
+      if (HoldsScale(format, in)) continue;
       weights.stored[at] = static_cast<std::byte>(fill);
     }
     ASSERT_TRUE(PackGroups(format, cols, weights.stored, 1, weights.packed.bytes()).has_value());

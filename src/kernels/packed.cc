@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "base/checked.h"
-#include "tensor/blocks.h"
+#include "kernels/packed_forms.h"
 #include "tensor/half.h"
 
 namespace cairn::kernels {
@@ -16,78 +16,7 @@ namespace {
 
 using tensor::Format;
 
-// --- one description per block format -------------------------------------------------------
-
-// What the packer and UnpackRow need of a stored block. kBits of integers, where the scales go.
-template <typename Block>
-struct Description;
-
-template <typename Block, int kBits_, bool kMinima_>
-struct Simple {
-  static constexpr int kBits = kBits_;
-  static constexpr bool kMinima = kMinima_;
-  static void PutHeader(const Block& b, int row, std::uint8_t* header) {
-    std::memcpy(header + 2 * row, &b.d, 2);
-    if constexpr (kMinima) std::memcpy(header + 32 + 2 * row, &b.m, 2);
-  }
-  static void GetHeader(const std::uint8_t* header, int row, Block& b) {
-    std::memcpy(&b.d, header + 2 * row, 2);
-    if constexpr (kMinima) std::memcpy(&b.m, header + 32 + 2 * row, 2);
-  }
-};
-template <>
-struct Description<tensor::BlockQ4_0> : Simple<tensor::BlockQ4_0, 4, false> {
-  static constexpr UnitLayout kLayout = kQ4_0Layout;
-};
-template <>
-struct Description<tensor::BlockQ4_1> : Simple<tensor::BlockQ4_1, 4, true> {
-  static constexpr UnitLayout kLayout = kQ4_1Layout;
-};
-template <>
-struct Description<tensor::BlockQ5_0> : Simple<tensor::BlockQ5_0, 5, false> {
-  static constexpr UnitLayout kLayout = kQ5_0Layout;
-};
-template <>
-struct Description<tensor::BlockQ5_1> : Simple<tensor::BlockQ5_1, 5, true> {
-  static constexpr UnitLayout kLayout = kQ5_1Layout;
-};
-template <>
-struct Description<tensor::BlockQ8_0> : Simple<tensor::BlockQ8_0, 8, false> {
-  static constexpr UnitLayout kLayout = kQ8_0Layout;
-};
-
-template <typename Block, int kBits_>
-struct WithSubScales {
-  static constexpr int kBits = kBits_;
-  static void PutHeader(const Block& b, int row, std::uint8_t* header) {
-    std::memcpy(header + 2 * row, &b.d, 2);
-    std::memcpy(header + 32 + 2 * row, &b.dmin, 2);
-    for (int j = 0; j < 8; ++j) {
-      const tensor::SubScale sub = tensor::SubScaleOf(b.scales, j);
-      header[64 + 16 * j + row] = sub.scale;
-      header[192 + 16 * j + row] = sub.minimum;
-    }
-  }
-};
-template <>
-struct Description<tensor::BlockQ4_K> : WithSubScales<tensor::BlockQ4_K, 4> {
-  static constexpr UnitLayout kLayout = kQ4_KLayout;
-};
-template <>
-struct Description<tensor::BlockQ5_K> : WithSubScales<tensor::BlockQ5_K, 5> {
-  static constexpr UnitLayout kLayout = kQ5_KLayout;
-};
-template <>
-struct Description<tensor::BlockQ6_K> {
-  static constexpr UnitLayout kLayout = kQ6_KLayout;
-  static constexpr int kBits = 6;
-  static void PutHeader(const tensor::BlockQ6_K& b, int row, std::uint8_t* header) {
-    std::memcpy(header + 2 * row, &b.d, 2);
-    for (int j = 0; j < 16; ++j) {
-      header[32 + 16 * j + row] = static_cast<std::uint8_t>(b.scales[j]);
-    }
-  }
-};
+using namespace packing;  // NOLINT(google-build-using-namespace)
 
 // --- packing --------------------------------------------------------------------------------
 
@@ -104,6 +33,9 @@ void PutQuad(int j, int row, const std::uint8_t* q, std::uint8_t* to) {
   };
   if constexpr (kBits == 8) {
     merge(j, quad);
+  } else if constexpr (kBits <= 3) {
+    if constexpr (kBits == 3) merge(0, (quad >> 2 & 0x01010101u) << j);
+    merge(kBits - 2 + j / 4, (quad & 0x03030303u) << (2 * (j % 4)));
   } else {
     constexpr int kHigh = kBits - 4;  // vectors of high bits before the nibbles: 0, 1 or 2
     merge(kHigh + j % 4, (quad & 0x0f0f0f0fu) << (j < 4 ? 0 : 4));
@@ -122,6 +54,9 @@ void GetQuad(int j, int row, const std::uint8_t* from, std::uint8_t* q) {
   std::uint32_t quad;
   if constexpr (kBits == 8) {
     quad = word(j);
+  } else if constexpr (kBits <= 3) {
+    quad = word(kBits - 2 + j / 4) >> (2 * (j % 4)) & 0x03030303u;
+    if constexpr (kBits == 3) quad |= (word(0) >> j & 0x01010101u) << 2;
   } else {
     constexpr int kHigh = kBits - 4;
     quad = word(kHigh + j % 4) >> (j < 4 ? 0 : 4) & 0x0f0f0f0fu;
@@ -186,7 +121,7 @@ void UnpackBlocks(const std::byte* group, int row, int cols, float scale, float*
     return tensor::FloatOfHalf(bits);
   };
   for (int k = 0; k < cols; k += D::kLayout.values, from += D::kLayout.bytes()) {
-    const float d = half(0);
+    [[maybe_unused]] const float d = half(0);
     for (int at = 0; at < D::kLayout.values; at += 4, out += 4) {
       std::uint8_t q[4];
       GetQuad<D::kBits>(at % kBlockValues / 4, row,
@@ -195,7 +130,9 @@ void UnpackBlocks(const std::byte* group, int row, int cols, float scale, float*
       for (int i = 0; i < 4; ++i) {
         const int sub32 = at / 32, sub16 = at / 16;
         float value;
-        if constexpr (std::is_same_v<Block, tensor::BlockQ6_K>) {
+        if constexpr (requires { D::Value(from, row, at, q[i]); }) {
+          value = D::Value(from, row, at + i, q[i]);
+        } else if constexpr (std::is_same_v<Block, tensor::BlockQ6_K>) {
           const auto sc = static_cast<std::int8_t>(from[32 + 16 * sub16 + row]);
           value = d * static_cast<float>(sc) * static_cast<float>(q[i] - 32);
         } else if constexpr (D::kLayout.values == 256) {
@@ -252,6 +189,21 @@ constexpr Packer kPackers[] = {
     BlockPacker<tensor::BlockQ4_K>(Format::kQ4_K),
     BlockPacker<tensor::BlockQ5_K>(Format::kQ5_K),
     BlockPacker<tensor::BlockQ6_K>(Format::kQ6_K),
+    BlockPacker<tensor::BlockQ2_K>(Format::kQ2_K),
+    BlockPacker<tensor::BlockQ3_K>(Format::kQ3_K),
+    BlockPacker<tensor::BlockIQ4_NL>(Format::kIQ4_NL),
+    BlockPacker<tensor::BlockIQ4_XS>(Format::kIQ4_XS),
+    BlockPacker<tensor::BlockMXFP4>(Format::kMXFP4),
+    BlockPacker<tensor::BlockNVFP4>(Format::kNVFP4),
+    BlockPacker<tensor::BlockTQ1_0>(Format::kTQ1_0),
+    BlockPacker<tensor::BlockTQ2_0>(Format::kTQ2_0),
+    BlockPacker<tensor::BlockIQ1_S>(Format::kIQ1_S),
+    BlockPacker<tensor::BlockIQ1_M>(Format::kIQ1_M),
+    BlockPacker<tensor::BlockIQ2_XXS>(Format::kIQ2_XXS),
+    BlockPacker<tensor::BlockIQ2_XS>(Format::kIQ2_XS),
+    BlockPacker<tensor::BlockIQ2_S>(Format::kIQ2_S),
+    BlockPacker<tensor::BlockIQ3_XXS>(Format::kIQ3_XXS),
+    BlockPacker<tensor::BlockIQ3_S>(Format::kIQ3_S),
 };
 
 const Packer* PackerOf(Format format) {

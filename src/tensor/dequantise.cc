@@ -6,6 +6,8 @@
 #include <cstring>
 
 #include "tensor/blocks.h"
+#include "tensor/coded_blocks.h"
+#include "tensor/grid_blocks.h"
 #include "tensor/half.h"
 
 namespace cairn::tensor {
@@ -50,7 +52,17 @@ void Values(const BlockQ6_K& b, const std::uint8_t* q, float* out) {
   }
 }
 
-template <typename Block, int kValues>
+// The formats of coded_blocks.h and grid_blocks.h.
+template <typename Block>
+requires requires(const Block& b) { ScaleOf(b, 0); }
+void Values(const Block& b, const std::uint8_t* q, float* out) {
+  for (int i = 0; i < Block::kValues; ++i) {
+    out[i] = ScaleOf(b, i / Block::kSub) * static_cast<float>(WeightOf(b, i, q[i]));
+    if constexpr (requires { MinimumOf(b, 0); }) out[i] -= MinimumOf(b, i / Block::kSub);
+  }
+}
+
+template <typename Block, int kValues = Block::kValues>
 void Blocks(std::span<const std::byte> stored, float* out) {
   for (std::size_t at = 0; at < stored.size(); at += sizeof(Block), out += kValues) {
     Block block;
@@ -93,6 +105,21 @@ Result<void> Dequantise(Format format, std::span<const std::byte> stored, std::s
     case Format::kQ4_K: Blocks<BlockQ4_K, 256>(stored, out.data()); return {};
     case Format::kQ5_K: Blocks<BlockQ5_K, 256>(stored, out.data()); return {};
     case Format::kQ6_K: Blocks<BlockQ6_K, 256>(stored, out.data()); return {};
+    case Format::kQ2_K: Blocks<BlockQ2_K>(stored, out.data()); return {};
+    case Format::kQ3_K: Blocks<BlockQ3_K>(stored, out.data()); return {};
+    case Format::kIQ4_NL: Blocks<BlockIQ4_NL>(stored, out.data()); return {};
+    case Format::kIQ4_XS: Blocks<BlockIQ4_XS>(stored, out.data()); return {};
+    case Format::kMXFP4: Blocks<BlockMXFP4>(stored, out.data()); return {};
+    case Format::kNVFP4: Blocks<BlockNVFP4>(stored, out.data()); return {};
+    case Format::kTQ1_0: Blocks<BlockTQ1_0>(stored, out.data()); return {};
+    case Format::kTQ2_0: Blocks<BlockTQ2_0>(stored, out.data()); return {};
+    case Format::kIQ1_S: Blocks<BlockIQ1_S>(stored, out.data()); return {};
+    case Format::kIQ1_M: Blocks<BlockIQ1_M>(stored, out.data()); return {};
+    case Format::kIQ2_XXS: Blocks<BlockIQ2_XXS>(stored, out.data()); return {};
+    case Format::kIQ2_XS: Blocks<BlockIQ2_XS>(stored, out.data()); return {};
+    case Format::kIQ2_S: Blocks<BlockIQ2_S>(stored, out.data()); return {};
+    case Format::kIQ3_XXS: Blocks<BlockIQ3_XXS>(stored, out.data()); return {};
+    case Format::kIQ3_S: Blocks<BlockIQ3_S>(stored, out.data()); return {};
     default:
       return Fail(ErrorCode::kUnsupported,
                   fmt::format("{} cannot be read as weights", traits.name));

@@ -6,6 +6,8 @@
 #include <set>
 
 #include "tensor/blocks.h"
+#include "tensor/coded_blocks.h"
+#include "tensor/grid_blocks.h"
 
 namespace cairn::tensor {
 namespace {
@@ -47,6 +49,21 @@ TEST(FormatTest, BlockBytesAreThoseOfTheStructs) {
   EXPECT_EQ(bytes(Format::kQ4_K), sizeof(BlockQ4_K));
   EXPECT_EQ(bytes(Format::kQ5_K), sizeof(BlockQ5_K));
   EXPECT_EQ(bytes(Format::kQ6_K), sizeof(BlockQ6_K));
+  EXPECT_EQ(bytes(Format::kQ2_K), sizeof(BlockQ2_K));
+  EXPECT_EQ(bytes(Format::kQ3_K), sizeof(BlockQ3_K));
+  EXPECT_EQ(bytes(Format::kIQ4_NL), sizeof(BlockIQ4_NL));
+  EXPECT_EQ(bytes(Format::kIQ4_XS), sizeof(BlockIQ4_XS));
+  EXPECT_EQ(bytes(Format::kMXFP4), sizeof(BlockMXFP4));
+  EXPECT_EQ(bytes(Format::kNVFP4), sizeof(BlockNVFP4));
+  EXPECT_EQ(bytes(Format::kTQ1_0), sizeof(BlockTQ1_0));
+  EXPECT_EQ(bytes(Format::kTQ2_0), sizeof(BlockTQ2_0));
+  EXPECT_EQ(bytes(Format::kIQ1_S), sizeof(BlockIQ1_S));
+  EXPECT_EQ(bytes(Format::kIQ1_M), sizeof(BlockIQ1_M));
+  EXPECT_EQ(bytes(Format::kIQ2_XXS), sizeof(BlockIQ2_XXS));
+  EXPECT_EQ(bytes(Format::kIQ2_XS), sizeof(BlockIQ2_XS));
+  EXPECT_EQ(bytes(Format::kIQ2_S), sizeof(BlockIQ2_S));
+  EXPECT_EQ(bytes(Format::kIQ3_XXS), sizeof(BlockIQ3_XXS));
+  EXPECT_EQ(bytes(Format::kIQ3_S), sizeof(BlockIQ3_S));
 }
 
 TEST(FormatTest, GgufTypeNumberGivesTheFormatBack) {
@@ -58,11 +75,11 @@ TEST(FormatTest, GgufTypeNumberGivesTheFormatBack) {
 }
 
 TEST(FormatTest, TypeOfGgmlThatNothingReadsIsUnsupportedByName) {
-  const auto format = FormatOfGgufType(17);
+  const auto format = FormatOfGgufType(15);
   ASSERT_FALSE(format.has_value());
   EXPECT_EQ(format.error().code, ErrorCode::kUnsupported);
-  EXPECT_NE(format.error().message.find("IQ2_XS"), std::string::npos) << format.error().message;
-  EXPECT_NE(format.error().message.find("17"), std::string::npos) << format.error().message;
+  EXPECT_NE(format.error().message.find("Q8_K"), std::string::npos) << format.error().message;
+  EXPECT_NE(format.error().message.find("15"), std::string::npos) << format.error().message;
 }
 
 TEST(FormatTest, UnknownTypeIsUnsupportedByNumber) {

@@ -216,7 +216,7 @@ void AddTensors(List& list) {
   add("BytesOverflowOfF64", {.dims = {1ull << 30, 1ull << 32}, .type = 28}, kCorrupt);
   add("RowNotWholeBlocks", {.dims = {33, 1}}, kCorrupt);
   add("RowOfKNotWholeBlocks", {.dims = {32, 2}, .type = 14}, kCorrupt, "Q6_K");
-  add("FormatKnownToOthers", {.type = 17}, kUnsupported, "IQ2_XS");
+  add("FormatKnownToOthers", {.type = 15}, kUnsupported, "Q8_K");
   add("FormatRemoved", {.type = 4}, kUnsupported, "4");
   add("FormatUnknown", {.type = 12345}, kUnsupported, "12345");
   File unaligned = WithEntry({.offset = 8});

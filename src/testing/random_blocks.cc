@@ -3,12 +3,15 @@
 // asked for. A uniform integer of n values has a standard deviation of n / sqrt(12).
 #include "testing/random_blocks.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 
 #include "base/check.h"
 #include "base/random.h"
 #include "tensor/blocks.h"
+#include "tensor/coded_blocks.h"
+#include "tensor/grid_blocks.h"
 #include "tensor/half.h"
 
 namespace cairn::testing {
@@ -122,6 +125,109 @@ void Make(tensor::BlockQ6_K& b, Stream& random, double spread) {
   b.d = Half(Scale(random, spread, kDeviation6 * kDeviation8));
 }
 
+// Formats of coded_blocks.h. The sizes of what the scale multiplies are root mean squares: of
+// codes, kIq4Values, kFp4Values, and of the sub-scales that uniform bits give.
+constexpr double kSizeIq4 = 67.4, kSizeFp4 = 5.85, kSizeSixBits = 18.5;
+
+void Make(tensor::BlockQ2_K& b, Stream& random, double spread) {
+  Fill(b.qs, random);
+  for (auto& scales : b.scales) {  // minima of about the scale, at one and a half of its step
+    const double scale = std::floor(random.Between(6, 13));
+    const double minimum = std::floor(scale * random.Between(0.8, 1.2) + 0.5);
+    scales = static_cast<std::uint8_t>(static_cast<int>(scale) | static_cast<int>(minimum) << 4);
+  }
+  const double d = Scale(random, spread, 1.12 * 9.2);
+  b.d = Half(d);
+  b.dmin = Half(1.5 * d);
+}
+void Make(tensor::BlockQ3_K& b, Stream& random, double spread) {
+  Fill(b.hmask, random);
+  Fill(b.qs, random);
+  Fill(b.scales, random);
+  b.d = Half(Scale(random, spread, 2.35 * kSizeSixBits));
+}
+void Make(tensor::BlockIQ4_NL& b, Stream& random, double spread) {
+  b.d = Half(Scale(random, spread, kSizeIq4));
+  Fill(b.qs, random);
+}
+void Make(tensor::BlockIQ4_XS& b, Stream& random, double spread) {
+  b.d = Half(Scale(random, spread, kSizeIq4 * kSizeSixBits));
+  b.scales_h = static_cast<std::uint16_t>(random.Byte() | random.Byte() << 8);
+  Fill(b.scales_l, random);
+  Fill(b.qs, random);
+}
+// One of the two powers of two around the scale, so that the mean square is the one asked for.
+void Make(tensor::BlockMXFP4& b, Stream& random, double spread) {
+  int exponent;
+  const double ratio = 2 * std::frexp(spread / kSizeFp4, &exponent);  // 1 to 2, times 2^(exp - 1)
+  const bool larger = random.Uniform() < (ratio * ratio - 1) / 3;
+  b.e = static_cast<std::uint8_t>(exponent - 1 + 128 + (larger ? 1 : 0));
+  Fill(b.qs, random);
+}
+void Make(tensor::BlockNVFP4& b, Stream& random, double spread) {
+  for (auto& d : b.d) {
+    // The bits of an E4M3 are those of twice the value with another bias, in a float.
+    const auto twice = static_cast<float>(2 * std::abs(Scale(random, spread, kSizeFp4)));
+    const float kept = std::min(448.0f, twice) * 0x1p-120f;
+    d = static_cast<std::uint8_t>((std::bit_cast<std::uint32_t>(kept) + 0x80000u) >> 20);
+  }
+  Fill(b.qs, random);
+}
+void Make(tensor::BlockTQ1_0& b, Stream& random, double spread) {
+  Fill(b.qs, random);
+  Fill(b.qh, random);
+  b.d = Half(Scale(random, spread, 0.816));
+}
+void Make(tensor::BlockTQ2_0& b, Stream& random, double spread) {
+  for (auto& four : b.qs) {
+    four = 0;
+    for (int n = 0; n < 4; ++n) {
+      four = static_cast<std::uint8_t>(four | static_cast<int>(3 * random.Uniform()) << 2 * n);
+    }
+  }
+  b.d = Half(Scale(random, spread, 0.816));
+}
+
+// Formats of grid_blocks.h: everything but d is uniform bits. Sizes are those of the grids' entries
+// over all indices, times the part of the scale that the format gives away, times the root mean
+// square of 2 s + 1 for s of three or four bits.
+constexpr double kSizeThreeBits = 9.22, kSizeFourBits = 18.5;
+template <typename Block>
+void MakeGrid(Block& b, Stream& random, double spread, double size) {
+  std::uint8_t bytes[sizeof(Block)];
+  Fill(bytes, random);
+  std::memcpy(&b, bytes, sizeof(b));
+  const std::uint16_t d = Half(Scale(random, spread, size));
+  if constexpr (requires { b.d; }) {
+    b.d = d;
+  } else {
+    for (int n = 0; n < 4; ++n) {
+      b.scales[n] = static_cast<std::uint16_t>((b.scales[n] & 0xfff) | (d >> (4 * n) & 15) << 12);
+    }
+  }
+}
+void Make(tensor::BlockIQ1_S& b, Stream& random, double spread) {
+  MakeGrid(b, random, spread, 6.25 / 8 * kSizeThreeBits);
+}
+void Make(tensor::BlockIQ1_M& b, Stream& random, double spread) {
+  MakeGrid(b, random, spread, 6.25 / 8 * kSizeThreeBits);
+}
+void Make(tensor::BlockIQ2_XXS& b, Stream& random, double spread) {
+  MakeGrid(b, random, spread, 23.1 / 8 * kSizeFourBits);
+}
+void Make(tensor::BlockIQ2_XS& b, Stream& random, double spread) {
+  MakeGrid(b, random, spread, 24.2 / 8 * kSizeFourBits);
+}
+void Make(tensor::BlockIQ2_S& b, Stream& random, double spread) {
+  MakeGrid(b, random, spread, 24.4 / 8 * kSizeFourBits);
+}
+void Make(tensor::BlockIQ3_XXS& b, Stream& random, double spread) {
+  MakeGrid(b, random, spread, 30.8 / 4 * kSizeFourBits);
+}
+void Make(tensor::BlockIQ3_S& b, Stream& random, double spread) {
+  MakeGrid(b, random, spread, 7.6 * kSizeFourBits);
+}
+
 template <typename Block>
 std::vector<std::byte> Blocks(std::size_t count, Stream& random, double spread) {
   std::vector<std::byte> bytes(count * sizeof(Block));
@@ -161,6 +267,21 @@ std::vector<std::byte> RandomBlocks(Format format, std::size_t values, std::uint
     case Format::kQ4_K: return Blocks<tensor::BlockQ4_K>(count, random, spread);
     case Format::kQ5_K: return Blocks<tensor::BlockQ5_K>(count, random, spread);
     case Format::kQ6_K: return Blocks<tensor::BlockQ6_K>(count, random, spread);
+    case Format::kQ2_K: return Blocks<tensor::BlockQ2_K>(count, random, spread);
+    case Format::kQ3_K: return Blocks<tensor::BlockQ3_K>(count, random, spread);
+    case Format::kIQ4_NL: return Blocks<tensor::BlockIQ4_NL>(count, random, spread);
+    case Format::kIQ4_XS: return Blocks<tensor::BlockIQ4_XS>(count, random, spread);
+    case Format::kMXFP4: return Blocks<tensor::BlockMXFP4>(count, random, spread);
+    case Format::kNVFP4: return Blocks<tensor::BlockNVFP4>(count, random, spread);
+    case Format::kTQ1_0: return Blocks<tensor::BlockTQ1_0>(count, random, spread);
+    case Format::kTQ2_0: return Blocks<tensor::BlockTQ2_0>(count, random, spread);
+    case Format::kIQ1_S: return Blocks<tensor::BlockIQ1_S>(count, random, spread);
+    case Format::kIQ1_M: return Blocks<tensor::BlockIQ1_M>(count, random, spread);
+    case Format::kIQ2_XXS: return Blocks<tensor::BlockIQ2_XXS>(count, random, spread);
+    case Format::kIQ2_XS: return Blocks<tensor::BlockIQ2_XS>(count, random, spread);
+    case Format::kIQ2_S: return Blocks<tensor::BlockIQ2_S>(count, random, spread);
+    case Format::kIQ3_XXS: return Blocks<tensor::BlockIQ3_XXS>(count, random, spread);
+    case Format::kIQ3_S: return Blocks<tensor::BlockIQ3_S>(count, random, spread);
     default: CAIRN_CHECK(tensor::Traits(format).has_matmul); return {};
   }
 }

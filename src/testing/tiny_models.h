@@ -57,9 +57,9 @@ class TinyModel {
 // "llama Q4_K tied", for messages.
 std::string NameOf(const TinySpec& spec);
 
-// Every format with a matmul for both architectures: llama tied and gemma3 not for one half of the
-// formats, the other way round for the rest. And two whose output matrix is more than a third of
-// the model, so that logits are made in one term (canonical.md, section 2).
+// Every format with a matmul, those up to Q6_K for both architectures: llama tied and gemma3 not
+// for one half of the formats, the other way round for the rest. And two whose output matrix is
+// more than a third of the model, so that logits are made in one term (canonical.md, section 2).
 std::vector<TinySpec> AllTinySpecs();
 
 // `count` tokens of the vocabulary, chosen by `seed`.

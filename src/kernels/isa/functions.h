@@ -16,7 +16,8 @@ void Remainder(const float* x, int n, float* y);
 using TileFunction = void(const PackedMatrix& weights, int group, const std::byte* tile, int rows,
                           float* out, std::ptrdiff_t stride);
 TileFunction TileF32, TileF16, TileBF16, TileQ4_0, TileQ4_1, TileQ5_0, TileQ5_1, TileQ8_0, TileQ4_K,
-    TileQ5_K, TileQ6_K;
+    TileQ5_K, TileQ6_K, TileQ2_K, TileQ3_K, TileIQ4_NL, TileIQ4_XS, TileMXFP4, TileNVFP4, TileTQ2_0,
+    TileIQ1_S, TileIQ1_M, TileIQ2_XXS, TileIQ2_S, TileIQ3_XXS, TileIQ3_S;
 
 void Matmul(const Factors& factors, int group_begin, int group_end, int rows, RowsView out);
 void MatmulPairs(const Factors& factors, int group_begin, int group_end, int rows, RowsView out);

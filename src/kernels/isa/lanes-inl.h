@@ -30,6 +30,7 @@ namespace cairn::kernels::CAIRN_ISA {
 
 inline constexpr int kParts = 16 / kLanes;
 
+CAIRN_INLINE VF LoadU8(const uint8_t* p) { return ToFloat(LoadU8I(p)); }
 CAIRN_INLINE VF Neg(VF a) {  // flips the sign bit, of zeros too
   return FloatOfBits(AddI(BitsOf(a), Set1I(static_cast<int32_t>(0x80000000u))));
 }

@@ -97,8 +97,8 @@ CAIRN_INLINE VF LoadBf16(const uint16_t* p) {
   return FloatOfBits(_mm256_slli_epi32(
       _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16));
 }
-CAIRN_INLINE VF LoadU8(const uint8_t* p) {
-  return ToFloat(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+CAIRN_INLINE VI LoadU8I(const uint8_t* p) {
+  return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
 }
 CAIRN_INLINE VF LoadS8(const int8_t* p) {
   return ToFloat(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
@@ -107,9 +107,15 @@ CAIRN_INLINE VF LoadS8(const int8_t* p) {
 CAIRN_INLINE VB LoadB(const uint8_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
+CAIRN_INLINE VB BytesOf(VI v) { return v; }
+CAIRN_INLINE VB LoadTable(const uint8_t* p) {
+  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+CAIRN_INLINE VB LookUp(VB table, VB codes) { return _mm256_shuffle_epi8(table, codes); }
 CAIRN_INLINE VB Set1B(uint8_t x) { return _mm256_set1_epi8(static_cast<char>(x)); }
 
-// maddubs adds two products in 16 bits: exact while weights are at most 63 (2 * 63 * 127 < 2^15).
+// maddubs adds two products in 16 bits: exact while weights have at most 7 bits (2 * 127 * 127 <
+// 2^15).
 // Wide weights (8 bits, stored + 128) use their sign instead: |w| <= 128, 2 * 128 * 127 < 2^15.
 inline constexpr bool kBiasWide = false;
 template <bool kWide>

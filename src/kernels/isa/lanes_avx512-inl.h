@@ -82,14 +82,21 @@ CAIRN_INLINE VF LoadBf16(const uint16_t* p) {
   return FloatOfBits(_mm512_slli_epi32(
       _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16));
 }
-CAIRN_INLINE VF LoadU8(const uint8_t* p) {
-  return ToFloat(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+CAIRN_INLINE VI LoadU8I(const uint8_t* p) {
+  return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
 CAIRN_INLINE VF LoadS8(const int8_t* p) {
   return ToFloat(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 }
 
 CAIRN_INLINE VB LoadB(const uint8_t* p) { return _mm512_loadu_si512(p); }
+CAIRN_INLINE VB BytesOf(VI v) { return v; }
+// 16 bytes, for each 16 lanes of bytes the same.
+CAIRN_INLINE VB LoadTable(const uint8_t* p) {
+  return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+// Entries of each 16 bytes of `table` at the places of the same 16 bytes of `codes`, all < 16.
+CAIRN_INLINE VB LookUp(VB table, VB codes) { return _mm512_shuffle_epi8(table, codes); }
 CAIRN_INLINE VB Set1B(uint8_t x) { return _mm512_set1_epi8(static_cast<char>(x)); }
 
 // Exact sums of four products of u8 weights and s8 activations per lane, added to acc. The four

@@ -95,14 +95,17 @@ CAIRN_INLINE uint8x8_t LoadFour(const void* p) {
   __builtin_memcpy(&four, p, 4);
   return vcreate_u8(four);
 }
-CAIRN_INLINE VF LoadU8(const uint8_t* p) {
-  return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(LoadFour(p)))));
+CAIRN_INLINE VI LoadU8I(const uint8_t* p) {
+  return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(LoadFour(p)))));
 }
 CAIRN_INLINE VF LoadS8(const int8_t* p) {
   return ToFloat(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(LoadFour(p))))));
 }
 
 CAIRN_INLINE VB LoadB(const uint8_t* p) { return vld1q_u8(p); }
+CAIRN_INLINE VB BytesOf(VI v) { return vreinterpretq_u8_s32(v); }
+CAIRN_INLINE VB LoadTable(const uint8_t* p) { return LoadB(p); }
+CAIRN_INLINE VB LookUp(VB table, VB codes) { return vqtbl1q_u8(table, codes); }
 CAIRN_INLINE VB Set1B(uint8_t x) { return vdupq_n_u8(x); }
 
 // SDOT wants both sides signed. Weights of up to 7 bits are; wide ones (8 bits, stored + 128)

@@ -183,8 +183,8 @@ CAIRN_INLINE VF LoadBf16(const uint16_t* p) {
   for (int i = 0; i < kLanes; ++i) v[i] = static_cast<int32_t>(static_cast<uint32_t>(p[i]) << 16);
   return FloatOfBits(v);
 }
-CAIRN_INLINE VF LoadU8(const uint8_t* p) {
-  VF v;
+CAIRN_INLINE VI LoadU8I(const uint8_t* p) {
+  VI v;
   for (int i = 0; i < kLanes; ++i) v[i] = p[i];
   return v;
 }
@@ -198,6 +198,15 @@ CAIRN_INLINE VB LoadB(const uint8_t* p) {
   VB v;
   __builtin_memcpy(&v, p, sizeof(v));
   return v;
+}
+CAIRN_INLINE VB BytesOf(VI v) { return (VB)v; }
+CAIRN_INLINE VB LoadTable(const uint8_t* p) { return LoadB(p); }
+CAIRN_INLINE VB LookUp(VB table, VB codes) {  // SSE2 has no such instruction
+  uint8_t entries[16], at[16], found[16];
+  __builtin_memcpy(entries, &table, 16);
+  __builtin_memcpy(at, &codes, 16);
+  for (int i = 0; i < 16; ++i) found[i] = entries[at[i] & 15];
+  return LoadB(found);
 }
 CAIRN_INLINE VB Set1B(uint8_t x) { return VB{} + x; }
 

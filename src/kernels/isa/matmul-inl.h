@@ -24,7 +24,9 @@
 //
 // A format is a struct with: kLayout, kShape (its row of the table), kBias (subtracted from every
 // stored integer), kWide (8 bits), kMinima, kSubs (sub-blocks per 32 values), Quad<j>(block, part),
-// Scale(unit, block, sub, part), Minimum(unit, block, part). See matmul_q4_1.cc.
+// Scale(unit, block, sub, part), Minimum(unit, block, part). See matmul_q4_1.cc. Instead of Quad it
+// may have ScaledQuad<j>(unit, block, b, part), which also reads the header, and instead of Minimum
+// AddMinima, which adds the minima of a block itself: see matmul_q2_k.cc.
 #pragma once
 
 #include "kernels/isa/functions.h"
@@ -118,13 +120,27 @@ CAIRN_INLINE VI StartSum(const uint8_t* activations, int column) {
   if constexpr (!kCorrect) return ZeroI();
   constexpr int kOffset =
       ActivationBlock<kWidth>::kMinusSum + (Format::kSubs == 2 ? (1 + kSub) * 4 * kWidth : 0);
-  return ShiftLeft<Log2(Format::kBias)>(Set1I(LoadInt(activations + kOffset + 4 * column)));
+  const VI sum = Set1I(LoadInt(activations + kOffset + 4 * column));
+  constexpr int kPower = Log2(Format::kBias);
+  if constexpr (Format::kBias == 1 << kPower) return ShiftLeft<kPower>(sum);
+  static_assert(Format::kBias == 0 || Format::kBias == 1 << kPower ||
+                Format::kBias == (1 << kPower) + 1);
+  return AddI(ShiftLeft<kPower>(sum), sum);
+}
+
+template <typename Format, int j>
+CAIRN_INLINE VB QuadOf(const uint8_t* unit, const uint8_t* block, int b, int part) {
+  if constexpr (requires { Format::template ScaledQuad<j>(unit, block, b, part); }) {
+    return Format::template ScaledQuad<j>(unit, block, b, part);
+  } else {
+    return Format::template Quad<j>(block, part);
+  }
 }
 
 template <typename Format, int kWidth, int kCols, int j>
-CAIRN_INLINE void AddQuad(const uint8_t* block, int part, const uint8_t* activations,
-                          VI (&sums)[kCols]) {
-  const VB weights = Format::template Quad<j>(block, part);
+CAIRN_INLINE void AddQuad(const uint8_t* unit, const uint8_t* block, int b, int part,
+                          const uint8_t* activations, VI (&sums)[kCols]) {
+  const VB weights = QuadOf<Format, j>(unit, block, b, part);
 #pragma GCC unroll 12
   for (int c = 0; c < kCols; ++c) {
     sums[c] = Dot<Format::kWide>(sums[c], weights, activations + (j * kWidth + c) * 4);
@@ -139,16 +155,16 @@ CAIRN_INLINE void AddSubBlock(const uint8_t* unit, const uint8_t* block, int b, 
 #pragma GCC unroll 12
   for (int c = 0; c < kCols; ++c) sums[c] = StartSum<Format, kWidth, kSub>(activations, c);
   if constexpr (Format::kSubs == 1 || kSub == 0) {
-    AddQuad<Format, kWidth, kCols, 0>(block, part, activations, sums);
-    AddQuad<Format, kWidth, kCols, 1>(block, part, activations, sums);
-    AddQuad<Format, kWidth, kCols, 2>(block, part, activations, sums);
-    AddQuad<Format, kWidth, kCols, 3>(block, part, activations, sums);
+    AddQuad<Format, kWidth, kCols, 0>(unit, block, b, part, activations, sums);
+    AddQuad<Format, kWidth, kCols, 1>(unit, block, b, part, activations, sums);
+    AddQuad<Format, kWidth, kCols, 2>(unit, block, b, part, activations, sums);
+    AddQuad<Format, kWidth, kCols, 3>(unit, block, b, part, activations, sums);
   }
   if constexpr (Format::kSubs == 1 || kSub == 1) {
-    AddQuad<Format, kWidth, kCols, 4>(block, part, activations, sums);
-    AddQuad<Format, kWidth, kCols, 5>(block, part, activations, sums);
-    AddQuad<Format, kWidth, kCols, 6>(block, part, activations, sums);
-    AddQuad<Format, kWidth, kCols, 7>(block, part, activations, sums);
+    AddQuad<Format, kWidth, kCols, 4>(unit, block, b, part, activations, sums);
+    AddQuad<Format, kWidth, kCols, 5>(unit, block, b, part, activations, sums);
+    AddQuad<Format, kWidth, kCols, 6>(unit, block, b, part, activations, sums);
+    AddQuad<Format, kWidth, kCols, 7>(unit, block, b, part, activations, sums);
   }
   const VF scale = Format::Scale(unit, b, kSub, part);
 #pragma GCC unroll 12
@@ -156,7 +172,11 @@ CAIRN_INLINE void AddSubBlock(const uint8_t* unit, const uint8_t* block, int b, 
     const float d = LoadFloat(activations + ActivationBlock<kWidth>::kScale + 4 * c);
     totals[c] = Fma(ToFloat(sums[c]), Mul(scale, Set1(d)), totals[c]);
   }
-  if constexpr (Format::kMinima) {
+  if constexpr (requires {
+                  Format::template AddMinima<kWidth>(unit, b, part, activations, totals);
+                }) {
+    Format::template AddMinima<kWidth>(unit, b, part, activations, totals);
+  } else if constexpr (Format::kMinima) {
     const VF minimum = Format::Minimum(unit, b, part);
 #pragma GCC unroll 12
     for (int c = 0; c < kCols; ++c) {

@@ -22,6 +22,21 @@ TileFunction* TileOfFormat(tensor::Format format) {
     case Format::kQ4_K: return TileQ4_K;
     case Format::kQ5_K: return TileQ5_K;
     case Format::kQ6_K: return TileQ6_K;
+    case Format::kQ2_K: return TileQ2_K;
+    case Format::kQ3_K: return TileQ3_K;
+    case Format::kIQ4_NL: return TileIQ4_NL;
+    case Format::kIQ4_XS: return TileIQ4_XS;
+    case Format::kMXFP4: return TileMXFP4;
+    case Format::kNVFP4: return TileNVFP4;
+    case Format::kTQ2_0: return TileTQ2_0;
+    case Format::kIQ1_S: return TileIQ1_S;
+    case Format::kIQ1_M: return TileIQ1_M;
+    case Format::kIQ2_XXS: return TileIQ2_XXS;
+    case Format::kIQ2_S: return TileIQ2_S;
+    case Format::kIQ3_XXS: return TileIQ3_XXS;
+    case Format::kIQ3_S: return TileIQ3_S;
+    case Format::kTQ1_0: return TileTQ2_0;   // packed as it
+    case Format::kIQ2_XS: return TileIQ2_S;  // packed as it
     default: return nullptr;  // not reached: PackGroups refuses formats without a matmul
   }
 }

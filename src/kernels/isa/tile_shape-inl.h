@@ -12,7 +12,11 @@ namespace cairn::kernels::CAIRN_ISA {
 struct Tiles {
   static constexpr TileShape kF32{CAIRN_TILE_COLUMNS, CAIRN_TILE_PREFETCH};
   static constexpr TileShape kF16 = kF32, kBF16 = kF32, kQ4_0 = kF32, kQ4_1 = kF32, kQ5_0 = kF32,
-                             kQ5_1 = kF32, kQ8_0 = kF32, kQ4_K = kF32, kQ5_K = kF32, kQ6_K = kF32;
+                             kQ5_1 = kF32, kQ8_0 = kF32, kQ4_K = kF32, kQ5_K = kF32, kQ6_K = kF32,
+                             kQ2_K = kF32, kQ3_K = kF32, kIQ4_NL = kF32, kIQ4_XS = kF32,
+                             kMXFP4 = kF32, kNVFP4 = kF32, kTQ2_0 = kF32, kIQ1_S = kF32,
+                             kIQ1_M = kF32, kIQ2_XXS = kF32, kIQ2_S = kF32, kIQ3_XXS = kF32,
+                             kIQ3_S = kF32;
 };
 #elif defined(CAIRN_ISA_avx512)
 using Tiles = Avx512Tiles;

@@ -23,6 +23,19 @@ struct Avx512Tiles {
   static constexpr TileShape kQ4_K{12, 4096};
   static constexpr TileShape kQ5_K{12, 4096};
   static constexpr TileShape kQ6_K{12, 4096};
+  static constexpr TileShape kQ2_K{12, 4096};
+  static constexpr TileShape kQ3_K{12, 4096};
+  static constexpr TileShape kIQ4_NL{12, 4096};
+  static constexpr TileShape kIQ4_XS{12, 4096};
+  static constexpr TileShape kMXFP4{12, 4096};
+  static constexpr TileShape kNVFP4{12, 4096};
+  static constexpr TileShape kTQ2_0{12, 4096};
+  static constexpr TileShape kIQ1_S{12, 4096};
+  static constexpr TileShape kIQ1_M{12, 4096};
+  static constexpr TileShape kIQ2_XXS{12, 4096};
+  static constexpr TileShape kIQ2_S{12, 4096};
+  static constexpr TileShape kIQ3_XXS{12, 4096};
+  static constexpr TileShape kIQ3_S{12, 4096};
 };
 
 struct Avx2Tiles {
@@ -37,6 +50,19 @@ struct Avx2Tiles {
   static constexpr TileShape kQ4_K{4, 4096};
   static constexpr TileShape kQ5_K{6, 4096};
   static constexpr TileShape kQ6_K{6, 4096};
+  static constexpr TileShape kQ2_K{4, 4096};
+  static constexpr TileShape kQ3_K{4, 4096};
+  static constexpr TileShape kIQ4_NL{4, 4096};
+  static constexpr TileShape kIQ4_XS{4, 4096};
+  static constexpr TileShape kMXFP4{4, 4096};
+  static constexpr TileShape kNVFP4{4, 4096};
+  static constexpr TileShape kTQ2_0{4, 4096};
+  static constexpr TileShape kIQ1_S{4, 4096};
+  static constexpr TileShape kIQ1_M{4, 4096};
+  static constexpr TileShape kIQ2_XXS{4, 4096};
+  static constexpr TileShape kIQ2_S{4, 4096};
+  static constexpr TileShape kIQ3_XXS{4, 4096};
+  static constexpr TileShape kIQ3_S{4, 4096};
 };
 
 struct NeonTiles {
@@ -51,6 +77,19 @@ struct NeonTiles {
   static constexpr TileShape kQ4_K{12, 4096};
   static constexpr TileShape kQ5_K{12, 4096};
   static constexpr TileShape kQ6_K{12, 4096};
+  static constexpr TileShape kQ2_K{12, 4096};
+  static constexpr TileShape kQ3_K{12, 4096};
+  static constexpr TileShape kIQ4_NL{12, 4096};
+  static constexpr TileShape kIQ4_XS{12, 4096};
+  static constexpr TileShape kMXFP4{12, 4096};
+  static constexpr TileShape kNVFP4{12, 4096};
+  static constexpr TileShape kTQ2_0{12, 4096};
+  static constexpr TileShape kIQ1_S{12, 4096};
+  static constexpr TileShape kIQ1_M{12, 4096};
+  static constexpr TileShape kIQ2_XXS{12, 4096};
+  static constexpr TileShape kIQ2_S{12, 4096};
+  static constexpr TileShape kIQ3_XXS{12, 4096};
+  static constexpr TileShape kIQ3_S{12, 4096};
 };
 
 struct PortableTiles {
@@ -65,6 +104,19 @@ struct PortableTiles {
   static constexpr TileShape kQ4_K{6, 4096};
   static constexpr TileShape kQ5_K{6, 4096};
   static constexpr TileShape kQ6_K{6, 4096};
+  static constexpr TileShape kQ2_K{4, 4096};
+  static constexpr TileShape kQ3_K{4, 4096};
+  static constexpr TileShape kIQ4_NL{4, 4096};
+  static constexpr TileShape kIQ4_XS{4, 4096};
+  static constexpr TileShape kMXFP4{4, 4096};
+  static constexpr TileShape kNVFP4{4, 4096};
+  static constexpr TileShape kTQ2_0{4, 4096};
+  static constexpr TileShape kIQ1_S{4, 4096};
+  static constexpr TileShape kIQ1_M{4, 4096};
+  static constexpr TileShape kIQ2_XXS{4, 4096};
+  static constexpr TileShape kIQ2_S{4, 4096};
+  static constexpr TileShape kIQ3_XXS{4, 4096};
+  static constexpr TileShape kIQ3_S{4, 4096};
 };
 
 }  // namespace cairn::kernels

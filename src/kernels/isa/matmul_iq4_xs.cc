@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/isa/coded-inl.h"
+
+namespace cairn::kernels::CAIRN_ISA {
+namespace {
+
+struct IQ4_XS : CodedWeights {
+  static constexpr UnitLayout kLayout = kIQ4_XSLayout;
+  static constexpr TileShape kShape = Tiles::kIQ4_XS;
+  static constexpr int kBias = 128;
+  static constexpr bool kWide = true;
+  static constexpr CodeTable kIntegers = Biased<kBias>(tensor::kIq4Values);
+  template <int j>
+  CAIRN_INLINE VB Quad(const uint8_t* block, int part) {
+    return LookUp(LoadTable(kIntegers.of), NibbleQuad<j>(block, part));
+  }
+  CAIRN_INLINE VF Scale(const uint8_t* unit, int block, int, int part) {
+    return SignedSubScale(unit, block, part);
+  }
+};
+
+}  // namespace
+
+void TileIQ4_XS(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
+                std::ptrdiff_t stride) {
+  TileOfRows<IQ4_XS>(weights, group, tile, rows, out, stride);
+}
+
+}  // namespace cairn::kernels::CAIRN_ISA

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// TQ2_0, and TQ1_0, which is packed as it.
+#include "kernels/isa/coded-inl.h"
+
+namespace cairn::kernels::CAIRN_ISA {
+namespace {
+
+struct TQ2_0 : CodedWeights {
+  static constexpr UnitLayout kLayout = kTQ2_0Layout;
+  static constexpr TileShape kShape = Tiles::kTQ2_0;
+  static constexpr int kBias = 1;
+  template <int j>
+  CAIRN_INLINE VB Quad(const uint8_t* block, int part) {
+    return TwoBitQuad<j>(block, part);
+  }
+  CAIRN_INLINE VF Scale(const uint8_t* unit, int, int, int part) { return HalfScale(unit, part); }
+};
+
+}  // namespace
+
+void TileTQ2_0(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
+               std::ptrdiff_t stride) {
+  TileOfRows<TQ2_0>(weights, group, tile, rows, out, stride);
+}
+
+}  // namespace cairn::kernels::CAIRN_ISA
