@@ -76,6 +76,7 @@ struct SchedulerCounters {
   std::int64_t reused_rows = 0;  // of prompts, found in the cache
   std::int64_t preempted = 0;
   std::int64_t proposed = 0, accepted = 0;  // tokens behind an answer's last one
+  std::int64_t model_ns = 0;  // in the model's steps, where choosers choose; the rest is our own
   std::int64_t running = 0, waiting = 0;
 };
 
