@@ -2,7 +2,7 @@
 # One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check tidy bench bench-avx2 roofline stream bench-index bench-kv bench-formats tiles prove aarch64 fuzz asan tsan format clean
+.PHONY: help run build test check tidy bench bench-avx2 bench-serving roofline stream bench-index bench-kv bench-formats tiles prove aarch64 fuzz asan tsan format clean
 
 help: ## this list
 	@echo "Cairn: language models on the CPU you already have"; echo
@@ -34,6 +34,12 @@ bench: ## ours and the peers in one alternating run, into docs/performance.md (q
 
 bench-avx2: ## compile llama.cpp for AVX2 alone, once (minutes); bench then measures beside it
 	@scripts/setup build bench-avx2
+
+bench-serving: ## a serving trace, ours and llama.cpp's server, into docs/performance.md (quiet, an hour)
+	@scripts/setup build bench bench-serving
+	@scripts/build release cairn
+	@scripts/build bench serving_bench
+	@.venv-peers/bin/python scripts/bench-serving --write
 
 roofline: ## draw docs/roofline.svg: each stage beside the limits of this machine
 	@scripts/setup build

@@ -129,15 +129,14 @@ def machine() -> str:
     return f"{found['model name']} (family {found['cpu family']}, model {found['model']}), {cores}"
 
 
-def part(name: str, reports: list[dict]) -> str:
-    """The generated part of the page for one kind of machine."""
-    return (f"<!-- begin {name} -->\n## {name}\n\n{LEGEND}\n" + "\n".join(map(table, reports)) +
-            f"<!-- end {name} -->\n")
-
-
 def page(before: str, name: str, reports: list[dict]) -> str:
     """The page with this machine's part in it, new or in place of the old one."""
-    new = part(name, reports)
+    return splice(before, name, f"## {name}\n\n{LEGEND}\n" + "\n".join(map(table, reports)))
+
+
+def splice(before: str, name: str, text: str) -> str:
+    """The page with the text as its part of that name. A new one comes before the others."""
+    new = f"<!-- begin {name} -->\n{text}<!-- end {name} -->\n"
     old = re.compile(rf"<!-- begin {re.escape(name)} -->\n.*?<!-- end {re.escape(name)} -->\n", re.S)
     if old.search(before):
         return old.sub(lambda _: new, before, count=1)

@@ -21,6 +21,7 @@ std::string_view FinishReasonName(FinishReason reason);  // "end of turn", ...
 
 struct GenerateOptions {
   std::int64_t max_tokens = -1;   // -1: until the model ends or the context is full
+  bool ignore_end = false;        // what the model says ends nothing; its end tokens have no text
   std::vector<std::string> stop;  // matched across token borders; never part of the text
   SamplingOptions sampling;
 };

@@ -27,6 +27,7 @@ class AnswerMaker final : public TokenChooser {
       : clock_(engine.clock()),
         vocabulary_(static_cast<std::size_t>(engine.model().tokenizer().size())),
         max_tokens_(request.options.max_tokens),
+        ignore_end_(request.options.ignore_end),
         sampler_(WithChoice(request.options.sampling, choice), engine.kernels()),
         history_(request.prompt),
         text_(engine.model().tokenizer(), request.options.stop, SinkOf(*gathered, choice)),
@@ -50,6 +51,7 @@ class AnswerMaker final : public TokenChooser {
     history_.push_back(token);
     answer_.tokens.push_back(token);
     reason_ = text_.Take(token);
+    if (ignore_end_ && reason_ == FinishReason::kEndOfTurn) reason_.reset();
     if (!reason_ && static_cast<std::int64_t>(answer_.tokens.size()) == max_tokens_) {
       reason_ = FinishReason::kLength;
     }
@@ -88,6 +90,7 @@ class AnswerMaker final : public TokenChooser {
   const Clock& clock_;
   std::size_t vocabulary_;
   std::int64_t max_tokens_;
+  bool ignore_end_;
   Sampler sampler_;
   std::vector<std::int32_t> history_;
   AnswerText text_;

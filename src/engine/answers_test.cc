@@ -144,6 +144,23 @@ TEST_P(GenerateTest, AnEndOfTurnTokenEndsTheAnswerAndIsNoText) {
   EXPECT_GT(seen, 0);
 }
 
+TEST_P(GenerateTest, AnEndThatIsIgnoredIsATokenWithoutText) {
+  int seen = 0;
+  for (std::uint64_t seed = 0; seed < 60 && seen < 3; ++seed) {
+    GenerateOptions options = Options(80, seed);
+    const Answer ended = Fresh(Prompt("the"), options);
+    if (ended.reason != FinishReason::kEndOfTurn) continue;
+    ++seen;
+    options.ignore_end = true;
+    const Answer answer = Fresh(Prompt("the"), options);
+    EXPECT_EQ(answer.reason, FinishReason::kLength);
+    ASSERT_EQ(answer.tokens.size(), 80u);
+    EXPECT_TRUE(std::equal(ended.tokens.begin(), ended.tokens.end(), answer.tokens.begin()));
+    EXPECT_TRUE(answer.text.starts_with(ended.text));
+  }
+  EXPECT_GT(seen, 0);
+}
+
 TEST_P(GenerateTest, ASinkThatReturnsFalseCancels) {
   const Tokens prompt = Prompt("the sound");
   const GenerateOptions options = Options(40, EndlessSeed(prompt, 40));

@@ -4,11 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <unordered_map>
 
+#include "base/checked.h"
 #include "base/random.h"
 
 namespace cairn::engine {
@@ -25,6 +28,22 @@ struct ByLogit {
 
 // So many candidates are ranked at first; most draws end among them.
 constexpr std::size_t kFirstRanks = 64;
+
+// A block of logits has one maximum. Lanes: compilers make a vector of them.
+constexpr std::size_t kBlock = 128, kLanes = 16;
+
+float MaxOf(std::span<const float> block) {
+  std::array<float, kLanes> most;
+  most.fill(block[0]);
+  std::size_t i = 0;
+  for (; i + kLanes <= block.size(); i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      most[lane] = block[i + lane] > most[lane] ? block[i + lane] : most[lane];
+    }
+  }
+  for (; i < block.size(); ++i) most[0] = std::max(most[0], block[i]);
+  return *std::ranges::max_element(most);
+}
 
 }  // namespace
 
@@ -54,8 +73,8 @@ void Sampler::Penalise(std::span<const std::int32_t> history) {
   for (const std::int32_t token : history.last(window)) ++counts[token];
   for (const auto& [token, count] : counts) {
     const auto index = static_cast<std::size_t>(token);
-    if (index >= logits_.size()) continue;
-    float& logit = logits_[index];
+    if (index >= penalised_.size()) continue;
+    float& logit = penalised_[index];
     logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
     logit -= options_.presence_penalty + static_cast<float>(count) * options_.frequency_penalty;
     logit = std::clamp(logit, -kMost, kMost);  // a tiny repeat penalty overflows
@@ -65,12 +84,49 @@ void Sampler::Penalise(std::span<const std::int32_t> history) {
 std::int32_t Sampler::Sample(std::span<const float> logits, std::span<const std::int32_t> history) {
   const bool penalties = options_.repeat_penalty != 1 || options_.presence_penalty != 0 ||
                          options_.frequency_penalty != 0;
-  const int n = static_cast<int>(logits.size());
-  if (options_.temperature == 0 && !penalties) return kernels_.argmax(logits.data(), n);
-  logits_.assign(logits.begin(), logits.end());
-  if (penalties) Penalise(history);
-  if (options_.temperature == 0) return kernels_.argmax(logits_.data(), n);
-  return Draw(history.size());
+  if (penalties) {
+    penalised_.assign(logits.begin(), logits.end());
+    Penalise(history);
+    logits = penalised_;
+  }
+  if (options_.temperature == 0) {
+    return kernels_.argmax(logits.data(), static_cast<int>(logits.size()));
+  }
+  return Draw(logits, history.size());
+}
+
+void Sampler::TakeCandidates(std::span<const float> logits, std::size_t count) {
+  const std::size_t n = logits.size();
+  const std::size_t blocks = DivideUp(n, kBlock);
+  if (count > blocks) {
+    logits_.assign(logits.begin(), logits.end());
+    ids_.resize(n);
+    std::iota(ids_.begin(), ids_.end(), 0);
+    return;
+  }
+  const auto block = [&](std::size_t b) {
+    return logits.subspan(b * kBlock, std::min(kBlock, n - b * kBlock));
+  };
+  maxima_.clear();
+  for (std::size_t b = 0; b < blocks; ++b) maxima_.push_back(MaxOf(block(b)));
+  // `count` maxima are not below this, so as many logits are not.
+  std::vector<float> sorted = maxima_;
+  const auto place = sorted.begin() + static_cast<std::ptrdiff_t>(count - 1);
+  std::ranges::nth_element(sorted, place, std::greater<>());
+  const float least = *place;
+  logits_.clear();
+  ids_.clear();
+  for (std::size_t b = 0; b < blocks; ++b) {
+    if (maxima_[b] < least) continue;
+    std::size_t id = b * kBlock;
+    for (const float logit : block(b)) {
+      if (logit >= least) {
+        logits_.push_back(logit);
+        ids_.push_back(static_cast<std::int32_t>(id));
+      }
+      ++id;
+    }
+  }
 }
 
 void Sampler::Rank(std::size_t count) {
@@ -89,7 +145,6 @@ void Sampler::Rank(std::size_t count) {
 }
 
 void Sampler::Keep(std::size_t count) {
-  if (count == order_.size()) return;
   Rank(count);
   std::vector<float> logits(count);
   std::vector<std::int32_t> ids(count);
@@ -135,16 +190,18 @@ std::size_t Sampler::Survivors() {
   return n;
 }
 
-std::int32_t Sampler::Draw(std::uint64_t position) {
+std::int32_t Sampler::Draw(std::span<const float> logits, std::uint64_t position) {
+  const auto top_k = static_cast<std::size_t>(options_.top_k);
+  const std::size_t most = top_k > 0 ? std::min(top_k, logits.size()) : logits.size();
+  TakeCandidates(logits, most);
   order_.resize(logits_.size());
   std::iota(order_.begin(), order_.end(), 0);
-  ids_ = order_;
   ranked_ = 0;
-  if (options_.top_k > 0) Keep(std::min(order_.size(), static_cast<std::size_t>(options_.top_k)));
+  if (most < logits.size()) Keep(most);
   Weigh(1);
   const std::size_t survivors = Survivors();
   const bool cut = survivors < order_.size();
-  Keep(survivors);
+  if (cut) Keep(survivors);
   if (cut || options_.temperature != 1) Weigh(options_.temperature);
   const double total = std::accumulate(weights_.begin(), weights_.end(), 0.0);
   const double target = CounterRandom(options_.seed).Uniform(position, options_.choice) * total;

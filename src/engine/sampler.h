@@ -3,8 +3,9 @@
 // temperature 0 = the largest logit, else top-k, top-p, min-p, temperature and one draw
 // (docs/canonical.md, section 10).
 // Threads: a Sampler belongs to one sequence's caller. Owns: copies of the logits; borrows the
-//   kernels. Cost: a pass over the vocabulary for each of copying, exp and selection; nothing but
-//   the candidates that a draw looks at is sorted.
+//   kernels. Cost: with top-k one pass over the vocabulary and work on a few thousand candidates;
+//   without, a pass for each of copying, exp and selection. Nothing but the candidates that a draw
+//   looks at is sorted.
 #pragma once
 
 #include <cstdint>
@@ -46,10 +47,12 @@ class Sampler {
 
  private:
   void Penalise(std::span<const std::int32_t> history);
-  std::int32_t Draw(std::uint64_t position);
+  std::int32_t Draw(std::span<const float> logits, std::uint64_t position);
+  // The candidates, by id: of `logits` those that can be among the `count` largest.
+  void TakeCandidates(std::span<const float> logits, std::size_t count);
   // Makes the first `count` of order_ final.
   void Rank(std::size_t count);
-  // Drops all candidates but the first `count` in rank; those that stay are then in that order.
+  // Drops all candidates but the first `count` in rank; those that stay are in that order.
   void Keep(std::size_t count);
   // weights_ = exp((logit - largest) / temperature).
   void Weigh(float temperature);
@@ -62,8 +65,10 @@ class Sampler {
 
   SamplingOptions options_;
   const kernels::Kernels& kernels_;
-  // By candidate: all tokens by id at first, what is left by rank once an option has cut the list.
-  std::vector<float> logits_;  // after penalties
+  std::vector<float> penalised_;  // all logits, where there are penalties
+  std::vector<float> maxima_;     // of blocks of the logits
+  // By candidate: by id at first, what is left by rank once an option has cut the list.
+  std::vector<float> logits_;
   std::vector<std::int32_t> ids_;
   std::vector<float> weights_;
   // Candidates, largest logit first, ties by lower id. Only the first ranked_ are in their places:

@@ -206,6 +206,30 @@ TEST(SamplerTest, DrawsFarDownTheRanksAreThoseOfTheSortedVocabulary) {
   }
 }
 
+// Many equal logits, at the border of what top-k keeps too, and a last block that is not full.
+TEST(SamplerTest, TopKOfAVocabularyOfManyBlocksIsThatOfTheSortedOne) {
+  for (const int tokens : {128 * 64, 128 * 64 + 1, 10000}) {
+    std::vector<float> logits = RandomLogits(tokens, 5);
+    for (float& logit : logits) logit = std::round(logit * 8);
+    for (const int top_k : {1, 2, 40, 64, 65, 79, 1000}) {
+      SamplingOptions options = Plain();
+      options.top_k = top_k;
+      options.temperature = 100;
+      const auto expected = PlainDistribution({logits.begin(), logits.end()}, options, {});
+      ASSERT_EQ(expected.size(), static_cast<std::size_t>(top_k));
+      std::map<int, int> drawn;
+      for (int draw = 0; draw < 20 * top_k; ++draw) {
+        options.seed = static_cast<std::uint64_t>(draw);
+        ++drawn[Sampler(options, TestKernels()).Sample(logits, {})];
+      }
+      for (const auto& [token, count] : drawn) EXPECT_TRUE(expected.contains(token)) << token;
+      if (top_k <= 79) {
+        EXPECT_EQ(drawn.size(), expected.size());
+      }
+    }
+  }
+}
+
 TEST(SamplerTest, TokensOfTheHistoryPastTheLogitsAreIgnored) {
   Sampler sampler({.temperature = 0, .repeat_penalty = 2}, TestKernels());
   const std::vector<float> logits = {1, 2};

@@ -111,6 +111,7 @@ struct SchedulerCounters {
   std::int64_t invalidated_rows = 0;  // computed, and then not the prompt's any more
   std::int64_t lost_rows = 0;  // of those that gave way: neither found in the cache nor kept else
   std::int64_t proposed = 0, accepted = 0;  // tokens behind an answer's last one
+  std::int64_t model_ns = 0;  // in the model's steps, where choosers choose; the rest is our own
   std::int64_t running = 0, waiting = 0;
 };
 

@@ -148,6 +148,8 @@ void Scheduler::Execute(std::stop_token stop) {
         TakeLogits(*entry_runs_[static_cast<std::size_t>(entry)], row, logits);
       },
       stop);
+  const std::int64_t took = options_.clock->NowNs() - before;
+  counters_.model_ns += took;
   if (!done && done.error().code == ErrorCode::kCancelled) {
     // Nothing has grown. What was chosen before the step was stopped stays chosen.
     for (Run* run : entry_runs_) StartSiblings(*run);
@@ -157,7 +159,7 @@ void Scheduler::Execute(std::stop_token stop) {
   counters_.answer_rows += answer_rows_;
   counters_.prompt_rows += prompt_rows_;
   counters_.proposed += proposed_rows_;
-  budget_.Note(answer_rows_, prompt_rows_, proposed_rows_, options_.clock->NowNs() - before);
+  budget_.Note(answer_rows_, prompt_rows_, proposed_rows_, took);
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     if (!done) entries_[i].failure = done.error();
     Commit(entries_[i], *entry_runs_[i]);
