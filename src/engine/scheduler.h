@@ -60,6 +60,7 @@ using RequestId = std::uint64_t;
 
 struct ScheduledRequest;
 struct ScheduledRun;
+struct SchedulerFaults;  // testing/simulation.cc: mistakes that tests must find
 
 struct Request {
   std::vector<std::int32_t> prompt;  // 1 to the context's tokens
@@ -154,7 +155,7 @@ class Scheduler {
   void DropCache() { cache_.Clear(); }
 
  private:
-  friend struct SchedulerFaults;  // testing/simulation.cc: mistakes that tests must find
+  friend struct SchedulerFaults;
   using Run = ScheduledRun;
 
   // What ended since the last step, and who starts.

@@ -151,6 +151,7 @@ void Scheduler::Rewind(Run& run, std::int64_t size) {
     run.published_tiles = std::min(run.published_tiles, size / kernels::kTilePositions);
     return;
   }
+  Publish(run, true);  // also the tile that is not full
   Sequence sequence(model_.pool());
   std::int64_t reused = 0;
   if (run.request->use_cache) {
