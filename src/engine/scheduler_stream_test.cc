@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/scheduler.h"
-#include "engine/test_scheduler.h"
+#include "testing/scheduler_fixture.h"
 
 namespace cairn::engine {
 namespace {
