@@ -2,7 +2,7 @@
 # One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check tidy bench bench-avx2 bench-serving roofline stream bench-index bench-kv bench-formats tiles prove aarch64 fuzz asan tsan format clean
+.PHONY: help run build test check tidy bench bench-avx2 bench-serving roofline stream bench-index bench-kv bench-formats bench-streams tiles prove aarch64 fuzz asan tsan format clean
 
 help: ## this list
 	@echo "Cairn: language models on the CPU you already have"; echo
@@ -65,6 +65,13 @@ bench-formats: ## the matmul of every weight format beside ggml's on the same te
 	@scripts/setup build bench
 	@scripts/build bench format_bench
 	@python3 bench/formats/formats.py
+
+bench-streams: ## prompts that arrive in pieces, in every order, beside waiting for all of them (minutes)
+	@scripts/setup build bench
+	@scripts/build bench stream_input
+	@scripts/build release cairn
+	@build/bench/bench/stream_input/stream_input "$$(build/release/cairn show smollm2 --json | \
+	  python3 -c 'import json, sys; print(json.load(sys.stdin)["path"])')"
 
 tiles: ## measure the tile shapes of the matmuls and write their table (quiet machine, minutes)
 	@scripts/setup build bench

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <unordered_set>
@@ -38,6 +39,7 @@ struct BatchOptions {
   kernels::KvFormat kv = kernels::KvFormat::kF16;
   std::size_t kv_memory = 0;
   kv::KvBackend kv_backend = kv::KvBackend::kArena;
+  std::size_t kv_swap = 0;
   bool propose = true;
   bool pinned = false;
 };
@@ -224,6 +226,15 @@ void Batch::Write(const std::string& line) {
   if (written_) written_ = out_.Append(line);
 }
 
+// A file without a name on a disk, not in memory as /tmp often is.
+Result<std::shared_ptr<kv::SwapFile>> OpenSwap(std::size_t bytes, engine::Engine& engine) {
+  if (bytes == 0) return nullptr;
+  const char* folder = std::getenv("TMPDIR");
+  SystemFiles files;
+  auto file = OR_RETURN(files.OpenScratch(folder != nullptr ? folder : "/var/tmp"));
+  return std::make_shared<kv::SwapFile>(engine.pool(), std::move(file), bytes, engine.clock());
+}
+
 Result<void> RunBatch(const BatchOptions& o, Console& console) {
   // A pull comes before Interrupts, whose signal mask its processes would inherit.
   const std::string path = OR_RETURN(FindModel(o.model, console));
@@ -247,7 +258,8 @@ Result<void> RunBatch(const BatchOptions& o, Console& console) {
                                            console));
   engine::Answers answers(*engine, {.sequences = o.parallel,
                                     .waiting = 2 * o.parallel * engine::kMostChoices,
-                                    .propose = o.propose});
+                                    .propose = o.propose,
+                                    .swap = OR_RETURN(OpenSwap(o.kv_swap, *engine))});
   Batch batch(o, answers, in, out, console);
   return batch.Run(interrupts.BeginAnswer());
 }
@@ -293,6 +305,7 @@ void AddBatch(CLI::App& app, Chosen& chosen) {
   AddKv(*command, o->kv);
   AddKvMemory(*command, o->kv_memory);
   AddKvBackend(*command, o->kv_backend);
+  AddKvSwap(*command, o->kv_swap);
   AddPropose(*command, o->propose);
   AddThreads(*command, o->threads);
   AddPin(*command, o->pinned);

@@ -162,6 +162,17 @@ CLI::Option* AddKvMemory(CLI::App& command, std::size_t& bytes) {
       ->group(kMachine);
 }
 
+CLI::Option* AddKvSwap(CLI::App& command, std::size_t& bytes) {
+  return command
+      .add_option_function<std::string>(
+          "--kv-swap", [&bytes](const std::string& text) { bytes = ParseByteSize(text); },
+          "Disk (in $TMPDIR, else /var/tmp) for keys and values of answers that give way when the "
+          "memory is full, used where that is faster than computing them again (default: none)")
+      ->type_name("SIZE")
+      ->check(ByteSize())
+      ->group(kMachine);
+}
+
 CLI::Option* AddPropose(CLI::App& command, bool& propose) {
   return command
       .add_option_function<std::string>(

@@ -40,6 +40,7 @@ CLI::Option* AddThreads(CLI::App& command, int& threads);
 CLI::Option* AddKv(CLI::App& command, kernels::KvFormat& kv);
 CLI::Option* AddKvBackend(CLI::App& command, kv::KvBackend& backend);
 CLI::Option* AddKvMemory(CLI::App& command, std::size_t& bytes);
+CLI::Option* AddKvSwap(CLI::App& command, std::size_t& bytes);
 CLI::Option* AddPropose(CLI::App& command, bool& propose);
 CLI::Option* AddPin(CLI::App& command, bool& pinned);
 CLI::Option* AddContext(CLI::App& command, std::int64_t& context, const char* help);

@@ -51,6 +51,7 @@ struct ScheduledRun {
   bool started = false;                    // had a sequence once
   bool queued = false;                     // in the waiting queue
   std::unique_ptr<StreamedPrompt> stream;  // while its prompt is not complete
+  kv::SwappedTiles swapped;                // that it had when it last gave way, while it waits
   std::int64_t given_up = 0;               // positions that it had when it last gave way
   // The request's other choices: they share the prompt, which this run computes for all.
   std::vector<std::unique_ptr<TokenChooser>> siblings;

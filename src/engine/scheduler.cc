@@ -181,16 +181,23 @@ void Scheduler::Admit() {
   }
 }
 
+std::int64_t Scheduler::TakeCached(const Run& run, std::int64_t most, Sequence& sequence) {
+  if (!run.request->use_cache) return 0;
+  const std::int64_t reused = cache_.Take(run.request->space, run.tokens, most, sequence.tiles());
+  sequence.Adopt(std::span(run.tokens).first(static_cast<std::size_t>(reused)));
+  return reused;
+}
+
 bool Scheduler::Start(Run& run) {
   Sequence sequence(model_.pool());
-  std::int64_t reused = 0;
-  if (run.request->use_cache) {
-    // The last token's logits are wanted, so it is computed in any case.
-    reused = cache_.Take(run.request->space, run.tokens,
-                         static_cast<std::int64_t>(run.tokens.size()) - 1, sequence.tiles());
-    sequence.Adopt(std::span(run.tokens).first(static_cast<std::size_t>(reused)));
-  }
-  if (!MakeRoom(run, reused)) return false;
+  // The last token's logits are wanted, so it is computed in any case.
+  const auto most = static_cast<std::int64_t>(run.tokens.size()) - 1;
+  std::int64_t reused = TakeCached(run, most, sequence);
+  const bool swaps = WorthReading(run, reused);
+  if (swaps) sequence = Sequence(model_.pool());
+  if (!MakeRoom(run, swaps ? 0 : reused)) return false;
+  if (swaps) reused = SwapIn(run, sequence) ? sequence.size() : TakeCached(run, most, sequence);
+  run.swapped = {};
   waiting_.Remove(run.request->tenant, run.key);
   run.queued = false;
   if (!run.started) {
@@ -201,7 +208,7 @@ bool Scheduler::Start(Run& run) {
   }
   counters_.lost_rows += std::max<std::int64_t>(run.given_up - reused, 0);
   run.given_up = 0;
-  run.published_tiles = reused / kernels::kTilePositions;
+  run.published_tiles = swaps ? 0 : reused / kernels::kTilePositions;
   run.sequence.emplace(std::move(sequence));
   running_.emplace(run.key, &run);
   if (run.stream) run.stream->reached = std::max(run.stream->reached, reused);
@@ -264,6 +271,7 @@ void Scheduler::Preempt(Run& run) {
   ++counters_.preempted;
   Publish(run, true);
   run.given_up = run.size();
+  SwapOut(run);
   running_.erase(run.key);
   run.sequence.reset();
   Settle(run);

@@ -53,6 +53,7 @@
 #include "engine/token_chooser.h"
 #include "engine/waiting_queue.h"
 #include "kv/prefix_cache.h"
+#include "kv/swap_file.h"
 
 namespace cairn::engine {
 
@@ -60,6 +61,7 @@ using RequestId = std::uint64_t;
 
 struct ScheduledRequest;
 struct ScheduledRun;
+struct SchedulerFaults;  // testing/simulation.cc: mistakes that tests must find
 
 struct Request {
   std::vector<std::int32_t> prompt;  // 1 to the context's tokens
@@ -93,6 +95,9 @@ struct SchedulerOptions {
   // A step with prompts in it may take this many times as long as one without.
   double pace = 1.9;
   bool propose = true;  // n-gram proposals, where they win time
+  // Where those that give way leave their tiles, if reading them back is expected to take less time
+  // than computing them again: by the time that rows and bytes took so far. Null: nowhere.
+  std::shared_ptr<kv::SwapFile> swap;
   // For proofs, 0 for never: after so many steps the last running answer gives way, needed or not.
   std::int64_t preempt_every = 0;
   StreamOrder stream_order = StreamOrder::kFirstCome;
@@ -107,8 +112,9 @@ struct SchedulerCounters {
   std::int64_t steps = 0, prompt_rows = 0, answer_rows = 0;
   std::int64_t reused_rows = 0;  // of prompts, found in the cache
   std::int64_t preempted = 0;
-  std::int64_t pushed_out = 0;        // of preempted, for one that waited
-  std::int64_t invalidated_rows = 0;  // computed, and then not the prompt's any more
+  std::int64_t pushed_out = 0;                   // of preempted, for one that waited
+  std::int64_t invalidated_rows = 0;             // computed, and then not the prompt's any more
+  std::int64_t swapped_out = 0, swapped_in = 0;  // of preempted, through the swap file
   std::int64_t lost_rows = 0;  // of those that gave way: neither found in the cache nor kept else
   std::int64_t proposed = 0, accepted = 0;  // tokens behind an answer's last one
   std::int64_t model_ns = 0;  // in the model's steps, where choosers choose; the rest is our own
@@ -154,7 +160,7 @@ class Scheduler {
   void DropCache() { cache_.Clear(); }
 
  private:
-  friend struct SchedulerFaults;  // testing/simulation.cc: mistakes that tests must find
+  friend struct SchedulerFaults;
   using Run = ScheduledRun;
 
   // What ended since the last step, and who starts.
@@ -165,6 +171,12 @@ class Scheduler {
   bool MakeRoom(const Run& run, std::int64_t reused);
   static bool Outranks(const Run& run, const Run& other);
   std::size_t BytesHeldAlone(Run& run) const;
+  // What the cache has of the run's tokens, at most `most`, in an empty sequence.
+  std::int64_t TakeCached(const Run& run, std::int64_t most, Sequence& sequence);
+  // The second tier (scheduler_swap.cc).
+  void SwapOut(Run& run);
+  bool WorthReading(const Run& run, std::int64_t reused) const;
+  bool SwapIn(Run& run, Sequence& sequence);
   [[nodiscard]] Result<void> CheckTokens(std::span<const std::int32_t> tokens) const;
   [[nodiscard]] Result<void> CheckFits(std::size_t prompt_tokens) const;
   // Streams (scheduler_stream.cc).

@@ -43,6 +43,7 @@ TEST_P(DayTest, EveryAnswerIsTheOneMadeAloneAndNothingIsLeft) {
     all.pushed_out += day.pushed_out;
     all.invalidated_rows += day.invalidated_rows;
     all.lost_rows += day.lost_rows;
+    all.swapped_in += day.swapped_in;
   }
   if (one != 0 || days < 100) return;
   // What never happened was not tested.
@@ -55,6 +56,7 @@ TEST_P(DayTest, EveryAnswerIsTheOneMadeAloneAndNothingIsLeft) {
   EXPECT_GT(all.pushed_out, 100);
   EXPECT_GT(all.invalidated_rows, 10000);
   EXPECT_GT(all.lost_rows, 1000);
+  EXPECT_GT(all.swapped_in, 100);
 }
 
 INSTANTIATE_TEST_SUITE_P(Parts, DayTest, ::testing::Range(0, kParts));

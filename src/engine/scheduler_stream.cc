@@ -131,6 +131,7 @@ void Scheduler::Follow(Run& run) {
   }
   stream.reached = std::min(stream.reached, stream.common);
   run.given_up = std::min(run.given_up, stream.common);
+  run.swapped.Shrink(keep);
   stream.common = size;
   if (options_.stream_order == StreamOrder::kLatestPiece) run.since_ns = stream.last_ns;
   if (stream.finished) {
@@ -151,12 +152,9 @@ void Scheduler::Rewind(Run& run, std::int64_t size) {
     run.published_tiles = std::min(run.published_tiles, size / kernels::kTilePositions);
     return;
   }
+  Publish(run, true);  // also the tile that is not full
   Sequence sequence(model_.pool());
-  std::int64_t reused = 0;
-  if (run.request->use_cache) {
-    reused = cache_.Take(run.request->space, run.tokens, size, sequence.tiles());
-    sequence.Adopt(std::span(run.tokens).first(static_cast<std::size_t>(reused)));
-  }
+  const std::int64_t reused = TakeCached(run, size, sequence);
   counters_.lost_rows += size - reused;
   run.published_tiles = reused / kernels::kTilePositions;
   run.sequence.emplace(std::move(sequence));

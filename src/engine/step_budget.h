@@ -27,6 +27,9 @@ class StepBudget {
   // a proposal; 0: not known.
   double ProposalNs() const { return proposal_row_ns_ > 0 ? proposal_row_ns_ : prompt_row_ns_; }
 
+  // What a row of a prompt adds to a step, as learned; 0: not known.
+  double PromptRowNs() const { return prompt_row_ns_; }
+
   // Time of a step with `answer_rows` rows and no prompts, as learned; 0: not known.
   double AnswerNs(int answer_rows) const;
 

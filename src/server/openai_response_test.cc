@@ -76,10 +76,13 @@ TEST(OpenAiResponseTest, OneFailedChoiceMakesTheResponseAnError) {
 }
 
 TEST(OpenAiResponseTest, ErrorsHaveTheStatusOfTheirKind) {
-  const std::pair<ErrorCode, int> table[] = {
-      {ErrorCode::kInvalidArgument, 400}, {ErrorCode::kUnsupported, 400}, {ErrorCode::kLimit, 400},
-      {ErrorCode::kNotFound, 404},        {ErrorCode::kOutOfMemory, 503}, {ErrorCode::kIo, 500},
-      {ErrorCode::kBusy, 503}};
+  const std::pair<ErrorCode, int> table[] = {{ErrorCode::kInvalidArgument, 400},
+                                             {ErrorCode::kUnsupported, 400},
+                                             {ErrorCode::kLimit, 400},
+                                             {ErrorCode::kNotFound, 404},
+                                             {ErrorCode::kOutOfMemory, 503},
+                                             {ErrorCode::kIo, 500},
+                                             {ErrorCode::kBusy, 503}};
   for (const auto& [code, status] : table) {
     const Response response = ToResponse(Error{code, "why"});
     EXPECT_EQ(response.status, status);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -111,6 +112,37 @@ Tokens AnswerAlone(const Tokens& prompt, std::int64_t most, std::int64_t context
   }
 }
 
+// A disk of memory: as slow as it is told, and with errors and wrong bytes now and then.
+class BadDisk final : public ScratchFile {
+ public:
+  BadDisk(VirtualClock& clock, double ns_per_byte, std::function<bool()> fails)
+      : clock_(clock), ns_per_byte_(ns_per_byte), fails_(std::move(fails)) {}
+  Result<void> ReadAt(std::uint64_t offset, std::span<std::byte> out) override {
+    Spend(out.size());
+    if (fails_()) return Fail(ErrorCode::kIo, "a bad sector");
+    const auto from = bytes_.begin() + static_cast<std::ptrdiff_t>(offset);
+    std::copy_n(from, out.size(), out.begin());
+    if (fails_()) out[out.size() / 2] ^= std::byte{4};
+    return {};
+  }
+  Result<void> WriteAt(std::uint64_t offset, std::span<const std::byte> bytes) override {
+    Spend(bytes.size());
+    if (fails_()) return Fail(ErrorCode::kIo, "a bad sector");
+    bytes_.resize(std::max(bytes_.size(), offset + bytes.size()));
+    std::ranges::copy(bytes, bytes_.begin() + static_cast<std::ptrdiff_t>(offset));
+    return {};
+  }
+
+ private:
+  void Spend(std::size_t bytes) {
+    clock_.AdvanceNs(static_cast<std::int64_t>(ns_per_byte_ * static_cast<double>(bytes)));
+  }
+  VirtualClock& clock_;
+  double ns_per_byte_;
+  std::function<bool()> fails_;
+  std::vector<std::byte> bytes_;
+};
+
 class Day {
  public:
   Day(std::uint64_t seed, Plant plant)
@@ -126,6 +158,7 @@ class Day {
     scheduler.stream_order = static_cast<engine::StreamOrder>(Between(0, 3));
     scheduler.stream_idle_ns = idle_ns_ = Between(1, 20) * 1'000'000'000LL;
     streams_ = Chance(0.7) ? 0.4 : 0;
+    if (Chance(0.5)) scheduler.swap = swap_ = MakeSwap();
     scheduler.clock = std::shared_ptr<const Clock>(std::shared_ptr<void>(), &clock_);
     scheduler_ = std::make_unique<engine::Scheduler>(model_, scheduler);
     for (int i = 0; i < 3; ++i) beginnings_.push_back(Text(Between(20, 400)));
@@ -159,6 +192,14 @@ class Day {
             .step_rows = Between(16, 200),
             .step_sequences = Between(1, 16),
             .plant = plant};
+  }
+  std::shared_ptr<kv::SwapFile> MakeSwap() {
+    constexpr double kNsPerByte[] = {0.01, 1, 100};
+    const double fails = Chance(0.3) ? 0.02 : 0;
+    auto disk = std::make_unique<BadDisk>(clock_, kNsPerByte[Between(0, 2)],
+                                          [this, fails] { return fails > 0 && Chance(fails); });
+    const auto most = static_cast<std::size_t>(Between(4, Chance(0.5) ? 20 : 400)) * 4096;
+    return std::make_shared<kv::SwapFile>(model_.pool(), std::move(disk), most, clock_);
   }
   Tokens Text(int size) {
     Tokens text(static_cast<std::size_t>(size));
@@ -335,6 +376,7 @@ class Day {
     if (Wrong()) return;
     scheduler_->DropCache();
     if (model_.pool().use().used != 0) Complain("tiles are held and nobody is there");
+    if (swap_ && swap_->counters().bytes != 0) Complain("swapped tiles are left");
   }
 
   void Complain(const std::string& what) {
@@ -357,6 +399,7 @@ class Day {
     report_.pushed_out = counters.pushed_out;
     report_.invalidated_rows = counters.invalidated_rows;
     report_.lost_rows = counters.lost_rows;
+    report_.swapped_in = counters.swapped_in;
     return report_;
   }
 
@@ -369,6 +412,7 @@ class Day {
   StubOptions options_;
   StubModel model_;
   std::map<engine::RequestId, std::unique_ptr<Expected>> expected_;
+  std::shared_ptr<kv::SwapFile> swap_;
   std::unique_ptr<engine::Scheduler> scheduler_;  // dies before what its choosers know
   std::map<engine::RequestId, Stream> open_;
   std::vector<Tokens> beginnings_;

@@ -19,7 +19,7 @@ struct DayReport {
   std::int64_t steps = 0;
   std::int64_t preempted = 0, reused_rows = 0, accepted = 0, cancelled = 0, failed = 0;
   std::int64_t streams = 0;  // opened
-  std::int64_t pushed_out = 0, invalidated_rows = 0, lost_rows = 0;
+  std::int64_t pushed_out = 0, invalidated_rows = 0, lost_rows = 0, swapped_in = 0;
 };
 
 DayReport SimulateDay(std::uint64_t seed, Plant plant = Plant::kNothing);

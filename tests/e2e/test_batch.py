@@ -80,7 +80,9 @@ def reference(smollm2, tmp_path_factory):
 
 
 @pytest.mark.parametrize("options", [(), ("--parallel", "3"), ("--parallel", "32", "-t", "1"),
-                                     ("--no-cache",), ("--kv-memory", "12M")], ids=" ".join)
+                                     ("--no-cache",), ("--kv-memory", "12M"),
+                                     ("--kv-memory", "12M", "--kv-swap", "64M", "--no-cache")],
+                         ids=" ".join)
 def test_choices_do_not_depend_on_company_or_order(smollm2, tmp_path, reference, options):
     lines, found = reference
     source = write(tmp_path / "in", lines[::-1])

@@ -60,6 +60,7 @@ class Teller final : public TokenChooser {
 class SchedulerTest : public ::testing::Test {
  protected:
   void Make(const StubOptions& stub = {}, SchedulerOptions options = {}) {
+    scheduler_.reset();  // before the model that it borrows
     model_ = std::make_unique<StubModel>(stub, clock_);
     options.clock = std::shared_ptr<const Clock>(std::shared_ptr<void>(), &clock_);
     scheduler_ = std::make_unique<Scheduler>(*model_, options);
