@@ -106,9 +106,9 @@ int Write(const Options& options) {
 
 int Run(const Options& options) {
   if (options.write) return Write(options);
-  Isa isa = AvailableIsas().front();
+  Isa isa = AvailableIsas().back();
   for (const Isa other : AvailableIsas()) {
-    if (options.isa == IsaName(other)) isa = other;
+    if (options.isa.empty() || options.isa == IsaName(other)) isa = other;
   }
   const Kernels& kernels = KernelsFor(isa);
   for (const tensor::FormatTraits& traits : tensor::kFormats) {
