@@ -194,12 +194,14 @@ Result<object> Pace::Run() {
   Steps(answers_, 40);
   for (int phase = 0; phase < kPhases; ++phase) {
     const bool prompts = phase % 2 == 1;
-    for (int step = 0; step < kStepsOfPhase || (!prompts && prompt_runs_); ++step) {
+    for (int step = 0; step < kStepsOfPhase;) {
       if (prompts && !prompt_runs_) OR_RETURN(SubmitPrompt());
       const std::int64_t before = answers_.scheduler().counters().prompt_rows;
       gaps_.clear();
       answers_.Step();
       const std::int64_t rows = answers_.scheduler().counters().prompt_rows - before;
+      // The last prompt of a phase ends in the next one.
+      if ((rows > 0) == prompts) ++step;
       auto& gaps = rows > 0 ? beside : alone;
       // The first phases teach the scheduler what a row of a prompt takes.
       if (phase >= 2) gaps.insert(gaps.end(), gaps_.begin(), gaps_.end());

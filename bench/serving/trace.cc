@@ -12,7 +12,8 @@ Result<std::vector<TraceRequest>> ReadTrace(const std::string& path) {
   const std::string text = OR_RETURN(apps::ReadTextFile(path));
   std::vector<TraceRequest> trace;
   try {
-    for (const auto& value : boost::json::parse(text).as_object().at("requests").as_array()) {
+    const boost::json::value file = boost::json::parse(text);
+    for (const auto& value : file.as_object().at("requests").as_array()) {
       const auto& request = value.as_object();
       trace.push_back(
           {.prompt = boost::json::value_to<std::vector<std::int32_t>>(request.at("prompt")),

@@ -36,6 +36,8 @@ double StepBudget::AnswerNs(int answer_rows) const {
 std::int64_t StepBudget::PromptRows(int answer_rows) const {
   const std::int64_t room = std::max(most_rows_ - answer_rows, 0);
   if (answer_rows == 0) return room;
+  const bool known = answer_ns_[static_cast<std::size_t>(ClassOf(answer_rows))] > 0;
+  if (since_alone_ >= (known ? kAloneEvery : kAloneEvery / 4)) return 0;
   const double step = AnswerNs(answer_rows);
   const double spare = (pace_ - 1) * step;
   std::int64_t rows = kFirstRows;
@@ -48,6 +50,7 @@ std::int64_t StepBudget::PromptRows(int answer_rows) const {
 void StepBudget::Note(int answer_rows, std::int64_t prompt_rows, std::int64_t proposed_rows,
                       std::int64_t ns) {
   const auto time = static_cast<double>(ns);
+  if (answer_rows > 0) since_alone_ = prompt_rows == 0 ? 0 : since_alone_ + 1;
   if (prompt_rows == 0 && proposed_rows == 0) {
     if (answer_rows > 0) Learn(answer_ns_[static_cast<std::size_t>(ClassOf(answer_rows))], time);
     return;

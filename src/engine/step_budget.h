@@ -2,8 +2,9 @@
 // How many rows of prompts a step may take, so that running answers keep their pace.
 //
 // Learns from the steps themselves: how long one takes that holds answers only, by their number,
-// and what each row of a prompt adds. Before anything is known a chunk is small. Threads: the
-// scheduler's. Cost: a few operations a step.
+// and what each row of a prompt adds. Before anything is known a chunk is small. Where prompts
+// never pause, a step in seventeen goes without: answers become longer, and what they take alone
+// would be taken for the prompts' doing. Threads: the scheduler's. Cost: a few operations a step.
 #pragma once
 
 #include <array>
@@ -16,8 +17,9 @@ class StepBudget {
   // `most_rows`: of a step. `pace`: times as long as a step of answers alone, above 1.
   StepBudget(int most_rows, double pace) : most_rows_(most_rows), pace_(pace) {}
 
-  // Rows of prompts beside `answer_rows` rows of answers; at least kLeastRows where the step has
-  // room, so that prompts get on. No answers: whatever the step holds.
+  // Rows of prompts beside `answer_rows` rows of answers; none in a step that shall show what the
+  // answers take, else at least kLeastRows where the step has room, so that prompts get on. No
+  // answers: whatever the step holds.
   std::int64_t PromptRows(int answer_rows) const;
 
   // A step of these rows took `ns`. Of the rows of answers the proposed ones are counted apart.
@@ -35,6 +37,7 @@ class StepBudget {
 
   static constexpr std::int64_t kLeastRows = 8;
   static constexpr std::int64_t kFirstRows = 32;  // while nothing is known
+  static constexpr int kAloneEvery = 16;          // steps with prompts before one without
 
  private:
   // By the power of two at or above the number of rows.
@@ -44,6 +47,7 @@ class StepBudget {
   std::array<double, 17> answer_ns_{};  // of a step, by class; 0: not known
   double prompt_row_ns_ = 0;
   double proposal_row_ns_ = 0;
+  int since_alone_ = 0;  // steps of both kinds
 };
 
 }  // namespace cairn::engine

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace cairn::engine {
 namespace {
 
@@ -57,6 +59,36 @@ TEST(StepBudgetTest, OneSlowStepIsNotBelieved) {
   const double before = budget.AnswerNs(1);
   budget.Note(1, 0, 0, 100 * Ns(1, 0));
   EXPECT_LT(budget.AnswerNs(1), 1.3 * before);
+}
+
+// Prompts follow one another without a pause while the answers become longer.
+TEST(StepBudgetTest, AnswersThatGrowAreNoticedWhilePromptsNeverPause) {
+  StepBudget budget(512, 2);
+  budget.Note(0, 300, 0, Ns(0, 300));
+  int without = 0;
+  for (int step = 0; step < 2000; ++step) {
+    const std::int64_t rows = budget.PromptRows(8);
+    const auto answers = static_cast<double>(Ns(8, 0)) * (1 + 0.002 * step);
+    const double took = answers + static_cast<double>(Ns(0, rows));
+    budget.Note(8, rows, 0, static_cast<std::int64_t>(took));
+    without += rows == 0 ? 1 : 0;
+    if (step < 200 || rows == 0) continue;
+    ASSERT_LE(took, 2.1 * answers) << step;
+    ASSERT_GE(took, 1.6 * answers) << step;
+  }
+  EXPECT_LE(without, 2000 / (StepBudget::kAloneEvery + 1) + 1);
+}
+
+// Proposals in the step that shall show the answers alone must not keep prompts out for ever.
+TEST(StepBudgetTest, PromptsGetOnWhereEveryStepHasProposals) {
+  StepBudget budget(512, 2);
+  std::int64_t rows = 0;
+  for (int step = 0; step < 100; ++step) {
+    const std::int64_t prompts = budget.PromptRows(4);
+    rows += prompts;
+    budget.Note(6, prompts, 2, Ns(6, prompts));
+  }
+  EXPECT_GE(rows, 40 * StepBudget::kLeastRows);
 }
 
 TEST(StepBudgetTest, ProposalsAreCountedApart) {
