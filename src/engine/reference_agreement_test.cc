@@ -20,6 +20,8 @@ using DoubleRows = std::vector<std::vector<double>>;
 constexpr int kTokens = 80;
 // Worst relative variance of one rounding to f16: a step of 2^-10 beside a value of 1, uniform.
 constexpr double kHalfNoise = 0x1p-20 / 12;
+// The bound is an expectation over errors; 80 rows of one model may lie this much above it.
+constexpr double kSampling = 1.1;
 
 double MeanSquare(const std::vector<double>& row) {
   double sum = 0;
@@ -80,7 +82,7 @@ TEST_P(ReferenceAgreementTest, LogitsAreWithinTheBoundOfTheFormats) {
   const Walked exact = Walk(tiny_, tokens_, false);
   const double noise = exact.report.activation_noise + 2 * GetParam().layers * kHalfNoise;
   ASSERT_GE(Size(exact.logits), GetParam().softcap > 0 ? 0.5 : 1);
-  EXPECT_LE(Distance(exact.logits, got_) / Size(exact.logits), std::sqrt(noise));
+  EXPECT_LE(Distance(exact.logits, got_) / Size(exact.logits), kSampling * std::sqrt(noise));
 }
 
 // With the losses of the formats in the reference too, rounding of f32 is all that is left, until a
