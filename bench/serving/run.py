@@ -3,6 +3,7 @@
 import json
 import statistics
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Settings:
     requests: int  # of the trace; 0: all
     scenarios: list[str]
     columns: list[str]
+    keep: Callable[[], None]  # called after each measurement: a long run may be cut short
 
 
 class Model:
@@ -51,6 +53,7 @@ class Model:
                 for column in columns if number % 2 == 0 else reversed(columns):
                     figures = works[column]()
                     self.samples.setdefault(scenario, {}).setdefault(column, []).append(figures)
+                    self.settings.keep()
                     print(f"round {number + 1}: {self.name}: {scenario}: {column}: "
                           f"{json.dumps(figures)}", file=sys.stderr, flush=True)
 
