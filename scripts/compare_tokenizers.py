@@ -6,7 +6,7 @@
 
 The reference is built from the file's own vocabulary: for kind gpt2, the BPE model of the Rust library
 `tokenizers` with the pre-tokenizer of the named family (pre_tokenizers.py); for gemma4, its BPE over characters; for
-llama and t5, a SentencePiece model file; for rwkv, the longest match; for plamo2, the sum of scores maximised over every cut. Exits 1 where any text gets other ids. --fixture stores texts with the reference's ids instead.
+llama and t5, a SentencePiece model file; for bert, its WordPiece model; for rwkv, the longest match; for plamo2, the sum of scores maximised over every cut. Exits 1 where any text gets other ids. --fixture stores texts with the reference's ids instead.
 Needs: gguf, numpy, tokenizers, sentencepiece (scripts/requirements-reference.txt).
 """
 import argparse
@@ -175,6 +175,22 @@ def unigram(v):
             f"tokenizers {tokenizers.__version__}, sentencepiece {sentencepiece.__version__}")
 
 
+def word_piece(v):
+    """encode(texts) of `tokenizers`: BERT's normaliser, words and pieces, cased where the vocabulary is."""
+    import tokenizers
+    from tokenizers import models, normalizers, pre_tokenizers
+
+    # Files spell the begin of a word with U+2581, BERT the inside with ##.
+    vocab = {t if k == CONTROL else t[1:] if t.startswith("\u2581") else "##" + t: i
+             for i, (t, k) in enumerate(zip(v.tokens, v.types))}
+    cased = any(c.isascii() and c.isupper() for t, k in zip(v.tokens, v.types) if k == 1 for c in t)
+    t = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=v.tokens[v.unknown], max_input_chars_per_word=100))
+    t.normalizer = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=None,
+                                              lowercase=not cased)
+    t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return lambda some: [e.ids for e in t.encode_batch(some, add_special_tokens=False)], f"tokenizers {tokenizers.__version__}"
+
+
 def cairn(tool, path, some):
     data = b"".join(struct.pack("<I", len(b)) + b for b in (x.encode() for x in some))
     raw = subprocess.run([tool, path], input=data, stdout=subprocess.PIPE, check=True).stdout
@@ -205,7 +221,7 @@ def main():
     p.add_argument("--tool", default=os.path.join(here, "../build/release/tests/tools/cairn_encode_many"))
     a = p.parse_args()
     v = Vocabulary(a.model)
-    encode, maker = {"gpt2": byte_level, "gemma4": piece_bpe, "rwkv": longest_match, "plamo2": best_sum,
+    encode, maker = {"gpt2": byte_level, "gemma4": piece_bpe, "rwkv": longest_match, "plamo2": best_sum, "bert": word_piece,
                      "llama": sentence_piece, "t5": sentence_piece if a.sentencepiece else unigram}[v.kind](v)
     some = list(every_character()) if a.every_character else texts(a.count, a.seed)
     start = time.time()

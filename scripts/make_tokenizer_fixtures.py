@@ -8,7 +8,7 @@ byte_bpe.gguf: 600 tokens trained by `tokenizers`, pre-tokenizer smollm; pieces.
 fall-back; unigram.gguf: 800 tokens of `sentencepiece`'s unigram model with its nmt_nfkc normalisation;
 piece_bpe.gguf: 700 tokens of `tokenizers`' BPE over characters with byte tokens (kind gemma4); rwkv.gguf and
 plamo2.gguf: frequent pieces of the texts. pre_tokenizers.json: the words of every pattern (pre_tokenizers.py).
-borders_PRE.gguf: see
+word_piece.gguf and word_piece_cased.gguf: 700 tokens trained by `tokenizers` as BERT's. borders_PRE.gguf: see
 make_border_vocabulary.py. For each 100 texts with the ids of the library (compare_tokenizers.py), for each
 MODEL given 300.
 """
@@ -21,7 +21,7 @@ import sys
 import sentencepiece
 import tokenizers
 from gguf import GGUFWriter
-from tokenizers import models, pre_tokenizers, trainers
+from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from make_border_vocabulary import byte_characters
 from make_border_vocabulary import main as make_border_vocabulary
@@ -144,6 +144,22 @@ def plamo2():
           token_scores=[0.0] * 259 + [round(-r.random() * 12, 1) for _ in words])
 
 
+def word_piece(name, lowercase):
+    t = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    t.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    t.train_from_iterator(corpus(), trainers.WordPieceTrainer(
+        vocab_size=700, special_tokens=special, show_progress=False,
+        initial_alphabet=list("\u00e9\u00df\u4e00\u6f22\u1112\u1161\u11ab\u2581\u0435\u044f\u03c3?!\u3002")))
+    vocab = t.get_vocab()
+    tokens = sorted(vocab, key=vocab.get)
+    # As converters spell them: a mark where a word begins, no ## inside.
+    spelled = [x if x in special else x[2:] if x.startswith("##") else "\u2581" + x for x in tokens]
+    write(name, "bert", spelled, [3 if x in special else 1 for x in tokens], unk_token_id=vocab["[UNK]"],
+          sep_token_id=vocab["[SEP]"], pad_token_id=vocab["[PAD]"])
+
+
 def main():
     os.makedirs(OUT, exist_ok=True)
     byte_bpe()
@@ -155,6 +171,8 @@ def main():
     plamo2()
     subprocess.run([sys.executable, os.path.join(HERE, "pre_tokenizers.py"), "--fixture",
                     os.path.join(OUT, "pre_tokenizers.json"), "--count", "40"], check=True)
+    word_piece("word_piece.gguf", True)
+    word_piece("word_piece_cased.gguf", False)
     for pre in ("gpt-2", "smollm"):
         make_border_vocabulary(pre, os.path.join(OUT, f"borders_{pre.replace('-', '')}.gguf"))
     files = [os.path.join(OUT, f) for f in sorted(os.listdir(OUT)) if f.endswith(".gguf")]

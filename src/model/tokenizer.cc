@@ -93,7 +93,7 @@ Result<void> Tokenizer::State::AddSpecials() {
            v.types[id] == TokenType::kUnknown;
   };
   const auto marked = [&](std::size_t id) {
-    return HasSpaceMarks(v.kind) && v.kind != TokenizerKind::kUnigram &&
+    return (v.kind == TokenizerKind::kSentencePiece || v.kind == TokenizerKind::kPieceBpe) &&
            v.tokens[id].find(' ') != std::string_view::npos;
   };
   for (std::size_t id = 0; id < v.tokens.size(); ++id) with_spaces += special(id) && marked(id);
@@ -183,7 +183,9 @@ Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
   std::size_t longest = 0;
   for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const TokenType type = vocabulary.types[id];
-    if (vocabulary.kind != TokenizerKind::kByteBpe) {
+    if (vocabulary.kind == TokenizerKind::kWordPiece) {
+      mergeable[id] = type == TokenType::kNormal;
+    } else if (vocabulary.kind != TokenizerKind::kByteBpe) {
       mergeable[id] = type == TokenType::kNormal || type == TokenType::kUserDefined ||
                       type == TokenType::kUnused;
     }
@@ -192,6 +194,10 @@ Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
   auto state = std::make_unique<State>(std::move(vocabulary), mergeable);
   state->longest = longest;
   OR_RETURN(state->AddSpecials());
+  if (state->v.kind == TokenizerKind::kWordPiece) {
+    state->words.emplace(state->v, state->table, longest);
+    return Tokenizer(std::move(state));
+  }
   OR_RETURN(state->AddBytes());
   if (HasSpaceMarks(state->v.kind)) {
     state->before_marks = CharactersBeforeMarks(state->v, mergeable);
@@ -209,6 +215,7 @@ Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
       state->unigram =
           OR_RETURN(Unigram::Create(state->v, state->byte_tokens, state->before_marks));
       break;
+    case TokenizerKind::kWordPiece: break;  // done above
     case TokenizerKind::kRwkv: state->rwkv = OR_RETURN(RwkvWords::Create(state->v)); break;
     case TokenizerKind::kPlamo2:
       state->plamo = OR_RETURN(PlamoPieces::Create(state->v, state->byte_tokens));

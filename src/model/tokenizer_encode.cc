@@ -76,6 +76,7 @@ class Tokenizer::Encoding {
       case TokenizerKind::kUnigram: return s_.unigram->Encode(text, out_);
       case TokenizerKind::kRwkv: s_.rwkv->Encode(text, out_); return {};
       case TokenizerKind::kPlamo2: return s_.plamo->Encode(text, out_);
+      case TokenizerKind::kWordPiece: s_.words->Encode(text, out_); return {};
     }
     return {};
   }

@@ -20,6 +20,7 @@
 #include "model/tokenizer.h"
 #include "model/unigram.h"
 #include "model/vocabulary.h"
+#include "model/word_piece.h"
 
 namespace cairn::model {
 
@@ -48,6 +49,7 @@ struct Tokenizer::State {
   std::optional<PlamoPieces> plamo;             // kPlamo2
   std::array<std::string, 256> byte_spelling;   // kByteBpe
   std::array<std::int16_t, 512> byte_of_character{};  // kByteBpe; -1: none
+  std::optional<WordPiece> words;                     // kWordPiece
   bool byte_fallback = false;                         // kinds of pieces: every byte has a token
   std::vector<std::string_view> before_marks;         // kinds with space marks; sorted
   std::size_t longest = 0;                            // bytes of a token

@@ -87,7 +87,8 @@ TEST_P(SmallVocabularyTest, TextGetsTheIdsOfTheLibrary) {
 
 INSTANTIATE_TEST_SUITE_P(Golden, SmallVocabularyTest,
                          ::testing::Values("byte_bpe", "pieces", "unknown", "unigram", "piece_bpe",
-                                           "rwkv", "plamo2", "borders_gpt2", "borders_smollm"));
+                                           "rwkv", "plamo2", "borders_gpt2", "borders_smollm",
+                                           "word_piece", "word_piece_cased"));
 
 TEST(PreTokenizerTest, EveryPatternCutsTheWordsOfTheLibrary) {
   std::ifstream in(kGolden + "pre_tokenizers.json");

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <initializer_list>
 
 #include "base/printable.h"
 #include "model/pre_tokenizer_table.h"
@@ -63,6 +64,7 @@ constexpr TokenizerKindName kKinds[] = {
     {TokenizerKind::kPieceBpe, "gemma4", "BPE over characters, spaces as U+2581"},
     {TokenizerKind::kUnigram, "t5", "SentencePiece unigram"},
     {TokenizerKind::kRwkv, "rwkv", "longest match"},
+    {TokenizerKind::kWordPiece, "bert", "WordPiece, cased and uncased"},
     {TokenizerKind::kPlamo2, "plamo2", "best sum of scores, PLaMo 2"},
 };
 
@@ -144,6 +146,40 @@ Result<void> ReadUnigram(const Gguf& gguf, Vocabulary& v) {
   return {};
 }
 
+// BERT's begin and end tokens have keys of their own, and well-known names in files without them.
+Result<void> ReadWordPiece(const Gguf& gguf, Vocabulary& v) {
+  v.kind = TokenizerKind::kWordPiece;
+  const auto read = [&](std::initializer_list<std::string_view> keys,
+                        std::string_view name) -> Result<std::optional<std::int32_t>> {
+    for (const std::string_view key : keys) {
+      auto id = OR_RETURN(ReadId(gguf, key, v.tokens.size()));
+      if (id) return id;
+    }
+    const auto named = std::ranges::find(v.tokens, name);
+    if (named == v.tokens.end()) return std::nullopt;
+    return static_cast<std::int32_t>(named - v.tokens.begin());
+  };
+  v.bos = OR_RETURN(read({"tokenizer.ggml.cls_token_id", "tokenizer.ggml.bos_token_id"}, "[CLS]"));
+  // The second key is how the format's makers spell it.
+  v.eos = OR_RETURN(read({"tokenizer.ggml.separator_token_id", "tokenizer.ggml.seperator_token_id",
+                          "tokenizer.ggml.eos_token_id"},
+                         "[SEP]"));
+  v.unknown = OR_RETURN(read({"tokenizer.ggml.unknown_token_id"}, "[UNK]"));
+  if (!v.unknown) {
+    return Fail(ErrorCode::kCorrupt,
+                "'tokenizer.ggml.unknown_token_id' is missing, as kind 'bert' needs it");
+  }
+  // The format does not say whether a model is uncased; its vocabulary does.
+  v.lower_case = true;
+  for (std::size_t id = 0; id < v.tokens.size() && v.lower_case; ++id) {
+    v.lower_case = v.types[id] != TokenType::kNormal ||
+                   std::ranges::none_of(v.tokens[id], [](char c) { return c >= 'A' && c <= 'Z'; });
+  }
+  v.add_bos = OR_RETURN(gguf.GetBool("tokenizer.ggml.add_bos_token", true));
+  v.add_eos = OR_RETURN(gguf.GetBool("tokenizer.ggml.add_eos_token", true));
+  return {};
+}
+
 }  // namespace
 
 std::span<const TokenizerKindName> TokenizerKinds() { return kKinds; }
@@ -181,6 +217,7 @@ Result<Vocabulary> ReadVocabulary(const Gguf& gguf, std::string_view force_pre) 
     case TokenizerKind::kUnigram: OR_RETURN(ReadUnigram(gguf, v)); break;
     case TokenizerKind::kSentencePiece:
     case TokenizerKind::kPlamo2: OR_RETURN(ReadScores(gguf, v)); break;
+    case TokenizerKind::kWordPiece: OR_RETURN(ReadWordPiece(gguf, v)); return v;
     case TokenizerKind::kRwkv: break;
   }
   const bool sentence_piece = v.kind == TokenizerKind::kSentencePiece;

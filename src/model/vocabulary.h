@@ -22,12 +22,13 @@ enum class TokenizerKind {
   kUnigram,        // GGUF "t5": the best sum of scores (unigram.h)
   kRwkv,           // GGUF "rwkv": the longest token (rwkv_words.h)
   kPlamo2,         // GGUF "plamo2": the best sum of scores from the end (plamo_pieces.h)
+  kWordPiece,      // GGUF "bert": words, then the longest tokens (word_piece.h)
 };
 
 // Whether tokens are spelled with U+2581 for spaces.
 constexpr bool HasSpaceMarks(TokenizerKind kind) {
   return kind == TokenizerKind::kSentencePiece || kind == TokenizerKind::kPieceBpe ||
-         kind == TokenizerKind::kUnigram;
+         kind == TokenizerKind::kUnigram || kind == TokenizerKind::kWordPiece;
 }
 
 struct TokenizerKindName {
@@ -67,6 +68,7 @@ struct Vocabulary {
   bool add_space_prefix = false;     // kSentencePiece, kUnigram: a space before the text
   bool remove_extra_spaces = false;  // kUnigram: of spaces in a row one, at the ends none
   bool whole_words = false;  // BPE kinds: a word that is a token is not merged ("ignore_merges")
+  bool lower_case = false;   // kWordPiece: text is lower-cased and loses its accents
 };
 
 // `force_pre`: this pre-tokenizer in place of the one that the file names; empty: the file's.
