@@ -61,6 +61,11 @@ Result<kernels::Isa> ChosenIsa() {
                                               : std::optional<std::string_view>(forced));
 }
 
+std::string ForcedPreTokenizer() {
+  const char* forced = std::getenv(kPreVariable);
+  return forced == nullptr ? "" : forced;
+}
+
 Result<OpenedFile> OpenFile(const std::string& name, Console& console) {
   std::string path = OR_RETURN(FindModel(name, console));
   MappedFile file = OR_RETURN(MappedFile::Open(path));
@@ -74,7 +79,7 @@ Result<OpenedTokenizer> OpenTokenizer(const std::string& name, Console& console)
   const auto named = [&](Error error) {
     return std::unexpected(std::move(error).Within("'" + opened.path + "'"));
   };
-  auto vocabulary = model::ReadVocabulary(opened.gguf);
+  auto vocabulary = model::ReadVocabulary(opened.gguf, ForcedPreTokenizer());
   if (!vocabulary) return named(std::move(vocabulary).error());
   auto tokenizer = model::Tokenizer::Create(std::move(*vocabulary));
   if (!tokenizer) return named(std::move(tokenizer).error());
@@ -87,7 +92,7 @@ using LoadedModel = std::shared_ptr<const model::Model>;
 
 Result<LoadedModel> Load(const std::string& name, const EngineWish& wish, Console& console) {
   const std::string path = OR_RETURN(FindModel(name, console));
-  return model::Model::Load(path, {.threads = wish.threads});
+  return model::Model::Load(path, {.threads = wish.threads, .pre = ForcedPreTokenizer()});
 }
 
 Result<std::unique_ptr<engine::Engine>> Run(LoadedModel model, const EngineWish& wish) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A day of the scheduler's life in virtual time, made from a seed: requests that share beginnings,
 // arrive in bursts or in pieces, are revised, cancelled, abandoned, have deadlines, need more
-// memory than there is; on some days a draft model, with too little memory too, proposes. The real scheduler, pool and prefix cache run over StubModel; every answer
-// is compared with what the request must get alone. Equal seeds give equal days. Threads: a pure
-// function.
+// memory than there is; on some days a draft model, with too little memory too, proposes. The real
+// scheduler, pool and prefix cache run over StubModel; every answer is compared with what the
+// request must get alone. Equal seeds give equal days. Threads: a pure function.
 #pragma once
 
 #include <cstdint>
