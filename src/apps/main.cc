@@ -36,7 +36,7 @@ constexpr const char* kExamples =
 
 using AddFunction = void (*)(CLI::App&, Chosen&);
 constexpr AddFunction kCommands[] = {
-    AddRun,    AddChat,       AddBatch,    AddPull,       AddList,
+    AddRun,    AddChat,       AddBatch,    AddServe,  AddPull,       AddList,
     AddShow,   AddRemove,     AddTokenize, AddDetokenize, AddTemplate,
     AddLogits, AddPerplexity, AddBench,    AddVerify,     AddDoctor,
 };
