@@ -83,5 +83,6 @@ std::vector<Route> AllRoutes();
 std::vector<Route> OpenAiRoutes();  // openai_routes.cc
 std::vector<Route> TokenRoutes();   // token_routes.cc
 std::vector<Route> HealthRoutes();  // health_routes.cc
+std::vector<Route> PageRoutes();    // page_routes.cc
 
 }  // namespace cairn::server

@@ -11,10 +11,10 @@ import { h } from "./dom.js";
 const markdown = new MarkdownIt({ html: false, linkify: true });
 const escape = markdown.utils.escapeHtml;
 
-// $..$ and \(..\) in a line. A dollar before a blank or a digit after it is money.
+// $..$, $$..$$ and \(..\) in a line. A dollar before a blank or a digit after it is money.
 function inlineMath(state: InlineState, silent: boolean): boolean {
   const rest = state.src.slice(state.pos, state.posMax);
-  const found = /^\$(?!\s)((?:\\.|[^$\\])+?)(?<!\s)\$(?!\d)/.exec(rest) ?? /^\\\((.+?)\\\)/s.exec(rest);
+  const found = /^\$\$([^$]+)\$\$/.exec(rest) ?? /^\$(?!\s)((?:\\.|[^$\\])+?)(?<!\s)\$(?!\d)/.exec(rest) ?? /^\\\((.+?)\\\)/s.exec(rest);
   if (!found) return false;
   if (!silent) state.push("math_inline", "span", 0).content = found[1]!;
   state.pos += found[0].length;
