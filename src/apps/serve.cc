@@ -254,8 +254,7 @@ void AddServe(CLI::App& app, Chosen& chosen) {
   CLI::App* command = NewCommand(
       app, kTalk, "serve", "Models over HTTP, for every program that speaks OpenAI's API",
       "cairn serve smollm2\n"
-      "curl http://127.0.0.1:8080/v1/chat/completions -d "
-      "'{\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'\n"
+      "curl http://127.0.0.1:8080/v1/completions -d '{\"prompt\": \"Once upon a time\"}'\n"
       "cairn serve smollm2 gemma3 --parallel 16 --kv-memory 2G\n"
       "cairn serve smollm2 --host 0.0.0.0 --api-key-file keys");
   command

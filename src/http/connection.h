@@ -5,7 +5,7 @@
 // it learns that the client has gone, and what it reads belongs to the next requests. An end of the
 // client's bytes counts as gone.
 // Threads: the event loop's. It lives as long as something is going on with it (shared_from_this).
-// Test: http_test.cc, tests/fuzz/http_fuzz.cc.
+// Test: http_test.cc.
 #pragma once
 
 #include <array>

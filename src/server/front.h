@@ -4,7 +4,7 @@
 // Order of the checks: Host, Origin, key, route, method. So without a key nobody learns which
 // routes exist. Paths are compared as they are once percent-decoded; there is no other spelling.
 // Threads: the event loop's.
-// Test: serve_test.cc.
+// Test: tests/e2e/test_serve.py.
 #pragma once
 
 #include <functional>

@@ -4,7 +4,7 @@
 // Threads: Run is the event loop. Stop, Reload and port are for other threads (tests) and for Run's
 //   own callbacks; signals are the caller's matter (apps/serve.cc hands them in).
 // Owns: everything below it.
-// Test: serve_test.cc, tests/e2e/test_serve.py.
+// Test: tests/e2e/test_serve.py.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -93,8 +93,8 @@ def test_errors_name_what_is_wrong(server):
 
 
 def test_names_and_pages_of_others_are_refused(server):
-    assert server.ask("GET", "/v1/models", headers={"Host": "evil.example"})[0] == 403
-    assert server.ask("GET", "/v1/models", headers={"Origin": "https://example.org"})[0] == 403
+    assert server.ask("GET", "/v1/models", headers={"Host": "evil.test"})[0] == 403
+    assert server.ask("GET", "/v1/models", headers={"Origin": "https://example.com"})[0] == 403
     own = f"127.0.0.1:{server.port}"
     assert server.ask("GET", "/v1/models", headers={"Host": own, "Origin": f"http://{own}"})[0] == 200
 
