@@ -182,6 +182,21 @@ CLI::Option* AddKvSwap(CLI::App& command, std::size_t& bytes) {
       ->group(kMachine);
 }
 
+void AddPropose(CLI::App& command, bool& from_text) {
+  command
+      .add_option_function<std::string>(
+          "--propose", [&from_text](const std::string& name) { from_text = name == "ngram"; },
+          "ngram: guess tokens from what the text said before, where that wins time; off. The "
+          "answer is the same")
+      ->type_name("HOW")
+      ->default_str("ngram")
+      ->check(Named([](std::string& name) -> std::string {
+        if (name == "ngram" || name == "off") return {};
+        return fmt::format("expected ngram or off, got {}", Quoted(name));
+      }))
+      ->group(kMachine);
+}
+
 void AddPropose(CLI::App& command, Proposals& proposals) {
   using By = Proposals::By;
   CLI::Option* how = command

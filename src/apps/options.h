@@ -48,6 +48,8 @@ CLI::Option* AddKv(CLI::App& command, kernels::KvFormat& kv);
 CLI::Option* AddKvBackend(CLI::App& command, kv::KvBackend& backend);
 CLI::Option* AddKvMemory(CLI::App& command, std::size_t& bytes);
 CLI::Option* AddKvSwap(CLI::App& command, std::size_t& bytes);
+// --propose for commands that take no draft model: whether the text itself proposes.
+void AddPropose(CLI::App& command, bool& from_text);
 // --propose and --draft, with the usage errors of one without the other.
 void AddPropose(CLI::App& command, Proposals& proposals);
 CLI::Option* AddPin(CLI::App& command, bool& pinned);
