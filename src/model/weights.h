@@ -38,7 +38,7 @@ class Weights {
                                             const MappedFile& file, parallel::WorkerTeam& team);
 
   // By index of Program::weights. A weight that a matmul or an embedding uses is a matrix, one that
-  // a norm uses a vector.
+  // a norm, a bias or a sink uses a vector; vectors are followed by zeros up to a multiple of 16.
   const kernels::PackedMatrix& matrix(int weight) const {
     return matrices_[static_cast<std::size_t>(weight)];
   }

@@ -41,21 +41,33 @@ TileFunction* TileOfFormat(tensor::Format format) {
   }
 }
 
+// The outputs of one group in one row: to = a + b.
+CAIRN_INLINE void AddGroup(const float* a, const float* b, float* to) {
+  for (int i = 0; i < kGroupRows; i += kLanes) Store(to + i, Add(Load(a + i), Load(b + i)));
+}
+
 // One matrix with its packed rows, ready to be walked.
 struct Walk {
   explicit Walk(const Factors& factors)
       : weights(*factors.weights),
         tile_of(TileOfFormat(weights.format)),
         tiles(factors.tiles),
+        bias(factors.bias),
         tile_bytes(PackedTileBytes(ActivationOf(weights.format), weights.cols)) {}
-  // Products of the rows of tile `index`.
-  void Tile(int group, int index, int rows, float* out, std::ptrdiff_t stride) const {
+  // Products of the rows of tile `index`, without the bias.
+  void Bare(int group, int index, int rows, float* out, std::ptrdiff_t stride) const {
     tile_of(weights, group, tiles + static_cast<size_t>(index) * tile_bytes, rows, out, stride);
+  }
+  void Tile(int group, int index, int rows, float* out, std::ptrdiff_t stride) const {
+    Bare(group, index, rows, out, stride);
+    if (bias == nullptr) return;
+    for (int r = 0; r < rows; ++r, out += stride) AddGroup(out, bias + group * kGroupRows, out);
   }
 
   const PackedMatrix& weights;
   TileFunction* tile_of;
   const std::byte* tiles;
+  const float* bias;
   size_t tile_bytes;
 };
 
@@ -83,11 +95,6 @@ CAIRN_INLINE const float* At(ConstRowsView out, int row, int group) {
   return out.data + row * out.stride + group * kGroupRows;
 }
 
-// The outputs of one group in one row: to = a + b.
-CAIRN_INLINE void AddGroup(const float* a, const float* b, float* to) {
-  for (int i = 0; i < kGroupRows; i += kLanes) Store(to + i, Add(Load(a + i), Load(b + i)));
-}
-
 }  // namespace
 
 void Matmul(const Factors& factors, int group_begin, int group_end, int rows, RowsView out) {
@@ -101,10 +108,24 @@ void MatmulPairs(const Factors& factors, int group_begin, int group_end, int row
   const Walk walk(factors);
   Products products;
   ForTiles(group_begin, group_end, 2 * rows, [&](int group, int tile, int row, int count) {
-    walk.Tile(group, tile, count, products.at, kGroupRows);
+    walk.Bare(group, tile, count, products.at, kGroupRows);
     float* to = At(out, row / 2, group - group_begin);
     for (int r = 0; r < count; r += 2, to += out.stride) {
       AddGroup(products.row(r), products.row(r + 1), to);
+      if (walk.bias != nullptr) AddGroup(to, walk.bias + group * kGroupRows, to);
+    }
+  });
+}
+
+void MatmulActivate(Activation act, const Factors& factors, int group_begin, int group_end,
+                    int rows, RowsView out) {
+  const Walk walk(factors);
+  Products products;
+  ForTiles(group_begin, group_end, rows, [&](int group, int tile, int row, int count) {
+    walk.Tile(group, tile, count, products.at, kGroupRows);
+    float* to = At(out, row, group - group_begin);
+    for (int r = 0; r < count; ++r, to += out.stride) {
+      ActivateRow(act, products.row(r), kGroupRows, to);
     }
   });
 }
