@@ -5,7 +5,7 @@
                         [--every-character] [--fixture OUT.json --count 300]
 
 The reference is built from the file's own vocabulary: for kind gpt2, the BPE model of the Rust library
-`tokenizers` with the pre-tokenizer of the named family; for kind llama, a SentencePiece model file. Exits 1
+`tokenizers` with the pre-tokenizer of the named family; for kind llama, a SentencePiece model file; for bert, its WordPiece model. Exits 1
 where any text gets other ids. --fixture stores texts with the reference's ids instead.
 Needs: gguf, numpy, tokenizers, sentencepiece (scripts/requirements-reference.txt).
 """
@@ -82,6 +82,22 @@ def sentence_piece(v):
     return lambda some: [sp.encode(x) for x in some], f"sentencepiece {sentencepiece.__version__}"
 
 
+def word_piece(v):
+    """encode(texts) of `tokenizers`: BERT's normaliser, words and pieces, cased where the vocabulary is."""
+    import tokenizers
+    from tokenizers import models, normalizers, pre_tokenizers
+
+    # Files spell the begin of a word with U+2581, BERT the inside with ##.
+    vocab = {t if k == CONTROL else t[1:] if t.startswith("\u2581") else "##" + t: i
+             for i, (t, k) in enumerate(zip(v.tokens, v.types))}
+    cased = any(c.isascii() and c.isupper() for t, k in zip(v.tokens, v.types) if k == 1 for c in t)
+    t = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=v.tokens[v.unknown], max_input_chars_per_word=100))
+    t.normalizer = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=None,
+                                              lowercase=not cased)
+    t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return lambda some: [e.ids for e in t.encode_batch(some, add_special_tokens=False)], f"tokenizers {tokenizers.__version__}"
+
+
 def cairn(tool, path, some):
     data = b"".join(struct.pack("<I", len(b)) + b for b in (x.encode() for x in some))
     raw = subprocess.run([tool, path], input=data, stdout=subprocess.PIPE, check=True).stdout
@@ -111,7 +127,7 @@ def main():
     p.add_argument("--tool", default=os.path.join(here, "../build/release/tests/tools/cairn_encode_many"))
     a = p.parse_args()
     v = Vocabulary(a.model)
-    encode, maker = byte_level(v) if v.kind == "gpt2" else sentence_piece(v)
+    encode, maker = {"gpt2": byte_level, "llama": sentence_piece, "bert": word_piece}[v.kind](v)
     some = list(every_character()) if a.every_character else texts(a.count, a.seed)
     start = time.time()
     expected = encode(some)

@@ -5,7 +5,7 @@
 
 byte_bpe.gguf: 600 tokens trained by `tokenizers`, pre-tokenizer smollm; pieces.gguf: 800 tokens trained by
 `sentencepiece` (BPE, byte fall-back, user-defined tokens, a dummy prefix); unknown.gguf: the same without byte
-fall-back. borders_PRE.gguf: see
+fall-back; word_piece.gguf and word_piece_cased.gguf: 700 tokens trained by `tokenizers` as BERT's. borders_PRE.gguf: see
 make_border_vocabulary.py. For each 100 texts with the ids of the library (compare_tokenizers.py), for each
 MODEL given 300.
 """
@@ -18,7 +18,7 @@ import sys
 import sentencepiece
 import tokenizers
 from gguf import GGUFWriter
-from tokenizers import models, pre_tokenizers, trainers
+from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from make_border_vocabulary import byte_characters
 from make_border_vocabulary import main as make_border_vocabulary
@@ -81,11 +81,29 @@ def pieces(name, byte_fallback):
           bos_token_id=sp.bos_id(), eos_token_id=sp.eos_id(), unk_token_id=sp.unk_id(), add_space_prefix=True)
 
 
+def word_piece(name, lowercase):
+    t = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    t.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    t.train_from_iterator(corpus(), trainers.WordPieceTrainer(
+        vocab_size=700, special_tokens=special, show_progress=False,
+        initial_alphabet=list("\u00e9\u00df\u4e00\u6f22\u1112\u1161\u11ab\u2581\u0435\u044f\u03c3?!\u3002")))
+    vocab = t.get_vocab()
+    tokens = sorted(vocab, key=vocab.get)
+    # As converters spell them: a mark where a word begins, no ## inside.
+    spelled = [x if x in special else x[2:] if x.startswith("##") else "\u2581" + x for x in tokens]
+    write(name, "bert", spelled, [3 if x in special else 1 for x in tokens], unk_token_id=vocab["[UNK]"],
+          sep_token_id=vocab["[SEP]"], pad_token_id=vocab["[PAD]"])
+
+
 def main():
     os.makedirs(OUT, exist_ok=True)
     byte_bpe()
     pieces("pieces.gguf", True)
     pieces("unknown.gguf", False)
+    word_piece("word_piece.gguf", True)
+    word_piece("word_piece_cased.gguf", False)
     for pre in ("gpt-2", "smollm"):
         make_border_vocabulary(pre, os.path.join(OUT, f"borders_{pre.replace('-', '')}.gguf"))
     files = [os.path.join(OUT, f) for f in sorted(os.listdir(OUT)) if f.endswith(".gguf")]

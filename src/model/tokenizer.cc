@@ -154,6 +154,7 @@ Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
   std::size_t longest = 0;
   for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const TokenType type = vocabulary.types[id];
+    if (vocabulary.kind == TokenizerKind::kWordPiece) mergeable[id] = type == TokenType::kNormal;
     if (vocabulary.kind == TokenizerKind::kSentencePiece) {
       mergeable[id] = type == TokenType::kNormal || type == TokenType::kUserDefined ||
                       type == TokenType::kUnused;
@@ -163,6 +164,10 @@ Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
   auto state = std::make_unique<State>(std::move(vocabulary), mergeable);
   state->longest = longest;
   OR_RETURN(state->AddSpecials());
+  if (state->v.kind == TokenizerKind::kWordPiece) {
+    state->words.emplace(state->v, state->table, longest);
+    return Tokenizer(std::move(state));
+  }
   OR_RETURN(state->AddBytes());
   if (state->v.kind == TokenizerKind::kByteBpe) {
     state->pre = OR_RETURN(PreTokenizer::Create(state->v.pre));

@@ -47,6 +47,10 @@ void Tokenizer::State::AppendText(std::int32_t id, bool with_special, std::strin
     }
     return;
   }
+  if (v.kind == TokenizerKind::kWordPiece) {
+    AppendUnmarked(text, out);
+    return;
+  }
   if (type == TokenType::kUserDefined) {
     out += text;
     return;

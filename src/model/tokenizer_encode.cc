@@ -29,7 +29,7 @@ class Tokenizer::Encoding {
     if (s_.v.kind == TokenizerKind::kSentencePiece) {
       scored_.emplace(s_.v, s_.table, s_.longest);
       merger_.emplace(*scored_);
-    } else {
+    } else if (s_.v.kind == TokenizerKind::kByteBpe) {
       merger_.emplace(*s_.ranked);
     }
     Begin();
@@ -53,8 +53,11 @@ class Tokenizer::Encoding {
   }
   Result<void> EncodeText(std::string_view text) {
     if (text.empty()) return {};
-    if (s_.v.kind == TokenizerKind::kByteBpe) return EncodeBytes(text);
-    EncodePieces(text);
+    switch (s_.v.kind) {
+      case TokenizerKind::kByteBpe: return EncodeBytes(text);
+      case TokenizerKind::kSentencePiece: EncodePieces(text); break;
+      case TokenizerKind::kWordPiece: s_.words->Encode(text, out_); break;
+    }
     return {};
   }
   Result<void> EncodeBytes(std::string_view text);

@@ -17,6 +17,7 @@
 #include "model/token_table.h"
 #include "model/tokenizer.h"
 #include "model/vocabulary.h"
+#include "model/word_piece.h"
 
 namespace cairn::model {
 
@@ -41,6 +42,7 @@ struct Tokenizer::State {
   std::optional<PreTokenizer> pre;              // kByteBpe
   std::optional<RankedRules> ranked;            // kByteBpe
   std::array<std::int16_t, 512> byte_of_character{};  // kByteBpe; -1: none
+  std::optional<WordPiece> words;                     // kWordPiece
   bool byte_fallback = false;                         // kSentencePiece: every byte has a token
   std::vector<std::string_view> before_marks;         // kSentencePiece; sorted
   std::size_t longest = 0;                            // bytes of a token

@@ -84,7 +84,7 @@ TEST_P(SmallVocabularyTest, TextGetsTheIdsOfTheLibrary) {
 
 INSTANTIATE_TEST_SUITE_P(Golden, SmallVocabularyTest,
                          ::testing::Values("byte_bpe", "pieces", "unknown", "borders_gpt2",
-                                           "borders_smollm"));
+                                           "borders_smollm", "word_piece", "word_piece_cased"));
 
 class RealVocabularyTest : public ::testing::TestWithParam<const char*> {};
 

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <initializer_list>
 
 #include "base/printable.h"
 
@@ -54,6 +56,40 @@ Result<void> ReadScores(const Gguf& gguf, Vocabulary& v) {
   return {};
 }
 
+// BERT's begin and end tokens have keys of their own, and well-known names in files without them.
+Result<void> ReadWordPiece(const Gguf& gguf, Vocabulary& v) {
+  v.kind = TokenizerKind::kWordPiece;
+  const auto read = [&](std::initializer_list<std::string_view> keys,
+                        std::string_view name) -> Result<std::optional<std::int32_t>> {
+    for (const std::string_view key : keys) {
+      auto id = OR_RETURN(ReadId(gguf, key, v.tokens.size()));
+      if (id) return id;
+    }
+    const auto named = std::ranges::find(v.tokens, name);
+    if (named == v.tokens.end()) return std::nullopt;
+    return static_cast<std::int32_t>(named - v.tokens.begin());
+  };
+  v.bos = OR_RETURN(read({"tokenizer.ggml.cls_token_id", "tokenizer.ggml.bos_token_id"}, "[CLS]"));
+  // The second key is how the format's makers spell it.
+  v.eos = OR_RETURN(read({"tokenizer.ggml.separator_token_id", "tokenizer.ggml.seperator_token_id",
+                          "tokenizer.ggml.eos_token_id"},
+                         "[SEP]"));
+  v.unknown = OR_RETURN(read({"tokenizer.ggml.unknown_token_id"}, "[UNK]"));
+  if (!v.unknown) {
+    return Fail(ErrorCode::kCorrupt,
+                "'tokenizer.ggml.unknown_token_id' is missing, as kind 'bert' needs it");
+  }
+  // The format does not say whether a model is uncased; its vocabulary does.
+  v.lower_case = true;
+  for (std::size_t id = 0; id < v.tokens.size() && v.lower_case; ++id) {
+    v.lower_case = v.types[id] != TokenType::kNormal ||
+                   std::ranges::none_of(v.tokens[id], [](char c) { return c >= 'A' && c <= 'Z'; });
+  }
+  v.add_bos = OR_RETURN(gguf.GetBool("tokenizer.ggml.add_bos_token", true));
+  v.add_eos = OR_RETURN(gguf.GetBool("tokenizer.ggml.add_eos_token", true));
+  return {};
+}
+
 }  // namespace
 
 Result<Vocabulary> ReadVocabulary(const Gguf& gguf) {
@@ -81,9 +117,12 @@ Result<Vocabulary> ReadVocabulary(const Gguf& gguf) {
   } else if (kind == "llama") {
     v.kind = TokenizerKind::kSentencePiece;
     OR_RETURN(ReadScores(gguf, v));
+  } else if (kind == "bert") {
+    OR_RETURN(ReadWordPiece(gguf, v));
+    return v;
   } else {
     return Fail(ErrorCode::kUnsupported,
-                fmt::format("tokenizer '{}' is not supported; supported are gpt2 and llama",
+                fmt::format("tokenizer '{}' is not supported; supported are gpt2, llama and bert",
                             Printable(kind)));
   }
   const bool sentence_piece = v.kind == TokenizerKind::kSentencePiece;

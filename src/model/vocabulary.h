@@ -17,6 +17,7 @@ namespace cairn::model {
 enum class TokenizerKind {
   kByteBpe,        // GGUF "gpt2": byte-level BPE with ranked merges
   kSentencePiece,  // GGUF "llama": BPE by scores, byte fall-back, spaces as U+2581
+  kWordPiece,      // GGUF "bert": words, then the longest tokens (word_piece.h)
 };
 
 // Numbers of the file format; never renumbered.
@@ -43,6 +44,7 @@ struct Vocabulary {
   bool add_bos = false;           // before a prompt
   bool add_eos = false;           // after a prompt
   bool add_space_prefix = false;  // kSentencePiece: a space before the text
+  bool lower_case = false;        // kWordPiece: text is lower-cased and loses its accents
 };
 
 // Errors: kCorrupt, naming the field; kUnsupported for another kind of tokenizer.

@@ -19,6 +19,24 @@ TileFunction TileF32, TileF16, TileBF16, TileQ4_0, TileQ4_1, TileQ5_0, TileQ5_1,
     TileQ5_K, TileQ6_K, TileQ2_K, TileQ3_K, TileIQ4_NL, TileIQ4_XS, TileMXFP4, TileNVFP4, TileTQ2_0,
     TileIQ1_S, TileIQ1_M, TileIQ2_XXS, TileIQ2_S, TileIQ3_XXS, TileIQ3_S;
 
+// Many rows: what every tile would unpack again is unpacked once, and the tiles of
+// matmul_expanded.cc meet what came out. A block of 32 values of an expanded group is 8 quads of
+// bytes, then two vectors of f32: a scale and nothing, a scale and a minimum, or the scales of both
+// halves. Without minima the integers are stored + 128, so that their correction is the one that
+// activations come with. The matrix of an expanded tile is its group alone.
+inline constexpr int kExpandedScales = 8 * 64;  // where the vectors begin
+inline constexpr int kExpandedBlockBytes = kExpandedScales + 2 * 64;
+struct Expansion {
+  void (*expand)(const PackedMatrix& weights, int group, std::byte* to) = nullptr;
+  TileFunction* tile = nullptr;
+};
+TileFunction TileExpanded, TileExpandedMinima, TileExpandedHalves;
+// Of each format, in matmul_<format>.cc; empty where expanding never pays.
+extern const Expansion kExpandQ4_0, kExpandQ4_1, kExpandQ5_0, kExpandQ5_1, kExpandQ4_K, kExpandQ5_K,
+    kExpandQ6_K, kExpandQ3_K, kExpandIQ4_NL, kExpandIQ4_XS, kExpandMXFP4, kExpandNVFP4,
+    kExpandTQ2_0, kExpandIQ1_S, kExpandIQ1_M, kExpandIQ2_XXS, kExpandIQ2_S, kExpandIQ3_XXS,
+    kExpandIQ3_S;
+
 void Matmul(const Factors& factors, int group_begin, int group_end, int rows, RowsView out);
 void MatmulPairs(const Factors& factors, int group_begin, int group_end, int rows, RowsView out);
 void MatmulActivate(Activation act, const Factors& factors, int group_begin, int group_end,
