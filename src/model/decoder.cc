@@ -40,6 +40,27 @@ Result<Decoder> ReadDecoder(const Gguf& gguf, const HyperParameters& h, NormKind
   return m;
 }
 
+Result<Multipliers> ReadMultipliers(const HyperParameters& h, const Multipliers& defaults) {
+  Multipliers by = defaults;
+  by.embedding =
+      static_cast<float>(OR_RETURN(h.NumberOr("embedding_scale", defaults.embedding, 1e-6, 1e6)));
+  by.residual =
+      static_cast<float>(OR_RETURN(h.NumberOr("residual_scale", defaults.residual, 1e-6, 1e6)));
+  if (h.Has("logit_scale")) {
+    by.logits = static_cast<float>(1 / OR_RETURN(h.Number("logit_scale", 1e-6, 1e6)));
+  }
+  return by;
+}
+
+Result<int> AlibiBias(const HyperParameters& h, std::string_view key, int fallback) {
+  const double bias = OR_RETURN(h.NumberOr(key, fallback, 0, 64));
+  if (bias != static_cast<int>(bias)) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("metadata '{}' is {}, a whole number is supported", h.Name(key), bias));
+  }
+  return static_cast<int>(bias);
+}
+
 Value DecoderBuilder::Logits(Value x) {
   const bool tied = !Has("output.weight");
   return Matmul(x, tied ? "token_embd.weight" : "output.weight",
@@ -66,6 +87,11 @@ Heads DecoderBuilder::Project(Value x) {
 
 Heads DecoderBuilder::Rotated(const Heads& heads, const program::RotateAttributes& rope) {
   return {Rotate(heads.q, rope), Rotate(heads.k, rope), heads.v};
+}
+
+Heads DecoderBuilder::Clamped(const Heads& heads, float limit) {
+  if (limit == 0) return heads;
+  return {Clamp(heads.q, limit), Clamp(heads.k, limit), Clamp(heads.v, limit)};
 }
 
 Value DecoderBuilder::Attention(const Heads& heads, int window,

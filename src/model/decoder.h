@@ -11,9 +11,9 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "model/gguf_catalog.h"
 #include "model/hyper_parameters.h"
 #include "model/rotary.h"
-#include "model/weights.h"
 #include "program/builder.h"
 
 namespace cairn::model {
@@ -33,6 +33,17 @@ enum class NormKind { kRms, kLayer };  // which key has the epsilon
                                           const RotaryDefaults& rope);
 // For models without a rotary embedding.
 [[nodiscard]] Result<Decoder> ReadDecoderWithoutRotary(const HyperParameters& h, NormKind norm);
+
+// Scales of a model that has them ('embedding_scale', 'residual_scale', 'logit_scale', of which the
+// last divides).
+struct Multipliers {
+  float embedding = 1, residual = 1, logits = 1;
+};
+[[nodiscard]] Result<Multipliers> ReadMultipliers(const HyperParameters& h,
+                                                  const Multipliers& defaults);
+
+// The largest bias of ALiBi, a whole number up to 64; 0: none.
+[[nodiscard]] Result<int> AlibiBias(const HyperParameters& h, std::string_view key, int fallback);
 
 // Queries, keys and values of one layer.
 struct Heads {
@@ -73,6 +84,8 @@ class DecoderBuilder : public program::Builder {
   Heads Project(Value x);
   Heads Rotated(const Heads& heads) { return Rotated(heads, m_.rope); }
   Heads Rotated(const Heads& heads, const program::RotateAttributes& rope);
+  // Each held inside [-limit, limit]; as they are where it is 0.
+  Heads Clamped(const Heads& heads, float limit);
   // The attention with its output matrix; every position before is seen where `window` is 0.
   Value Attention(const Heads& heads, int window = 0, const program::AttendOptions& options = {});
 

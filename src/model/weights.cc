@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <limits>
 #include <mutex>
 
 #include "base/check.h"
@@ -67,14 +66,6 @@ Result<void> PackSlice(const Slice& slice, std::byte* packed) {
 }
 
 }  // namespace
-
-std::optional<program::Weight> GgufCatalog::Find(std::string_view name) const {
-  const GgufTensor* tensor = gguf_.FindTensor(name);
-  constexpr std::int64_t kMost = std::numeric_limits<int>::max() - 64;
-  if (tensor == nullptr || tensor->cols() > kMost || tensor->rows() > kMost) return std::nullopt;
-  return program::Weight{std::string(name), tensor->format, static_cast<int>(tensor->rows()),
-                         static_cast<int>(tensor->cols())};
-}
 
 Result<Weights> Weights::Load(const program::Program& program, const Gguf& gguf,
                               const MappedFile& file, parallel::WorkerTeam& team) {

@@ -16,20 +16,9 @@
 #include "model/gguf.h"
 #include "parallel/page_block.h"
 #include "parallel/team.h"
-#include "program/builder.h"
 #include "program/program.h"
 
 namespace cairn::model {
-
-// Looks weights up in a file. Tensors larger than 2^31 - 1 in a dimension are not found.
-class GgufCatalog : public program::WeightCatalog {
- public:
-  explicit GgufCatalog(const Gguf& gguf) : gguf_(gguf) {}
-  std::optional<program::Weight> Find(std::string_view name) const override;
-
- private:
-  const Gguf& gguf_;
-};
 
 class Weights {
  public:
