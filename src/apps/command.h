@@ -51,5 +51,6 @@ void AddPerplexity(CLI::App& app, Chosen& chosen);
 void AddBench(CLI::App& app, Chosen& chosen);
 void AddVerify(CLI::App& app, Chosen& chosen);
 void AddDoctor(CLI::App& app, Chosen& chosen);
+void AddSupport(CLI::App& app, Chosen& chosen);
 
 }  // namespace cairn::apps

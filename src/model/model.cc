@@ -51,7 +51,7 @@ Result<std::unique_ptr<Model::State>> Model::State::Read(MappedFile file,
       OR_RETURN(HyperParameters(gguf, architecture).Int("context_length", 1, kMostContext));
   if (program.most_positions > 0) context = std::min(context, program.most_positions);
   auto chat_template = OR_RETURN(ReadTemplate(gguf));
-  Tokenizer tokenizer = OR_RETURN(Tokenizer::Create(OR_RETURN(ReadVocabulary(gguf))));
+  Tokenizer tokenizer = OR_RETURN(Tokenizer::Create(OR_RETURN(ReadVocabulary(gguf, options.pre))));
   if (tokenizer.size() > program.vocabulary) {
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("the vocabulary has {} tokens, but the embedding only {} rows",
