@@ -134,6 +134,14 @@ def write_gemma2(w, c):
     w.add_final_logit_softcapping(c.final_logit_softcapping)
 
 
+def write_gemma3(w, c):
+    w.add_sliding_window(c.sliding_window)
+    full = c.rope_parameters["full_attention"]
+    w.add_rope_freq_base(full["rope_theta"])
+    w.add_rope_scaling_type(hf_scaling("linear"))
+    w.add_rope_scaling_factor(full["factor"])
+
+
 def write_yarn(w, c):
     w.add_rope_scaling_type(hf_scaling("yarn"))
     w.add_rope_scaling_factor(c.rope_parameters["factor"])
@@ -198,6 +206,12 @@ TINY = {
                         attn_logit_softcapping=5.0, final_logit_softcapping=8.0,
                         hidden_activation="gelu_pytorch_tanh", rope_parameters=rope()),
                    write_gemma2, tensors=plus_one, norm_is_added=True),
+    "gemma3": Tiny("gemma3", hf.Gemma3ForCausalLM, hf.Gemma3TextConfig,
+                   dict(num_hidden_layers=6, head_dim=HEAD_DIM, query_pre_attn_scalar=HEAD_DIM,
+                        sliding_window=WINDOW, hidden_activation="gelu_pytorch_tanh",
+                        rope_parameters=dict(full_attention=rope("linear", 1e6, factor=8.0),
+                                             sliding_attention=rope())),
+                   write_gemma3, tensors=plus_one, norm_is_added=True),
     "phi3": Tiny("phi3", hf.Phi3ForCausalLM, hf.Phi3Config,
                  dict(tie_word_embeddings=False, sliding_window=WINDOW, rope_parameters=rope()),
                  write_phi3),

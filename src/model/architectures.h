@@ -13,8 +13,8 @@
 namespace cairn::model {
 
 struct Architecture {
-  std::string_view name;         // 'general.architecture'
-  std::string_view description;  // which models have it, for people
+  std::string_view name;   // 'general.architecture'
+  std::string_view about;  // which models have it, for people
   // Reads and checks the hyper-parameters and writes the program. Errors: kCorrupt for metadata or
   // tensors that contradict each other, kUnsupported for features that the builder lacks.
   Result<program::Program> (*build)(const Gguf& gguf);
