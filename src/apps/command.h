@@ -39,6 +39,7 @@ void OnChosen(CLI::App& command, Chosen& chosen, const std::shared_ptr<Options>&
 void AddRun(CLI::App& app, Chosen& chosen);
 void AddChat(CLI::App& app, Chosen& chosen);
 void AddBatch(CLI::App& app, Chosen& chosen);
+void AddServe(CLI::App& app, Chosen& chosen);
 void AddPull(CLI::App& app, Chosen& chosen);
 void AddList(CLI::App& app, Chosen& chosen);
 void AddShow(CLI::App& app, Chosen& chosen);
