@@ -27,7 +27,9 @@ kernels::AttendView Executor::Step::ViewOf(const AttendBody& body, const RowBloc
           .group = body.attributes.heads / body.kv.heads,
           .window = body.kv.window,
           .scale = body.attributes.scale,
-          .softcap = body.attributes.softcap};
+          .softcap = body.attributes.softcap,
+          .slopes = body.attributes.slopes.empty() ? nullptr : body.attributes.slopes.data(),
+          .sinks = body.attributes.sinks < 0 ? nullptr : s_.weights.vector(body.attributes.sinks)};
 }
 
 // Norms and rotates the rows of a block, in place: one KV head's keys, or the group of query heads
@@ -145,6 +147,7 @@ bool Executor::Step::SplitAttend(Walk& walk, const AttendBody& body,
                    s_.kernels.merge_parts(
                        states_of(index, head) + g * kernels::PartStride(d),
                        row.parts.last - row.parts.first + 1, stride, d,
+                       view.sinks != nullptr ? view.sinks + head * group + g : nullptr,
                        view.out.row(row.row) + static_cast<std::ptrdiff_t>(head * group + g) * d);
                  }
                });

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// EXAONE 3: as llama, with rotary embedding on halves.
+#include "model/architectures.h"
+#include "model/decoder.h"
+
+namespace cairn::model {
+
+Result<program::Program> BuildExaone(const Gguf& gguf) {
+  const HyperParameters h(gguf, "exaone");
+  const Decoder m =
+      OR_RETURN(ReadDecoder(gguf, h, NormKind::kRms, {.pairs = kernels::RotaryPairs::kHalves}));
+  const GgufCatalog catalog(gguf);
+  DecoderBuilder b(catalog, m);
+  using program::Value;
+  Value x = b.Tokens();
+  for (int l = 0; l < m.layers; ++l) {
+    b.SetLayer(l);
+    const Value n = b.LayerRmsNorm(x, "attn_norm");
+    x = b.Add(x, b.Attention(b.Rotated(b.Project(n))));
+    x = b.Add(x, b.GatedFeedForward(b.LayerRmsNorm(x, "ffn_norm"), kernels::Activation::kSilu));
+  }
+  b.SetLayer(-1);
+  return b.Finish(b.Logits(b.EndRmsNorm(b.SampledRows(x), "output_norm")));
+}
+
+}  // namespace cairn::model

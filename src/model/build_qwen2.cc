@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Qwen2 and Qwen2.5: as llama, with biases on queries, keys and values and rotary embedding on
+// halves.
+#include "model/architectures.h"
+#include "model/decoder.h"
+
+namespace cairn::model {
+
+Result<program::Program> BuildQwen2(const Gguf& gguf) {
+  const HyperParameters h(gguf, "qwen2");
+  const Decoder m =
+      OR_RETURN(ReadDecoder(gguf, h, NormKind::kRms, {.pairs = kernels::RotaryPairs::kHalves}));
+  const GgufCatalog catalog(gguf);
+  DecoderBuilder b(catalog, m);
+  using program::Value;
+  Value x = b.Tokens();
+  for (int l = 0; l < m.layers; ++l) {
+    b.SetLayer(l);
+    const Value n = b.LayerRmsNorm(x, "attn_norm");
+    x = b.Add(x, b.Attention(b.Rotated(b.Project(n))));
+    x = b.Add(x, b.GatedFeedForward(b.LayerRmsNorm(x, "ffn_norm"), kernels::Activation::kSilu));
+  }
+  b.SetLayer(-1);
+  return b.Finish(b.Logits(b.EndRmsNorm(b.SampledRows(x), "output_norm")));
+}
+
+}  // namespace cairn::model
