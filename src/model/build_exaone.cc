@@ -9,18 +9,7 @@ Result<program::Program> BuildExaone(const Gguf& gguf) {
   const HyperParameters h(gguf, "exaone");
   const Decoder m =
       OR_RETURN(ReadDecoder(gguf, h, NormKind::kRms, {.pairs = kernels::RotaryPairs::kHalves}));
-  const GgufCatalog catalog(gguf);
-  DecoderBuilder b(catalog, m);
-  using program::Value;
-  Value x = b.Tokens();
-  for (int l = 0; l < m.layers; ++l) {
-    b.SetLayer(l);
-    const Value n = b.LayerRmsNorm(x, "attn_norm");
-    x = b.Add(x, b.Attention(b.Rotated(b.Project(n))));
-    x = b.Add(x, b.GatedFeedForward(b.LayerRmsNorm(x, "ffn_norm"), kernels::Activation::kSilu));
-  }
-  b.SetLayer(-1);
-  return b.Finish(b.Logits(b.EndRmsNorm(b.SampledRows(x), "output_norm")));
+  return BuildLlamaLike(gguf, m);
 }
 
 }  // namespace cairn::model

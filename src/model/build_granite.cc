@@ -11,20 +11,7 @@ Result<program::Program> BuildGranite(const Gguf& gguf) {
       OR_RETURN(ReadDecoder(gguf, h, NormKind::kRms, {.pairs = kernels::RotaryPairs::kNeighbours}));
   OR_RETURN(RefuseExperts(h));
   const Multipliers by = OR_RETURN(ReadMultipliers(h, {}));
-  const GgufCatalog catalog(gguf);
-  DecoderBuilder b(catalog, m);
-  using program::Value;
-  Value x = b.Tokens(by.embedding);
-  for (int l = 0; l < m.layers; ++l) {
-    b.SetLayer(l);
-    const Value a = b.Attention(b.Rotated(b.Project(b.LayerRmsNorm(x, "attn_norm"))));
-    x = b.Add(x, b.Scale(a, by.residual));
-    const Value f = b.GatedFeedForward(b.LayerRmsNorm(x, "ffn_norm"), kernels::Activation::kSilu);
-    x = b.Add(x, b.Scale(f, by.residual));
-  }
-  b.SetLayer(-1);
-  const Value logits = b.Logits(b.EndRmsNorm(b.SampledRows(x), "output_norm"));
-  return b.Finish(b.Scale(logits, by.logits));
+  return BuildLlamaLike(gguf, m, {.by = by});
 }
 
 }  // namespace cairn::model

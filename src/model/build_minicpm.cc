@@ -18,20 +18,7 @@ Result<program::Program> BuildMiniCpm(const Gguf& gguf) {
       OR_RETURN(ReadMultipliers(h, {.embedding = 12,
                                     .residual = 1.4f / std::sqrt(static_cast<float>(m.layers)),
                                     .logits = kBaseWidth / static_cast<float>(m.width)}));
-  const GgufCatalog catalog(gguf);
-  DecoderBuilder b(catalog, m);
-  using program::Value;
-  Value x = b.Tokens(by.embedding);
-  for (int l = 0; l < m.layers; ++l) {
-    b.SetLayer(l);
-    const Value a = b.Attention(b.Rotated(b.Project(b.LayerRmsNorm(x, "attn_norm"))));
-    x = b.Add(x, b.Scale(a, by.residual));
-    const Value f = b.GatedFeedForward(b.LayerRmsNorm(x, "ffn_norm"), kernels::Activation::kSilu);
-    x = b.Add(x, b.Scale(f, by.residual));
-  }
-  b.SetLayer(-1);
-  const Value logits = b.Logits(b.EndRmsNorm(b.SampledRows(x), "output_norm"));
-  return b.Finish(b.Scale(logits, by.logits));
+  return BuildLlamaLike(gguf, m, {.by = by});
 }
 
 }  // namespace cairn::model

@@ -11,18 +11,7 @@ Result<program::Program> BuildPhi3(const Gguf& gguf) {
   const Decoder m =
       OR_RETURN(ReadDecoder(gguf, h, NormKind::kRms, {.pairs = kernels::RotaryPairs::kHalves}));
   const int window = OR_RETURN(h.IntOr("attention.sliding_window", 0, 0, kMostContext));
-  const GgufCatalog catalog(gguf);
-  DecoderBuilder b(catalog, m);
-  using program::Value;
-  Value x = b.Tokens();
-  for (int l = 0; l < m.layers; ++l) {
-    b.SetLayer(l);
-    const Value n = b.LayerRmsNorm(x, "attn_norm");
-    x = b.Add(x, b.Attention(b.Rotated(b.Project(n)), window));
-    x = b.Add(x, b.GatedFeedForward(b.LayerRmsNorm(x, "ffn_norm"), kernels::Activation::kSilu));
-  }
-  b.SetLayer(-1);
-  return b.Finish(b.Logits(b.EndRmsNorm(b.SampledRows(x), "output_norm")));
+  return BuildLlamaLike(gguf, m, {.window = window});
 }
 
 }  // namespace cairn::model

@@ -119,4 +119,22 @@ Value DecoderBuilder::FeedForward(Value x, kernels::Activation activation) {
   return Linear(Activate(activation, Linear(x, "ffn_up")), "ffn_down");
 }
 
+Result<program::Program> BuildLlamaLike(const Gguf& gguf, const Decoder& decoder,
+                                        const LlamaOptions& options) {
+  const GgufCatalog catalog(gguf);
+  DecoderBuilder b(catalog, decoder);
+  const auto scaled = [&b](Value x, float factor) { return factor == 1 ? x : b.Scale(x, factor); };
+  Value x = b.Tokens(options.by.embedding);
+  for (int l = 0; l < decoder.layers; ++l) {
+    b.SetLayer(l);
+    const Heads heads = b.Rotated(b.Project(b.LayerRmsNorm(x, "attn_norm")));
+    x = b.Add(x, scaled(b.Attention(heads, options.window), options.by.residual));
+    const Value f = b.GatedFeedForward(b.LayerRmsNorm(x, "ffn_norm"), kernels::Activation::kSilu);
+    x = b.Add(x, scaled(f, options.by.residual));
+  }
+  b.SetLayer(-1);
+  const Value logits = b.Logits(b.EndRmsNorm(b.SampledRows(x), "output_norm"));
+  return b.Finish(scaled(logits, options.by.logits));
+}
+
 }  // namespace cairn::model

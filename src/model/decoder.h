@@ -100,4 +100,15 @@ class DecoderBuilder : public program::Builder {
   const Decoder m_;
 };
 
+// What models that are made like llama may have beside it.
+struct LlamaOptions {
+  int window = 0;  // positions that attention sees; 0: all
+  Multipliers by;
+};
+
+// The whole program of a model that is made like llama: RMS norms before each half of a layer,
+// rotated heads, a feed-forward gated with silu.
+[[nodiscard]] Result<program::Program> BuildLlamaLike(const Gguf& gguf, const Decoder& decoder,
+                                                      const LlamaOptions& options = {});
+
 }  // namespace cairn::model
