@@ -3,7 +3,7 @@
 
 import { ApiError, models, useKey } from "./api.js";
 import { fill } from "./answering.js";
-import { Attachment, Chat, Message, ToolCall, add, matches, newChat, path, titleOf, turn } from "./chat.js";
+import { Attachment, Chat, Message, ToolCall, add, children, matches, newChat, path, titleOf, turn } from "./chat.js";
 import { announce, button, byId, download, h, pickFiles } from "./dom.js";
 import { readFile } from "./files.js";
 import { LiveView } from "./live.js";
@@ -123,7 +123,7 @@ class Page implements MessageActions {
 
   // ---- Asking
 
-  private async send(): Promise<void> {
+  private send(): void {
     const content = this.input.value.trim();
     if (!content && this.attachments.length === 0) return;
     const last = path(this.chat).pop();
@@ -309,7 +309,7 @@ class Page implements MessageActions {
     byId("composer").addEventListener("submit", (event) => {
       event.preventDefault();
       if (this.running.has(this.chat.id)) this.stop();
-      else void this.send();
+      else this.send();
     });
     this.input.addEventListener("input", () => this.grow());
     this.input.addEventListener("keydown", (event) => this.inputKey(event));
@@ -324,7 +324,7 @@ class Page implements MessageActions {
   private inputKey(event: KeyboardEvent): void {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
-      if (!this.running.has(this.chat.id)) void this.send();
+      if (!this.running.has(this.chat.id)) this.send();
     }
     if (event.key === "ArrowUp" && !this.input.value) {
       const mine = path(this.chat).filter((message) => message.role === "user").pop();
@@ -350,7 +350,7 @@ class Page implements MessageActions {
   // Alt and an arrow walk the branches of the last message that has any.
   private turnLast(event: KeyboardEvent): void {
     for (const message of path(this.chat).reverse()) {
-      if (Object.values(this.chat.messages).filter((one) => one.parent === message.parent).length < 2) continue;
+      if (children(this.chat, message.parent).length < 2) continue;
       event.preventDefault();
       return this.turn(message, event.key === "ArrowLeft" ? -1 : 1);
     }

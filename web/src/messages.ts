@@ -46,13 +46,12 @@ export class MessageView {
 
   // A call and what the tool gave: the log of tools is the conversation itself.
   private callCard(call: ToolCall, streaming: boolean): HTMLElement {
-    const results = Object.values(this.chat.messages).filter((one) => one.parent === this.message.id || one.callId === call.id);
-    const result = results.find((one) => one.callId === call.id);
+    const answered = Object.values(this.chat.messages).some((one) => one.callId === call.id);
     const card = h("section", { class: "call" }, h("header", {}, "Calls ", h("code", {}, call.name)));
     const shown = h("div");
     showJson(shown, call.arguments, !streaming);
     card.append(shown);
-    if (result || streaming) return card;
+    if (answered || streaming) return card;
     const field = h("textarea", { rows: 2, "aria-label": `Result of ${call.name}`, placeholder: "What the tool gave" });
     card.append(field, h("div", { class: "row" }, h("span", { class: "space" }),
       button("Send result", "Give this result to the model", () => this.actions.answerCall(this.message, call, field.value))));
