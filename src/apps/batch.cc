@@ -25,7 +25,6 @@
 namespace cairn::apps {
 namespace {
 
-constexpr int kMostParallel = 256;
 constexpr int kIdleMs = 100;  // how often a wait for input looks whether it shall stop
 
 struct BatchOptions {
@@ -299,10 +298,7 @@ void AddBatch(CLI::App& app, Chosen& chosen) {
       ->type_name("")
       ->required()
       ->check(NotEmpty());
-  command->add_option("--parallel", o->parallel, "Answers that are made at the same time")
-      ->type_name("N")
-      ->check(WholeNumber(1, kMostParallel))
-      ->capture_default_str();
+  AddParallel(*command, o->parallel);
   command->add_flag("--no-cache", o->no_cache,
                     "Compute every prompt whole, also where another began with the same text");
   command->add_flag("-v,--verbose", o->verbose,

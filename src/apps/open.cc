@@ -90,8 +90,7 @@ namespace {
 
 using LoadedModel = std::shared_ptr<const model::Model>;
 
-Result<LoadedModel> Load(const std::string& name, const EngineWish& wish, Console& console) {
-  const std::string path = OR_RETURN(FindModel(name, console));
+Result<LoadedModel> Load(const std::string& path, const EngineWish& wish) {
   return model::Model::Load(path, {.threads = wish.threads, .pre = ForcedPreTokenizer()});
 }
 
@@ -115,10 +114,15 @@ double KvBytesPerToken(const model::Model& model, kernels::KvFormat format) {
 
 }  // namespace
 
+Result<std::unique_ptr<engine::Engine>> OpenEngineOf(const std::string& path,
+                                                     const EngineWish& wish) {
+  return Run(OR_RETURN(Load(path, wish)), wish);
+}
+
 Result<std::unique_ptr<engine::Engine>> OpenEngine(const std::string& name, const EngineWish& wish,
                                                    Console& console) {
   OR_RETURN(ChosenIsa());  // before a model is pulled and loaded
-  return Run(OR_RETURN(Load(name, wish, console)), wish);
+  return OpenEngineOf(OR_RETURN(FindModel(name, console)), wish);
 }
 
 Result<std::string> FindDraft(const Proposals& proposals, Console& console) {
@@ -135,8 +139,8 @@ Result<Answerer> OpenAnswerer(const std::string& path, const EngineWish& wish,
     return answerer;
   }
   OR_RETURN(ChosenIsa());
-  LoadedModel model = OR_RETURN(Load(path, wish, console));
-  LoadedModel small = OR_RETURN(Load(proposals.draft, wish, console));
+  LoadedModel model = OR_RETURN(Load(path, wish));
+  LoadedModel small = OR_RETURN(Load(OR_RETURN(FindModel(proposals.draft, console)), wish));
   if (auto same = engine::CheckSameVocabulary(small->tokenizer(), model->tokenizer()); !same) {
     return std::unexpected(
         std::move(same).error().Within(fmt::format("'{}' for '{}'", small->path(), model->path())));

@@ -67,6 +67,9 @@ struct EngineWish {
   bool pinned = false;
   engine::StepObserver* observer = nullptr;  // outlives the engine
 };
+// Of a path that FindModel gave. From any thread.
+[[nodiscard]] Result<std::unique_ptr<engine::Engine>> OpenEngineOf(const std::string& path,
+                                                                   const EngineWish& wish);
 [[nodiscard]] Result<std::unique_ptr<engine::Engine>> OpenEngine(const std::string& name,
                                                                  const EngineWish& wish,
                                                                  Console& console);

@@ -252,6 +252,14 @@ CLI::Option* AddKvBackend(CLI::App& command, kv::KvBackend& backend) {
       ->group(kMachine);
 }
 
+CLI::Option* AddParallel(CLI::App& command, int& answers) {
+  constexpr int kMostParallel = 256;
+  return command.add_option("--parallel", answers, "Answers that are made at the same time")
+      ->type_name("N")
+      ->check(WholeNumber(1, kMostParallel))
+      ->capture_default_str();
+}
+
 CLI::Option* AddPin(CLI::App& command, bool& pinned) {
   return command
       .add_flag("--pin", pinned,

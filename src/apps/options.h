@@ -52,6 +52,8 @@ CLI::Option* AddKvSwap(CLI::App& command, std::size_t& bytes);
 void AddPropose(CLI::App& command, bool& from_text);
 // --propose and --draft, with the usage errors of one without the other.
 void AddPropose(CLI::App& command, Proposals& proposals);
+// Answers of many at once: 1 to 256.
+CLI::Option* AddParallel(CLI::App& command, int& answers);
 CLI::Option* AddPin(CLI::App& command, bool& pinned);
 CLI::Option* AddContext(CLI::App& command, std::int64_t& context, const char* help);
 CLI::Option* AddJson(CLI::App& command, bool& json);
