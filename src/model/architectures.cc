@@ -17,7 +17,7 @@ namespace cairn::model {
 namespace {
 
 constexpr Architecture kArchitectures[] = {
-    {"bert", "BERT, MiniLM, BGE, E5, XLM-R; cross-encoders like them", BuildBert},
+    {"bert", "BERT, MiniLM, BGE, E5; cross-encoders like them", BuildBert},
     {"bloom", "BLOOM", BuildBloom},
     {"cohere2", "Command R7B, Command A", BuildCohere2},
     {"command-r", "Command R, Command R+", BuildCommandR},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// BERT and the many encoders made like it (MiniLM, BGE, E5, XLM-R): learned positions, a norm after
+// BERT and the many encoders made like it (MiniLM, BGE, E5): learned positions, a norm after
 // each half of a layer instead of before it, exact gelu. A file with a head for it ('cls.output')
 // scores pairs of texts.
 #include "model/architectures.h"

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "http/exchange.h"
+#include "server/embedders.h"
 #include "server/metrics.h"
 #include "server/models.h"
 #include "server/options.h"
@@ -43,6 +44,7 @@ struct Api {
   boost::asio::io_context& loop;
   EngineLoop& engines;
   Models& models;
+  Embedders& embedders;
   Metrics& metrics;
   const ServerOptions& options;
   const std::function<bool()> draining;
@@ -85,9 +87,10 @@ struct Route {
 
 // All routes; routes.cc.
 std::vector<Route> AllRoutes();
-std::vector<Route> OpenAiRoutes();  // openai_routes.cc
-std::vector<Route> TokenRoutes();   // token_routes.cc
-std::vector<Route> HealthRoutes();  // health_routes.cc
-std::vector<Route> PageRoutes();    // page_routes.cc
+std::vector<Route> OpenAiRoutes();     // openai_routes.cc
+std::vector<Route> TokenRoutes();      // token_routes.cc
+std::vector<Route> EmbeddingRoutes();  // embedding_routes.cc
+std::vector<Route> HealthRoutes();     // health_routes.cc
+std::vector<Route> PageRoutes();       // page_routes.cc
 
 }  // namespace cairn::server

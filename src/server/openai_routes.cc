@@ -59,10 +59,17 @@ json::object ModelObject(const Api& api, const ModelSource& source) {
   return object;
 }
 
+json::object EmbedderObject(const EmbedderSource& source) {
+  return {{"id", source.id}, {"object", "model"}, {"created", 0}, {"owned_by", "cairn"}};
+}
+
 void ListModels(const CallRef& call) {
   json::array list;
   for (const ModelSource& source : call->api.models.sources()) {
     list.push_back(ModelObject(call->api, source));
+  }
+  for (const EmbedderSource& source : call->api.embedders.sources()) {
+    list.push_back(EmbedderObject(source));
   }
   call->Json(200, json::object{{"object", "list"}, {"data", std::move(list)}});
 }
@@ -70,6 +77,9 @@ void ListModels(const CallRef& call) {
 void ShowModel(const CallRef& call) {
   for (const ModelSource& source : call->api.models.sources()) {
     if (source.id == call->rest) return call->Json(200, ModelObject(call->api, source));
+  }
+  for (const EmbedderSource& source : call->api.embedders.sources()) {
+    if (source.id == call->rest) return call->Json(200, EmbedderObject(source));
   }
   call->Fail(404, "there is no model of that name; there are: " + call->api.models.ListOfNames());
 }
