@@ -39,6 +39,14 @@ int StatusOf(const boost::system::error_code& failed) {
 
 // What a handler holds. Its connection forgets it once the answer has ended.
 class ConnectionExchange final : public Exchange {
+  // `act` where this exchange is still the connection's.
+  template <typename Act>
+  auto Guarded(Act act) {
+    return [c = connection_, number = number_, act = std::move(act)]() mutable {
+      if (c->answering_ && c->number_ == number) act(*c);
+    };
+  }
+
  public:
   ConnectionExchange(std::shared_ptr<Connection> connection, std::uint64_t number, Request request)
       : Exchange(std::move(request)), connection_(std::move(connection)), number_(number) {}
@@ -89,16 +97,10 @@ class ConnectionExchange final : public Exchange {
   }
 
  private:
-  // `act` happens on the event loop if this exchange is still the connection's.
+  // `act` happens on the event loop.
   template <typename Act>
   void On(Act act) {
     asio::dispatch(connection_->stream_.get_executor(), Guarded(std::move(act)));
-  }
-  template <typename Act>
-  auto Guarded(Act act) {
-    return [c = connection_, number = number_, act = std::move(act)]() mutable {
-      if (c->answering_ && c->number_ == number) act(*c);
-    };
   }
 
   std::shared_ptr<Connection> connection_;
