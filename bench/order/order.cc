@@ -55,9 +55,10 @@ Result<void> CompareSpeed(const ModelPointer& model, const Options& o) {
       ratios.push_back(speeds[0] / speeds[1]);
     }
     const Spread a = SpreadOf(ours), b = SpreadOf(theirs), ratio = SpreadOf(ratios);
-    fmt::print("| {} | {:.0f} [{:.0f} {:.0f}] | {:.0f} [{:.0f} {:.0f}] | {:.3f} [{:.3f} {:.3f}] |\n",
-               sequences, a.median, a.least, a.most, b.median, b.least, b.most, ratio.median,
-               ratio.least, ratio.most);
+    fmt::print(
+        "| {} | {:.0f} [{:.0f} {:.0f}] | {:.0f} [{:.0f} {:.0f}] | {:.3f} [{:.3f} {:.3f}] |\n",
+        sequences, a.median, a.least, a.most, b.median, b.least, b.most, ratio.median, ratio.least,
+        ratio.most);
   }
   return {};
 }
@@ -75,7 +76,8 @@ Result<void> CompareCompany(const char* name, engine::Engine& engine,
   }
   fmt::print("{}: {} of {} greedy answers of {} tokens differ between alone and 8 at once", name,
              spans.size(), prompts.size(), o.tokens);
-  if (!spans.empty()) fmt::print(", where they do after {:.0f} tokens (median)", SpreadOf(spans).median);
+  if (!spans.empty())
+    fmt::print(", where they do after {:.0f} tokens (median)", SpreadOf(spans).median);
   fmt::print("\n");
   return {};
 }
@@ -102,8 +104,7 @@ Result<void> ComparePropose(const ModelPointer& model, const std::vector<Tokens>
     fmt::print("| {} | {} | {} | {:.2f} | {:.2f} | {} |\n", p.name, made.guessed, refused,
                1000.0 * static_cast<double>(refused) /
                    static_cast<double>(std::max<std::int64_t>(1, made.guessed)),
-               made.seconds / plain.seconds,
-               made.answers == plain.answers ? "the same" : "DIFFER");
+               made.seconds / plain.seconds, made.answers == plain.answers ? "the same" : "DIFFER");
   }
   return {};
 }
@@ -151,7 +152,8 @@ bool Parse(int argc, char** argv, Options& o) {
 int main(int argc, char** argv) {
   cairn::bench::Options options;
   if (!cairn::bench::Parse(argc, argv, options)) {
-    fmt::print(stderr, "usage: order_ISA MODEL.gguf TEXT [--prompts N] [--tokens N] [--rounds N]\n");
+    fmt::print(stderr,
+               "usage: order_ISA MODEL.gguf TEXT [--prompts N] [--tokens N] [--rounds N]\n");
     return 2;
   }
   const auto done = cairn::bench::Main(options);

@@ -55,8 +55,7 @@ Result<object> MeasureDecode(engine::Engine& engine, int sequences, std::int64_t
     Answers answers(engine, {.sequences = sequences, .propose = false});
     for (int i = 0; i < sequences; ++i) {
       const std::uint64_t seed = 1000 * round + static_cast<std::uint64_t>(i);
-      engine::AnswerRequest wish =
-          Wish(SomeTokens(depth, engine.vocabulary(), seed), kEndless, 0);
+      engine::AnswerRequest wish = Wish(SomeTokens(depth, engine.vocabulary(), seed), kEndless, 0);
       wish.use_cache = false;  // a first token in common would be found there
       OR_RETURN(answers.Submit(std::move(wish), {.text = {}, .done = {}}));
     }

@@ -136,8 +136,8 @@ CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
   return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-// Products of several quads may be added up in 16 bits while they fit, and widened together: of four
-// instructions for each quad two are left.
+// Products of several quads may be added up in 16 bits while they fit, and widened together: of
+// four instructions for each quad two are left.
 inline constexpr int kNarrowSum = 32767;
 CAIRN_INLINE VB DotNarrow(VB weights, const uint8_t* quad) {
   int32_t four;

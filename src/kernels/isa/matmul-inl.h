@@ -26,9 +26,10 @@
 // group's headers apart from its integers.
 //
 // A format is a struct with: kLayout, kShape (its row of the table), kBias (subtracted from every
-// stored integer), kWide (8 bits), kMost (the largest stored integer, where it is below 64), kMinima, kSubs (sub-blocks per 32 values), Quad<j>(block, part),
-// Scale(unit, block, sub, part), Minimum(unit, block, part). See matmul_q4_1.cc. Instead of Quad it
-// may have ScaledQuad<j>(unit, block, b, part), which also reads the header, and instead of Minimum
+// stored integer), kWide (8 bits), kMost (the largest stored integer, where it is below 64),
+// kMinima, kSubs (sub-blocks per 32 values), Quad<j>(block, part), Scale(unit, block, sub, part),
+// Minimum(unit, block, part). See matmul_q4_1.cc. Instead of Quad it may have
+// ScaledQuad<j>(unit, block, b, part), which also reads the header, and instead of Minimum
 // AddMinima, which adds the minima of a block itself: see matmul_q2_k.cc.
 #pragma once
 
