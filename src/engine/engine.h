@@ -52,6 +52,8 @@ struct EngineOptions {
   bool pinned = false;               // each worker stays on a core of its own (parallel/team.h)
   StepObserver* observer = nullptr;  // sees every step (engine/trace.h); outlives the engine
   bool embeds = false;  // the model was loaded for embeddings (embedder.h), not for text
+  // In place of the instruction set's own, for measurements of other arithmetic (bench/order).
+  const kernels::Kernels* kernels = nullptr;
 };
 
 class Engine final : public StepModel {
