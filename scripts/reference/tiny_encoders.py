@@ -60,6 +60,20 @@ def joined_heads(tensors):
     return result
 
 
+def write_t5(w, c):
+    w.add_causal_attention(False)
+    w.add_layer_norm_rms_eps(c.layer_norm_epsilon)
+    w.add_relative_attn_buckets_count(c.relative_attention_num_buckets)
+    w.add_key_length(c.d_kv)
+    w.add_value_length(c.d_kv)
+
+
+def t5_name(name):
+    return "token_embd" if name == "encoder.embed_tokens" else None
+
+
+T5 = dict(vocab_size=VOCABULARY, d_model=WIDTH, d_kv=16, d_ff=FORWARD, num_layers=2, num_heads=HEADS)
+
 ENCODERS = {
     "bert": Encoder("bert", hf.BertModel, hf.BertConfig, {}, write=write_bert, rms=False,
                     common=COMMON),
@@ -70,4 +84,10 @@ ENCODERS = {
     "nomic_bert": Encoder("nomic-bert", hf.NomicBertModel, hf.NomicBertConfig, {},
                           write=write_nomic, rms=False, common=COMMON, rename=nomic_name,
                           join=joined_heads),
+    "t5encoder": Encoder("t5encoder", hf.T5EncoderModel, hf.T5Config,
+                         {"feed_forward_proj": "gated-gelu"}, write=write_t5, rms=False, common=T5,
+                         inputs=(1, 7, 24, 160), rename=t5_name),
+    "t5encoder_relu": Encoder("t5encoder", hf.T5EncoderModel, hf.T5Config, {}, write=write_t5,
+                              rms=False, common=T5, inputs=(1, 30),
+                              rename=t5_name),
 }

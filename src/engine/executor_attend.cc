@@ -30,7 +30,9 @@ kernels::AttendView Executor::Step::ViewOf(const AttendBody& body, const RowBloc
           .scale = body.attributes.scale,
           .softcap = body.attributes.softcap,
           .slopes = body.attributes.slopes.empty() ? nullptr : body.attributes.slopes.data(),
-          .sinks = body.attributes.sinks < 0 ? nullptr : s_.weights.vector(body.attributes.sinks)};
+          .sinks = body.attributes.sinks < 0 ? nullptr : s_.weights.vector(body.attributes.sinks),
+          .relative = s_.relative.Of(body.attributes),
+          .relative_stride = s_.relative.stride()};
 }
 
 // Norms and rotates the rows of a block, in place: one KV head's keys, or the group of query heads

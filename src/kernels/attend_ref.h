@@ -150,9 +150,12 @@ inline float Score(const AttendView& view, int query_head, int row, std::int64_t
     }
   }
   if (view.softcap != 0) s = Softcap(s, view.softcap);
-  if (view.slopes == nullptr) return s;
-  const std::int64_t distance = std::abs(position - (view.first + row));
-  return std::fma(view.slopes[query_head], static_cast<float>(-distance), s);
+  const std::int64_t ahead = position - (view.first + row);
+  if (view.slopes != nullptr) {
+    s = std::fma(view.slopes[query_head], static_cast<float>(-std::abs(ahead)), s);
+  }
+  if (view.relative == nullptr) return s;
+  return s + view.relative[query_head * view.relative_stride + ahead];
 }
 
 // Adds the weighted values of positions from, from + 1, ... of one tile to o.

@@ -31,6 +31,7 @@ struct Shape {
   bool whole = false;  // rows see later ones
   bool slopes = false;
   bool sinks = false;
+  bool relative = false;
   KvFormat format = KvFormat::kF16;
 };
 
@@ -41,7 +42,8 @@ std::string Describe(const Shape& s) {
          std::to_string(s.head_dim) + " group " + std::to_string(s.group) + " first " +
          std::to_string(s.first) + " rows " + std::to_string(s.rows) + " window " +
          std::to_string(s.window) + " softcap " + std::to_string(s.softcap) +
-         (s.whole ? " whole" : "") + (s.slopes ? " slopes" : "") + (s.sinks ? " sinks" : "");
+         (s.whole ? " whole" : "") + (s.slopes ? " slopes" : "") + (s.sinks ? " sinks" : "") +
+         (s.relative ? " relative" : "");
 }
 
 constexpr std::uint16_t kPoison = 0xffff;  // not a number, as f16 and in pairs as f32
@@ -75,6 +77,9 @@ class Scene {
       slopes_.push_back(std::ldexp(1.3f, -1 - h));
       sinks_.push_back(2 * normal(random));
     }
+    // For distances from -length - 64 to length + 64.
+    relative_.resize(static_cast<std::size_t>(shape.heads * shape.group) * RelativeStride());
+    for (float& r : relative_) r = normal(random);
     Restore(0, length);
   }
 
@@ -98,6 +103,7 @@ class Scene {
             .heads = shape_.heads,
             .format = shape_.format};
   }
+  std::ptrdiff_t RelativeStride() const { return 2 * (shape_.first + shape_.rows + 64) + 1; }
   int Width() const { return shape_.heads * shape_.group * shape_.head_dim; }
   AttendView View(std::vector<float>& out) {
     out.assign(queries_.size(), -1.0f);
@@ -111,7 +117,9 @@ class Scene {
             .scale = 1 / std::sqrt(static_cast<float>(shape_.head_dim)),
             .softcap = shape_.softcap,
             .slopes = shape_.slopes ? slopes_.data() : nullptr,
-            .sinks = shape_.sinks ? sinks_.data() : nullptr};
+            .sinks = shape_.sinks ? sinks_.data() : nullptr,
+            .relative = shape_.relative ? relative_.data() + RelativeStride() / 2 : nullptr,
+            .relative_stride = RelativeStride()};
   }
 
   std::vector<float> Reference() {
@@ -180,7 +188,7 @@ class Scene {
   Shape shape_;
   std::vector<AlignedBuffer> buffers_;
   std::vector<std::byte*> tiles_;
-  std::vector<float> keys_, values_, queries_, slopes_, sinks_;
+  std::vector<float> keys_, values_, queries_, slopes_, sinks_, relative_;
 };
 
 void ExpectSameBits(const std::vector<float>& got, const std::vector<float>& want, int width) {
@@ -285,6 +293,21 @@ TEST(AttendTest, RowsThatSeeTheWholeSequenceEqualTheReference) {
                 .slopes = true,
                 .sinks = true});
   }
+}
+
+TEST(AttendTest, RelativePositionsEqualTheReference) {
+  CheckShape({.first = 200, .rows = 70, .relative = true});
+  CheckShape(
+      {.head_dim = 16, .heads = 2, .group = 3, .rows = 150, .whole = true, .relative = true});
+  CheckShape({.head_dim = 32,
+              .heads = 1,
+              .group = 1,
+              .first = 70,
+              .rows = 5,
+              .window = 50,
+              .whole = true,
+              .slopes = true,
+              .relative = true});
 }
 
 TEST(AttendTest, HugeScoresEqualTheReference) {

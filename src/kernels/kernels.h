@@ -89,6 +89,11 @@ struct AttendView {
   // and the score of a sink.
   const float* slopes = nullptr;
   const float* sinks = nullptr;
+  // What is added to a score by the position of the key less that of the query: of query head h at
+  // relative + h * relative_stride, where [0] is the query's own position, or null. Readable for
+  // every pair of positions of the sequence and kTilePositions further on both sides.
+  const float* relative = nullptr;
+  std::ptrdiff_t relative_stride = 0;
 };
 
 // The state of one query row and head after one part: m, l, then o[head_dim] (f32).

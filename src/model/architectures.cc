@@ -45,6 +45,7 @@ constexpr Architecture kArchitectures[] = {
     {"smollm3", "SmolLM3", BuildSmolLm3},
     {"stablelm", "StableLM, StableLM 2", BuildStableLm},
     {"starcoder2", "StarCoder2", BuildStarCoder2},
+    {"t5encoder", "encoders of T5, FLAN-T5 and others like them", BuildT5Encoder},
 };
 
 bool HasFrequencyFactors(const program::Program& program) {

@@ -73,5 +73,6 @@ bool IsForEmbeddings(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildSmolLm3(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildStableLm(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildStarCoder2(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildT5Encoder(const Gguf& gguf);
 
 }  // namespace cairn::model

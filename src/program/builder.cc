@@ -186,11 +186,14 @@ Value Builder::Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, f
   Require(program_.kv_layers.empty() || program_.kv_layers[0].whole == kv.whole,
           "some layers see later tokens and others do not");
   const int sinks = UseVector(options.sinks, heads);
+  const int relative = UseVector(options.relative, RowsOfWeight(options.relative) * heads);
+  Require(relative < 0 || kv.whole, "relative positions belong to encoders");
   if (error_) return {};
   const int layer = static_cast<int>(program_.kv_layers.size());
   program_.kv_layers.push_back(kv);
-  return Emit(OpKind::kAttend, {q, k, v}, {RowsOf(q), Width(q)}, -1,
-              AttendAttributes{layer, heads, scale, options.softcap, options.slopes, sinks});
+  return Emit(
+      OpKind::kAttend, {q, k, v}, {RowsOf(q), Width(q)}, -1,
+      AttendAttributes{layer, heads, scale, options.softcap, options.slopes, sinks, relative});
 }
 
 Value Builder::Gate(kernels::Activation activation, Value g, Value u) {

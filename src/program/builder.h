@@ -42,6 +42,7 @@ struct AttendOptions {
   float softcap = 0;
   std::vector<float> slopes = {};  // AlibiSlopes
   std::string sinks = {};          // a weight with a score by query head
+  std::string relative = {};       // a weight with a row of scores for each bucket of distance
 };
 
 class Builder {

@@ -26,7 +26,9 @@ void DropUnusedWeights(Program& program) {
   for (Operation& op : program.operations) {
     keep(op.weight);
     keep(op.bias);
-    if (op.kind == OpKind::kAttend) keep(std::get<AttendAttributes>(op.attributes).sinks);
+    if (op.kind != OpKind::kAttend) continue;
+    keep(std::get<AttendAttributes>(op.attributes).sinks);
+    keep(std::get<AttendAttributes>(op.attributes).relative);
   }
   program.weights = std::move(kept);
 }

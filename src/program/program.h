@@ -84,6 +84,9 @@ struct AttendAttributes {
   float softcap = 0;               // 0: none
   std::vector<float> slopes = {};  // ALiBi, by query head; empty: none
   int sinks = -1;                  // index of the weight with a score by query head; -1: none
+  // Index of the weight with what is added to scores, by bucket of relative position and query head
+  // (program/relative.h); -1: none.
+  int relative = -1;
   bool operator==(const AttendAttributes&) const = default;
 };
 struct ScaleAttributes {

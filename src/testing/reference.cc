@@ -65,7 +65,8 @@ class Walk {
   Result<Rows> Matmul(const Operation& op);
   Rows Rotate(const Operation& op);
   Result<Rows> Attend(const Operation& op);
-  void AttendHead(const Operation& op, int head, const std::vector<float>& sinks, Rows& out);
+  void AttendHead(const Operation& op, int head, const std::vector<float>& sinks,
+                  const std::vector<float>& relative, Rows& out);
   Rows Elementwise(const Operation& op);
 
   Rows& in(const Operation& op, std::size_t i) {
@@ -276,7 +277,17 @@ Rows Walk::Rotate(const Operation& op) {
   return out;
 }
 
-void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& sinks, Rows& out) {
+// T5's buckets, with its logarithm.
+int BucketOf(int ahead, int buckets) {
+  const int half = buckets / 2, single = half / 2, distance = std::abs(ahead);
+  const int side = ahead > 0 ? half : 0;
+  if (distance < single) return side + distance;
+  const double ranges = std::log(double{1} * distance / single) / std::log(128.0 / single);
+  return side + std::min(half - 1, single + static_cast<int>(ranges * (half - single) + 1e-9));
+}
+
+void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& sinks,
+                      const std::vector<float>& relative, Rows& out) {
   const auto& attend = op.as<program::AttendAttributes>();
   const program::KvLayer& kv = program_.kv_layers[static_cast<std::size_t>(attend.layer)];
   const Rows &q = in(op, 0), &k = in(op, 1), &v = in(op, 2);
@@ -312,6 +323,11 @@ void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& s
             double{attend.slopes[static_cast<std::size_t>(head)]} * std::abs(j - position);
       }
     }
+    for (int j = first; j <= last && !relative.empty(); ++j) {
+      const int buckets = static_cast<int>(relative.size()) / attend.heads;
+      p[static_cast<std::size_t>(j)] +=
+          relative[static_cast<std::size_t>(BucketOf(j - position, buckets) * attend.heads + head)];
+    }
     const double sink = sinks.empty() ? -std::numeric_limits<double>::infinity()
                                       : sinks[static_cast<std::size_t>(head)];
     const double most = std::max(sink, *std::max_element(begin, end));
@@ -326,13 +342,16 @@ void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& s
 
 Result<Rows> Walk::Attend(const Operation& op) {
   const std::vector<float> sinks = OR_RETURN(ReadVector(op.as<program::AttendAttributes>().sinks));
+  const std::vector<float> relative =
+      OR_RETURN(ReadVector(op.as<program::AttendAttributes>().relative));
   if (options_.canonical_losses && !options_.exact_kv) {
     for (double& x : in(op, 1).values) x = RoundToHalf(x);
     for (double& x : in(op, 2).values) x = RoundToHalf(x);
   }
   Rows out(in(op, 0).count, in(op, 0).width);
-  team_.ForEach(op.as<program::AttendAttributes>().heads,
-                [&](std::int64_t head) { AttendHead(op, static_cast<int>(head), sinks, out); });
+  team_.ForEach(op.as<program::AttendAttributes>().heads, [&](std::int64_t head) {
+    AttendHead(op, static_cast<int>(head), sinks, relative, out);
+  });
   return out;
 }
 
