@@ -15,9 +15,8 @@
 #include "apps/open.h"
 #include "apps/options.h"
 #include "apps/text.h"
-#include "base/mapped_file.h"
 #include "model/architectures.h"
-#include "model/gguf.h"
+#include "model/gguf_file.h"
 #include "server/service.h"
 
 namespace cairn::apps {
@@ -73,10 +72,8 @@ struct FoundSources {
 
 // Whether a file is of a model for embeddings; one that cannot be read is not.
 bool MakesEmbeddings(const std::string& path) {
-  const auto file = MappedFile::Open(path);
-  if (!file) return false;
-  const auto gguf = model::Gguf::Parse(file->bytes());
-  return gguf && model::IsForEmbeddings(*gguf);
+  const auto opened = model::GgufFile::Open(path);
+  return opened && model::IsForEmbeddings(opened->gguf);
 }
 
 // Those of the command line, pulled where they must be; else all of the folder.

@@ -16,7 +16,7 @@
 
 #include "base/mapped_file.h"
 #include "model/convert.h"
-#include "model/gguf.h"
+#include "model/gguf_file.h"
 #include "model/wheel.h"
 
 namespace cairn::model {
@@ -154,7 +154,7 @@ Result<std::vector<StoredFile>> Store::List() const {
   if (error == std::errc::no_such_file_or_directory) return files;
   for (const fs::directory_iterator end; !error && at != end; at.increment(error)) {
     const std::string file = at->path().filename().string();
-    if (file.starts_with('.') || !file.ends_with(kExtension)) continue;
+    if (file.starts_with('.') || !file.ends_with(kExtension) || IsLaterPart(file)) continue;
     StoredFile stored{.file = file, .path = at->path().string()};
     std::error_code ignored;
     if (const std::uint64_t bytes = at->file_size(ignored); !ignored) stored.bytes = bytes;

@@ -71,7 +71,8 @@ class Store {
   // what was tried; kIo.
   [[nodiscard]] Result<Located> Locate(std::string_view model) const;
 
-  // Files named *.gguf in the folder, by name; none where the folder does not exist. Errors: kIo.
+  // Files named *.gguf in the folder, by name, of split ones the first part; none where the folder
+  // does not exist. Errors: kIo.
   [[nodiscard]] Result<std::vector<StoredFile>> List() const;
 
   // Makes sure that the model is in the folder and right, and returns its path. A file that is
