@@ -52,5 +52,6 @@ void AddPerplexity(CLI::App& app, Chosen& chosen);
 void AddBench(CLI::App& app, Chosen& chosen);
 void AddVerify(CLI::App& app, Chosen& chosen);
 void AddDoctor(CLI::App& app, Chosen& chosen);
+void AddSupport(CLI::App& app, Chosen& chosen);
 
 }  // namespace cairn::apps

@@ -38,7 +38,7 @@ using AddFunction = void (*)(CLI::App&, Chosen&);
 constexpr AddFunction kCommands[] = {
     AddRun,        AddChat,   AddBatch,    AddServe,      AddPull,     AddList,
     AddShow,       AddRemove, AddTokenize, AddDetokenize, AddTemplate, AddLogits,
-    AddPerplexity, AddBench,  AddVerify,   AddDoctor,
+    AddPerplexity, AddBench,  AddVerify,   AddDoctor,     AddSupport,
 };
 
 void Build(CLI::App& app, Chosen& chosen, const Console& console) {

@@ -59,6 +59,11 @@ Result<kernels::Isa> ChosenIsa() {
                                               : std::optional<std::string_view>(forced));
 }
 
+std::string ForcedPreTokenizer() {
+  const char* forced = std::getenv(kPreVariable);
+  return forced == nullptr ? "" : forced;
+}
+
 Result<OpenedFile> OpenFile(const std::string& name, Console& console) {
   std::string path = OR_RETURN(FindModel(name, console));
   MappedFile file = OR_RETURN(MappedFile::Open(path));
@@ -72,7 +77,7 @@ Result<OpenedTokenizer> OpenTokenizer(const std::string& name, Console& console)
   const auto named = [&](Error error) {
     return std::unexpected(std::move(error).Within("'" + opened.path + "'"));
   };
-  auto vocabulary = model::ReadVocabulary(opened.gguf);
+  auto vocabulary = model::ReadVocabulary(opened.gguf, ForcedPreTokenizer());
   if (!vocabulary) return named(std::move(vocabulary).error());
   auto tokenizer = model::Tokenizer::Create(std::move(*vocabulary));
   if (!tokenizer) return named(std::move(tokenizer).error());
@@ -83,7 +88,8 @@ Result<std::unique_ptr<engine::Engine>> OpenEngine(const std::string& name, cons
                                                    Console& console) {
   const kernels::Isa isa = OR_RETURN(ChosenIsa());
   const std::string path = OR_RETURN(FindModel(name, console));
-  auto model = OR_RETURN(model::Model::Load(path, {.threads = wish.threads}));
+  auto model =
+      OR_RETURN(model::Model::Load(path, {.threads = wish.threads, .pre = ForcedPreTokenizer()}));
   return engine::Engine::Create(std::move(model), {.threads = wish.threads,
                                                    .isa = isa,
                                                    .kv = wish.kv,

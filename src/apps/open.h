@@ -34,6 +34,10 @@ model::PullSink ShowProgress(Console& console, std::string name);
 // The instruction set that CAIRN_ISA forces, or the best one.
 [[nodiscard]] Result<kernels::Isa> ChosenIsa();
 
+// The pre-tokenizer that --pre or CAIRN_PRE names in place of a file's; empty: the file's.
+inline constexpr const char* kPreVariable = "CAIRN_PRE";
+std::string ForcedPreTokenizer();
+
 // A model file that is only looked at: nothing is loaded. Members are in the order of their needs.
 struct OpenedFile {
   std::string path;

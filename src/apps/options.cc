@@ -5,8 +5,11 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <optional>
 #include <string_view>
+
+#include "apps/open.h"
 
 namespace cairn::apps {
 namespace {
@@ -120,6 +123,12 @@ std::vector<std::int64_t> ParseWholeNumbers(const std::string& text) {
 std::size_t ParseByteSize(std::string_view text) { return BytesOf(text).value_or(0); }
 
 CLI::Option* AddModel(CLI::App& command, std::string& model) {
+  // In the environment, where CAIRN_PRE is: everything that opens a vocabulary looks there.
+  command
+      .add_option_function<std::string>(
+          "--pre", [](const std::string& name) { setenv(kPreVariable, name.c_str(), 1); },
+          "Pre-tokenizer in place of the one that the file names (cairn support lists them)")
+      ->type_name("NAME");
   return command
       .add_option("MODEL", model,
                   "A short name (smollm2, gemma3), a path to a GGUF file, or a file's name in the "

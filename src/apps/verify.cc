@@ -178,7 +178,7 @@ Result<void> Verify(const VerifyCommand& o, Console& console) {
   const std::string path = OR_RETURN(FindModel(o.model, console));
   Interrupts interrupts;
   const std::stop_token stop = interrupts.BeginAnswer();
-  const auto model = OR_RETURN(model::Model::Load(path, {}));
+  const auto model = OR_RETURN(model::Model::Load(path, {.pre = ForcedPreTokenizer()}));
   const auto prompts = OR_RETURN(MakePrompts(model->tokenizer(), o));
   std::vector<int> threads{1};
   if (parallel::UsableCores() > 1) threads.push_back(parallel::UsableCores());

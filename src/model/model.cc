@@ -48,7 +48,7 @@ Result<std::unique_ptr<Model::State>> Model::State::Read(MappedFile file,
   const int context =
       OR_RETURN(HyperParameters(gguf, architecture).Int("context_length", 1, kMostContext));
   auto chat_template = OR_RETURN(ReadTemplate(gguf));
-  Tokenizer tokenizer = OR_RETURN(Tokenizer::Create(OR_RETURN(ReadVocabulary(gguf))));
+  Tokenizer tokenizer = OR_RETURN(Tokenizer::Create(OR_RETURN(ReadVocabulary(gguf, options.pre))));
   if (tokenizer.size() > program.vocabulary) {
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("the vocabulary has {} tokens, but the embedding only {} rows",
