@@ -21,7 +21,6 @@ namespace {
 
 constexpr const char* kNetwork = "Network";
 constexpr const char* kBounds = "Limits";
-constexpr int kMostParallel = 256;
 
 struct ServeOptions {
   std::vector<std::string> models;
@@ -65,7 +64,7 @@ Result<std::shared_ptr<const server::Keys>> ReadKeys(const std::string& path) {
 
 // Those of the command line, pulled where they must be; else all of the folder.
 Result<std::vector<server::ModelSource>> Sources(const ServeOptions& o, Console& console) {
-  const kernels::Isa isa = OR_RETURN(ChosenIsa());
+  OR_RETURN(ChosenIsa());  // before a model is pulled
   std::string chat_template;
   if (!o.chat_template.empty()) chat_template = OR_RETURN(ReadTemplateFile(o.chat_template));
   std::vector<std::pair<std::string, std::string>> found;  // name, path
@@ -81,19 +80,16 @@ Result<std::vector<server::ModelSource>> Sources(const ServeOptions& o, Console&
     return Fail(ErrorCode::kNotFound,
                 "there is no model to serve: `cairn serve smollm2` fetches a small one");
   }
+  const EngineWish wish{.threads = o.threads,
+                        .kv = o.kv,
+                        .kv_memory = o.kv_memory,
+                        .kv_backend = o.kv_backend,
+                        .context = o.context,
+                        .step_sequences = o.parallel,
+                        .pinned = o.pinned};
   std::vector<server::ModelSource> sources;
   for (const auto& [name, path] : found) {
-    const auto open = [o, isa, path = path]() -> Result<std::unique_ptr<engine::Engine>> {
-      auto model = OR_RETURN(model::Model::Load(path, {.threads = o.threads}));
-      return engine::Engine::Create(std::move(model), {.threads = o.threads,
-                                                       .isa = isa,
-                                                       .kv = o.kv,
-                                                       .context = o.context,
-                                                       .kv_memory_bytes = o.kv_memory,
-                                                       .kv_backend = o.kv_backend,
-                                                       .step_sequences = o.parallel,
-                                                       .pinned = o.pinned});
-    };
+    const auto open = [path = path, wish] { return OpenEngineOf(path, wish); };
     sources.push_back({.id = name, .open = open, .chat_template = chat_template});
   }
   return sources;
@@ -264,10 +260,7 @@ void AddServe(CLI::App& app, Chosen& chosen) {
       ->type_name("");
   AddNetwork(*command, *o);
   AddBounds(*command, *o);
-  command->add_option("--parallel", o->parallel, "Answers that are made at the same time")
-      ->type_name("N")
-      ->check(WholeNumber(1, kMostParallel))
-      ->capture_default_str();
+  AddParallel(*command, o->parallel);
   command
       ->add_option("--chat-template", o->chat_template,
                    "A file with a Jinja chat template, in place of the models' own")

@@ -33,12 +33,10 @@ struct Section {
 Section ArchitectureSection() {
   Section section{.name = "architectures",
                   .about = "what `general.architecture` of a file that runs may be",
-                  .evidence =
-                      "src/testing/reference_golden_test.cc, "
-                      "src/engine/reference_agreement_test.cc, src/engine/same_bytes_test.cc",
-                  .columns = {"architecture"}};
+                  .evidence = "src/testing/architectures_test.cc",
+                  .columns = {"architecture", "models"}};
   for (const model::Architecture& one : model::Architectures()) {
-    section.rows.push_back({std::string(one.name)});
+    section.rows.push_back({std::string(one.name), std::string(one.about)});
   }
   return section;
 }

@@ -265,7 +265,36 @@ TEST_P(MatmulTest, EpiloguesApplyToTheProductsOfTheReference) {
         "gelu", rows,
         [&](RowsView out) { kernels.matmul_gate(Activation::kGelu, gates, ups, 0, 3, rows, out); },
         [&](int r, int n) { return ref::Gelu(g[r][n]) * u[r][n]; });
+    std::vector<float> bias(48);
+    for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = static_cast<float>(i % 7) - 3;
+    const Factors biased{&gate.matrix, tiles.data(), bias.data()};
+    check(
+        "bias", rows, [&](RowsView out) { kernels.matmul(biased, 0, 3, rows, out); },
+        [&](int r, int n) { return g[r][n] + bias[n]; });
+    check(
+        "bias and add", rows,
+        [&](RowsView out) {
+          kernels.matmul_add(biased, 0, 3, rows, {other.data(), stride}, out);
+        },
+        [&](int r, int n) { return other[r * stride + n] + (g[r][n] + bias[n]); });
+    check(
+        "bias and gate", rows,
+        [&](RowsView out) {
+          kernels.matmul_gate(Activation::kGelu, biased, {&up.matrix, tiles.data(), bias.data()}, 0,
+                              3, rows, out);
+        },
+        [&](int r, int n) { return ref::Gelu(g[r][n] + bias[n]) * (u[r][n] + bias[n]); });
+    check(
+        "bias and gelu", rows,
+        [&](RowsView out) {
+          kernels.matmul_activate(Activation::kGeluErf, biased, 0, 3, rows, out);
+        },
+        [&](int r, int n) { return ref::GeluErf(g[r][n] + bias[n]); });
     if (rows % 2 != 0) continue;
+    check(
+        "pairs and bias", rows / 2,
+        [&](RowsView out) { kernels.matmul_pairs(biased, 0, 3, rows / 2, out); },
+        [&](int r, int n) { return (g[2 * r][n] + g[2 * r + 1][n]) + bias[n]; });
     check(
         "pairs", rows / 2, [&](RowsView out) { kernels.matmul_pairs(gates, 0, 3, rows / 2, out); },
         [&](int r, int n) { return g[2 * r][n] + g[2 * r + 1][n]; });

@@ -64,6 +64,17 @@ std::optional<boost::json::value> Call::Body() {
   return std::nullopt;
 }
 
+void WithModel(const CallRef& call, const std::string& name,
+               std::function<void(const std::shared_ptr<const ServedModel>& model)> work) {
+  if (!call->api.models.ready()) return call->Fail(503, "the model is being loaded; try again");
+  call->api.models.Use(name, [call, work = std::move(work)](
+                                 Result<std::shared_ptr<const ServedModel>> model) mutable {
+    if (!model) return call->Fail(model.error());
+    const std::size_t bytes = call->request().body.size();
+    call->api.Prepare(bytes, [work = std::move(work), model = *std::move(model)] { work(model); });
+  });
+}
+
 void Call::Json(int status, const boost::json::value& value) {
   exchange->Respond(
       {.status = status, .headers = {{"x-request-id", id}}, .body = boost::json::serialize(value)});

@@ -70,6 +70,11 @@ struct Call {
 };
 using CallRef = std::shared_ptr<Call>;
 
+// `work` with the model of that name (empty: the first), once it is loaded, where Api::Prepare runs
+// what the request's body makes long. What is wrong with the model is answered.
+void WithModel(const CallRef& call, const std::string& name,
+               std::function<void(const std::shared_ptr<const ServedModel>& model)> work);
+
 struct Route {
   std::string_view method;  // "GET" (HEAD comes with it), "POST"
   std::string_view path;    // ends in '*': any rest that is not empty
@@ -83,5 +88,6 @@ std::vector<Route> AllRoutes();
 std::vector<Route> OpenAiRoutes();  // openai_routes.cc
 std::vector<Route> TokenRoutes();   // token_routes.cc
 std::vector<Route> HealthRoutes();  // health_routes.cc
+std::vector<Route> PageRoutes();    // page_routes.cc
 
 }  // namespace cairn::server

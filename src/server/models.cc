@@ -8,17 +8,12 @@
 #include <chrono>
 #include <ctime>
 
+#include "base/clock.h"
+
 namespace cairn::server {
 namespace {
 
 constexpr std::size_t kMostWaiting = 256;  // requests for a model that is being loaded
-
-std::chrono::local_seconds LocalTime() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  localtime_r(&now, &parts);
-  return std::chrono::local_seconds(std::chrono::seconds(timegm(&parts)));
-}
 
 Result<model::ChatPrompt> ChatOf(const model::Model& model, const ModelSource& source) {
   if (!source.chat_template.empty()) {

@@ -93,23 +93,18 @@ Result<std::vector<std::int32_t>> PromptOf(const ServedModel& model, const Quest
 }
 
 void Ask(const CallRef& call, Question question, MakeListener make) {
-  if (!call->api.models.ready()) return call->Fail(503, "the model is being loaded; try again");
   const std::string name = question.model;
-  call->api.models.Use(name, [call, question = std::move(question), make = std::move(make)](
-                                 Result<std::shared_ptr<const ServedModel>> model) mutable {
-    if (!model) return call->Fail(model.error());
-    const std::size_t bytes = call->request().body.size();
-    call->api.Prepare(bytes, [call, model = *std::move(model), question = std::move(question),
-                              make = std::move(make)]() mutable {
-      auto tokens = PromptOf(*model, question);
-      if (!tokens) return call->Fail(tokens.error());
-      boost::asio::dispatch(call->api.loop,
-                            [call, model = std::move(model), question = std::move(question),
-                             tokens = *std::move(tokens), make = std::move(make)]() mutable {
-                              Submit(call, model, std::move(question), std::move(tokens), make);
-                            });
-    });
-  });
+  WithModel(
+      call, name,
+      [call, question = std::move(question), make = std::move(make)](const auto& model) mutable {
+        auto tokens = PromptOf(*model, question);
+        if (!tokens) return call->Fail(tokens.error());
+        boost::asio::dispatch(call->api.loop,
+                              [call, model, question = std::move(question),
+                               tokens = *std::move(tokens), make = std::move(make)]() mutable {
+                                Submit(call, model, std::move(question), std::move(tokens), make);
+                              });
+      });
 }
 
 }  // namespace cairn::server

@@ -6,7 +6,7 @@ namespace cairn::server {
 
 std::vector<Route> AllRoutes() {
   std::vector<Route> all;
-  for (const auto routes : {OpenAiRoutes, TokenRoutes, HealthRoutes}) {
+  for (const auto routes : {OpenAiRoutes, TokenRoutes, HealthRoutes, PageRoutes}) {
     const std::vector<Route> some = routes();
     all.insert(all.end(), some.begin(), some.end());
   }

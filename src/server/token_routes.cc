@@ -14,28 +14,20 @@ namespace cairn::server {
 namespace {
 
 namespace json = boost::json;
-using ModelRef = std::shared_ptr<const ServedModel>;
 
 // `work` gets the body, an object, and the model that it names.
-void WithModel(
-    const CallRef& call,
-    std::function<Result<json::value>(const json::object& body, const ServedModel& model)> work) {
+void AnswerWith(const CallRef& call,
+                Result<json::value> (*work)(const json::object& body, const ServedModel& model)) {
   auto body = call->Body();
   if (!body) return;
   if (!body->is_object()) return call->Fail(400, "the body must be an object");
   std::string name;
   const auto read = Members(body->get_object(), "").Read("model", kMostNameBytes, name);
   if (!read) return call->Fail(read.error());
-  if (!call->api.models.ready()) return call->Fail(503, "the model is being loaded; try again");
-  call->api.models.Use(name, [call, body = *std::move(body),
-                              work = std::move(work)](Result<ModelRef> model) mutable {
-    if (!model) return call->Fail(model.error());
-    const std::size_t bytes = call->request().body.size();
-    call->api.Prepare(bytes, [call, model = *std::move(model), body = std::move(body), work] {
-      auto result = work(body.get_object(), *model);
-      if (!result) return call->Fail(result.error());
-      call->Json(200, *result);
-    });
+  WithModel(call, name, [call, body = *std::move(body), work](const auto& model) {
+    auto result = work(body.get_object(), *model);
+    if (!result) return call->Fail(result.error());
+    call->Json(200, *result);
   });
 }
 
@@ -84,9 +76,9 @@ Result<json::value> PromptText(const json::object& body, const ServedModel& mode
   return json::object{{"prompt", rendered.Text()}};
 }
 
-void Tokenize(const CallRef& call) { WithModel(call, TokensOf); }
-void Detokenize(const CallRef& call) { WithModel(call, TextOf); }
-void ApplyTemplate(const CallRef& call) { WithModel(call, PromptText); }
+void Tokenize(const CallRef& call) { AnswerWith(call, TokensOf); }
+void Detokenize(const CallRef& call) { AnswerWith(call, TextOf); }
+void ApplyTemplate(const CallRef& call) { AnswerWith(call, PromptText); }
 
 }  // namespace
 

@@ -18,9 +18,9 @@ CHAT = [{"role": "user", "content": "Name three rivers."}]
 
 
 class Server:
-    def __init__(self, cairn, *options):
+    def __init__(self, cairn, *options, port=0):
         self.process = subprocess.Popen(
-            [str(PROGRAM), "serve", "smollm2", "--port", "0", "--context", "1024", "--kv-memory", "128M",
+            [str(PROGRAM), "serve", "smollm2", "--port", str(port), "--context", "1024", "--kv-memory", "128M",
              *options], stderr=subprocess.PIPE, env=cairn.environment(), text=True)
         self.lines = [self.process.stderr.readline(), self.process.stderr.readline()]
         assert "ready" in self.lines[1], self.lines
@@ -156,3 +156,10 @@ def test_a_drain_lets_answers_finish_and_takes_no_more(smollm2):
 def test_other_hosts_need_a_key(smollm2):
     result = smollm2("serve", "smollm2", "--host", "0.0.0.0", "--port", "0")
     assert result.returncode == 1 and b"--api-key-file" in result.stderr
+
+
+def test_a_forced_pre_tokenizer_counts_as_in_every_command(smollm2):
+    environment = smollm2.environment() | {"CAIRN_PRE": "nonsense"}
+    done = subprocess.run([str(PROGRAM), "serve", "smollm2", "--port", "0"], env=environment, text=True,
+                          stderr=subprocess.PIPE, timeout=SECONDS)
+    assert done.returncode == 1 and "'nonsense' is not known" in done.stderr

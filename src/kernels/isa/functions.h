@@ -39,15 +39,21 @@ extern const Expansion kExpandQ4_0, kExpandQ4_1, kExpandQ5_0, kExpandQ5_1, kExpa
 
 void Matmul(const Factors& factors, int group_begin, int group_end, int rows, RowsView out);
 void MatmulPairs(const Factors& factors, int group_begin, int group_end, int rows, RowsView out);
+void MatmulActivate(Activation act, const Factors& factors, int group_begin, int group_end,
+                    int rows, RowsView out);
 void MatmulAdd(const Factors& factors, int group_begin, int group_end, int rows,
                ConstRowsView other, RowsView out);
 void MatmulGate(Activation act, const Factors& gate, const Factors& up, int group_begin,
                 int group_end, int rows, RowsView out);
 
 void RmsNorm(const float* x, const float* w, int n, float eps, float* y);
+void LayerNorm(const float* x, const float* w, const float* b, int n, float eps, float* y);
 void AddRows(const float* a, const float* b, int n, float* y);
+void AddScaledRow(const float* x, float s, int n, float* y);
+void ClampRow(const float* x, float limit, int n, float* y);
 void ScaleRow(const float* x, float s, int n, float* y);
 void GateRow(Activation act, const float* g, const float* u, int n, float* y);
+void ActivateRow(Activation act, const float* x, int n, float* y);
 void SoftcapRow(const float* x, float cap, int n, float* y);
 void Rotate(RotaryPairs pairs, const float* cos, const float* sin, int n_rot, float* x);
 void ExpShifted(const float* x, float shift, int n, float* y);
@@ -62,7 +68,8 @@ using AttendPartFunction = void(const AttendView& view, int head, int row, int p
 StoreKvFunction StoreKv, StoreKvF32, StoreKvF16, StoreKvQ8;
 AttendFunction Attend, AttendF32, AttendF16, AttendQ8;
 AttendPartFunction AttendPart, AttendPartF32, AttendPartF16, AttendPartQ8;
-void MergeParts(const float* states, int parts, std::ptrdiff_t stride, int head_dim, float* out);
+void MergeParts(const float* states, int parts, std::ptrdiff_t stride, int head_dim,
+                const float* sink, float* out);
 
 double Int8Peak(std::int64_t iterations);
 std::uint64_t ReadMemory(const std::byte* data, std::size_t bytes);

@@ -49,6 +49,11 @@ FormatTiles TilesOf(tensor::Format format) {
   }
 }
 
+// The outputs of one group in one row: to = a + b.
+CAIRN_INLINE void AddGroup(const float* a, const float* b, float* to) {
+  for (int i = 0; i < kGroupRows; i += kLanes) Store(to + i, Add(Load(a + i), Load(b + i)));
+}
+
 // From so many rows on a group's weights are expanded first, where they fit: expanding costs about
 // as much as it saves in two tiles, three where it leaves the first-level cache.
 constexpr int kExpandRows = 3 * kMostTileRows + 1;
@@ -61,6 +66,7 @@ class Walk {
       : weights_(*factors.weights),
         tiles_(TilesOf(weights_.format)),
         rows_(factors.tiles),
+        bias_(factors.bias),
         tile_bytes_(PackedTileBytes(ActivationOf(weights_.format), weights_.cols)),
         expands_(rows >= kExpandRows && tiles_.expanded.expand != nullptr &&
                  weights_.cols <= kMostExpandedBlocks * kBlockValues),
@@ -72,8 +78,8 @@ class Walk {
   void Begin(int group) {
     if (expands_) tiles_.expanded.expand(weights_, group, expanded_bytes_);
   }
-  // Products of the rows of tile `index`.
-  void Tile(int group, int index, int rows, float* out, std::ptrdiff_t stride) const {
+  // Products of the rows of tile `index`, without the bias.
+  void Bare(int group, int index, int rows, float* out, std::ptrdiff_t stride) const {
     const std::byte* tile = rows_ + static_cast<size_t>(index) * tile_bytes_;
     if (expands_) {
       tiles_.expanded.tile(expanded_, 0, tile, rows, out, stride);
@@ -81,11 +87,20 @@ class Walk {
       tiles_.packed(weights_, group, tile, rows, out, stride);
     }
   }
+  void Tile(int group, int index, int rows, float* out, std::ptrdiff_t stride) const {
+    Bare(group, index, rows, out, stride);
+    if (bias_ == nullptr) return;
+    for (int r = 0; r < rows; ++r, out += stride) AddGroup(out, bias_ + group * kGroupRows, out);
+  }
+  const float* bias(int group) const {
+    return bias_ == nullptr ? nullptr : bias_ + group * kGroupRows;
+  }
 
  private:
   const PackedMatrix& weights_;
   const FormatTiles tiles_;
   const std::byte* rows_;
+  const float* const bias_;
   const size_t tile_bytes_;
   const bool expands_;
   const PackedMatrix expanded_;  // of one group
@@ -117,11 +132,6 @@ CAIRN_INLINE const float* At(ConstRowsView out, int row, int group) {
   return out.data + row * out.stride + group * kGroupRows;
 }
 
-// The outputs of one group in one row: to = a + b.
-CAIRN_INLINE void AddGroup(const float* a, const float* b, float* to) {
-  for (int i = 0; i < kGroupRows; i += kLanes) Store(to + i, Add(Load(a + i), Load(b + i)));
-}
-
 }  // namespace
 
 void Matmul(const Factors& factors, int group_begin, int group_end, int rows, RowsView out) {
@@ -137,10 +147,25 @@ void MatmulPairs(const Factors& factors, int group_begin, int group_end, int row
   const auto begin = [&](int group) { walk.Begin(group); };
   Products products;
   ForTiles(group_begin, group_end, 2 * rows, begin, [&](int group, int tile, int row, int count) {
-    walk.Tile(group, tile, count, products.at, kGroupRows);
+    walk.Bare(group, tile, count, products.at, kGroupRows);
     float* to = At(out, row / 2, group - group_begin);
     for (int r = 0; r < count; r += 2, to += out.stride) {
       AddGroup(products.row(r), products.row(r + 1), to);
+      if (walk.bias(group) != nullptr) AddGroup(to, walk.bias(group), to);
+    }
+  });
+}
+
+void MatmulActivate(Activation act, const Factors& factors, int group_begin, int group_end,
+                    int rows, RowsView out) {
+  Walk walk(factors, rows);
+  const auto begin = [&](int group) { walk.Begin(group); };
+  Products products;
+  ForTiles(group_begin, group_end, rows, begin, [&](int group, int tile, int row, int count) {
+    walk.Tile(group, tile, count, products.at, kGroupRows);
+    float* to = At(out, row, group - group_begin);
+    for (int r = 0; r < count; ++r, to += out.stride) {
+      ActivateRow(act, products.row(r), kGroupRows, to);
     }
   });
 }
