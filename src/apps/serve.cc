@@ -90,7 +90,7 @@ Result<std::vector<server::ModelSource>> Sources(const ServeOptions& o, Console&
   std::vector<server::ModelSource> sources;
   for (const auto& [name, path] : found) {
     const auto open = [path = path, wish] { return OpenEngineOf(path, wish); };
-    sources.push_back({.id = name, .open = open, .chat_template = chat_template});
+    sources.push_back({.id = name, .path = path, .open = open, .chat_template = chat_template});
   }
   return sources;
 }
