@@ -42,7 +42,7 @@ Result<Prompt> ReadLlamaPrompt(const Members& members) {
   for (std::size_t i = 0; i < list->size(); ++i) {
     const std::string place = fmt::format("prompt[{}]", i);
     const bool text = (*list)[i].is_string();
-    if (text == parts.empty() || text) {
+    if (text || parts.empty()) {  // tokens go behind the text before them
       if (parts.size() == kMostParts) {
         return FailAt(ErrorCode::kLimit, "prompt", "has too many parts");
       }

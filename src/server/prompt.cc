@@ -121,9 +121,12 @@ Result<PromptTokens> EncodePrompt(const engine::Engine& engine, const ChatFace& 
   const std::int64_t context = engine.context();
   const auto size = static_cast<std::int64_t>(encoded.tokens.size());
   if (size <= context) return encoded;
-  return Fail(ErrorCode::kLimit,
-              fmt::format("the prompt has {} tokens, the context holds {}", size, context),
-              conversation != nullptr ? "messages" : "prompt");
+  return Fail(
+      ErrorCode::kLimit,
+      fmt::format("the prompt has {} tokens, the context holds {}: it exceeds the available "
+                  "context size",
+                  size, context),
+      conversation != nullptr ? "messages" : "prompt");
 }
 
 }  // namespace cairn::server

@@ -66,7 +66,7 @@ def test_ollama_chat_and_generate(server, said):
 
 def test_ollama_models(server):
     assert server.ask("GET", "/")[1] == "Ollama is running"
-    assert server.ask("GET", "/", headers={"Accept": "text/html"})[2]["Content-Type"].startswith("text/html")
+    assert server.ask("HEAD", "/", headers={"Accept": "text/html"})[2]["Content-Type"].startswith("text/html")
     assert server.ask("HEAD", "/")[0] == 200
     assert "version" in json.loads(server.ask("GET", "/api/version")[1])
     (model,) = json.loads(server.ask("GET", "/api/tags")[1])["models"]

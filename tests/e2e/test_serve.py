@@ -11,7 +11,7 @@ import time
 import openai
 import pytest
 
-from conftest import PROGRAM, SECONDS
+from conftest import PROGRAM, SECONDS, one_sentence
 from serving import Server
 
 CHAT = [{"role": "user", "content": "Name three rivers."}]
@@ -55,6 +55,17 @@ def test_logprobs_are_of_the_model_and_the_same_in_every_batch(server):
     assert "".join(logprobs.tokens) == plain.choices[0].text and logprobs.text_offset[0] == 0
     best = [max(top, key=top.get) for top in logprobs.top_logprobs]
     assert best == logprobs.tokens, "temperature 0 takes the likeliest"
+
+
+def test_verify_compares_a_running_server_with_answers_made_alone(server, smollm2):
+    url = f"http://127.0.0.1:{server.port}"
+    done = smollm2("verify", "smollm2", "--url", url, "--count", "6", "-n", "6", "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 0 and told["different"] == 0 and len({row["hash"] for row in told["rows"]}) == 1
+    assert [row["isa"] for row in told["rows"]].count("server") == 4
+    done = smollm2("verify", "smollm2", "--url", url, "--server-model", "none", "--count", "1")
+    assert done.returncode == 1 and "smollm2" in one_sentence(done.stderr)
+    assert smollm2("verify", "smollm2", "--url", "http://127.0.0.1:1", "--count", "1").returncode == 1
 
 
 def test_a_biased_token_is_said_or_never(server):
@@ -228,6 +239,30 @@ def test_a_drain_lets_answers_finish_and_takes_no_more(smollm2):
             got += piece
     assert b"[DONE]" in got
     assert server.process.wait(SECONDS) == 0
+
+
+def test_settings_stand_in_a_file_and_in_the_environment(smollm2, tmp_path):
+    file = tmp_path / "serve.toml"
+    file.write_text('# as a unit would have it\nport = 0\nmodels = ["smollm2"]\nallow-host = ["box", "box.test"]\n'
+                    'context = 512\npin = false\nlog = "json"\n')
+    environment = smollm2.environment() | {"CAIRN_SERVE_LOG": "off", "CAIRN_SERVE_KV_MEMORY": "128M",
+                                           "CAIRN_SERVE_PARALLEL": "3"}
+    running = subprocess.Popen([str(PROGRAM), "serve", "--config", str(file), "--context", "640"], text=True,
+                               stderr=subprocess.PIPE, env=environment)
+    server = Server.__new__(Server)
+    server.process, port = running, running.stderr.readline().strip().rsplit(":", 1)[1]
+    server.port = int(port)
+    assert "ready" in running.stderr.readline()
+    props = json.loads(server.ask("GET", "/props", headers={"Host": "box.test"})[1])
+    assert props["default_generation_settings"]["n_ctx"] == 640, "the command line wins over the file"
+    assert props["total_slots"] == 3
+    assert '"path":"/props"' in server.stop(), "the file wins over the environment"
+    for text, words in (("ports = 1", "--ports"), ("[a]\nport = 1", "a.port"), ("port = 'x'", "--port")):
+        file.write_text(text)
+        done = smollm2("serve", "--config", file)
+        assert done.returncode == 2 and words in one_sentence(done.stderr), done.stderr
+    done = smollm2("serve", "--config", tmp_path / "none")
+    assert done.returncode == 2 and b"none" in done.stderr
 
 
 def test_other_hosts_need_a_key(smollm2):
