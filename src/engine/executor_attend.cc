@@ -24,6 +24,7 @@ kernels::AttendView Executor::Step::ViewOf(const AttendBody& body, const RowBloc
           .q = s_.rows(body.q, block.row),
           .out = s_.rows(body.out, block.row),
           .first = block.position,
+          .end = body.kv.whole ? slice.position + slice.rows : 0,
           .group = body.attributes.heads / body.kv.heads,
           .window = body.kv.window,
           .scale = body.attributes.scale,
@@ -112,7 +113,9 @@ bool Executor::Step::SplitAttend(Walk& walk, const AttendBody& body,
     const int first = count;
     for (int r = 0; r < block.rows; ++r) {
       CAIRN_CHECK(count < kMostSplitRows);
-      rows[count] = {&block, r, first, kernels::VisibleParts(block.position + r, body.kv.window)};
+      const kernels::AttendView view = ViewOf(body, block);
+      rows[count] = {&block, r, first,
+                     kernels::VisibleParts(view.first + r, view.window, view.end)};
       most = std::max(most, rows[count].parts.last - rows[count].parts.first + 1);
       ++count;
     }

@@ -27,7 +27,8 @@ struct Shape {
   int rows = 1;
   int window = 0;
   float softcap = 0;
-  float spread = 1;  // standard deviation of the queries
+  float spread = 1;    // standard deviation of the queries
+  bool whole = false;  // rows see later ones
   bool slopes = false;
   bool sinks = false;
   KvFormat format = KvFormat::kF16;
@@ -40,7 +41,7 @@ std::string Describe(const Shape& s) {
          std::to_string(s.head_dim) + " group " + std::to_string(s.group) + " first " +
          std::to_string(s.first) + " rows " + std::to_string(s.rows) + " window " +
          std::to_string(s.window) + " softcap " + std::to_string(s.softcap) +
-         (s.slopes ? " slopes" : "") + (s.sinks ? " sinks" : "");
+         (s.whole ? " whole" : "") + (s.slopes ? " slopes" : "") + (s.sinks ? " sinks" : "");
 }
 
 constexpr std::uint16_t kPoison = 0xffff;  // not a number, as f16 and in pairs as f32
@@ -104,6 +105,7 @@ class Scene {
             .q = {queries_.data(), Width()},
             .out = {out.data(), Width()},
             .first = shape_.first,
+            .end = shape_.whole ? shape_.first + shape_.rows : 0,
             .group = shape_.group,
             .window = shape_.window,
             .scale = 1 / std::sqrt(static_cast<float>(shape_.head_dim)),
@@ -143,7 +145,7 @@ class Scene {
     AlignedBuffer scratch = Scratch();
     const int stride = PartStride(shape_.head_dim);
     for (int r = 0; r < shape_.rows; ++r) {
-      const PartRange parts = VisibleParts(shape_.first + r, shape_.window);
+      const PartRange parts = VisibleParts(shape_.first + r, shape_.window, view.end);
       const int count = parts.last - parts.first + 1;
       AlignedBuffer states = Aligned(sizeof(float) * count * shape_.group * stride);
       auto* state = reinterpret_cast<float*>(states.data());
@@ -268,6 +270,21 @@ TEST(AttendTest, SlopesAndSinksEqualTheReference) {
               .spread = 30,
               .slopes = true,
               .sinks = true});
+}
+
+TEST(AttendTest, RowsThatSeeTheWholeSequenceEqualTheReference) {
+  for (int rows = 1; rows <= 340; rows += rows < 6 ? 1 : rows < 130 ? 21 : 97) {
+    CheckShape({.head_dim = 16, .heads = 1, .group = 1, .rows = rows, .whole = true});
+    CheckShape({.head_dim = 32, .group = 2, .first = 61, .rows = rows, .whole = true});
+    CheckShape({.head_dim = 16,
+                .heads = 1,
+                .group = 3,
+                .rows = rows,
+                .window = 40,
+                .whole = true,
+                .slopes = true,
+                .sinks = true});
+  }
 }
 
 TEST(AttendTest, HugeScoresEqualTheReference) {
@@ -485,15 +502,17 @@ TEST(StoreKvTest, NotANumberStaysNotANumber) {
 TEST(VisiblePartsTest, EqualsAPlainSearchOverThePositions) {
   for (std::int64_t p = 0; p < 1100; p += 1 + p % 7) {
     for (const int window : {0, 1, 2, 255, 256, 257, 512, 513, 5000}) {
-      int first = -1, last = -1;
-      for (std::int64_t j = 0; j <= p; ++j) {
-        if (window != 0 && j <= p - window) continue;
-        if (first < 0) first = static_cast<int>(j / 256);
-        last = static_cast<int>(j / 256);
+      for (const std::int64_t end : {std::int64_t{0}, p + 1, p + 2, std::int64_t{1100}}) {
+        int first = -1, last = -1;
+        for (std::int64_t j = 0; j < (end == 0 ? p + 1 : end); ++j) {
+          if (window != 0 && std::abs(j - p) >= window) continue;
+          if (first < 0) first = static_cast<int>(j / 256);
+          last = static_cast<int>(j / 256);
+        }
+        const PartRange parts = VisibleParts(p, window, end);
+        ASSERT_EQ(parts.first, first) << p << " " << window << " " << end;
+        ASSERT_EQ(parts.last, last) << p << " " << window << " " << end;
       }
-      const PartRange parts = VisibleParts(p, window);
-      ASSERT_EQ(parts.first, first) << p << " " << window;
-      ASSERT_EQ(parts.last, last) << p << " " << window;
     }
   }
 }

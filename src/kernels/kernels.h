@@ -83,12 +83,13 @@ struct AttendView {
   ConstRowsView q;         // row r: query heads side by side, [kv.heads * group][head_dim]
   RowsView out;            // the same shape
   std::int64_t first = 0;  // absolute position of row 0; row r sees positions <= first + r
+  std::int64_t end = 0;    // above 0: row r sees all positions before it, later ones too
   int group = 1;           // query heads per KV head; query head h belongs to KV head h / group
-  int window = 0;          // row at p sees positions > p - window; 0: all before it
+  int window = 0;          // row at p sees positions > p - window, < p + window; 0: all
   float scale = 1;         // multiplied into the queries
   float softcap = 0;       // 0: none
-  // By query head, or null: what is added to a score per position from key to query (ALiBi), and
-  // the score of a sink.
+  // By query head, or null: what is taken from a score per position between key and query (ALiBi),
+  // and the score of a sink.
   const float* slopes = nullptr;
   const float* sinks = nullptr;
 };
@@ -206,12 +207,13 @@ struct Kernels {
 // Floats of scratch that attend and attend_part need.
 int AttendScratchFloats(int head_dim, int group);
 
-// The visible parts of a row: [first, last] indices of kPartPositions. Pure arithmetic.
+// The visible parts of a row: [first, last] indices of kPartPositions; `end` as in AttendView. Pure
+// arithmetic.
 struct PartRange {
   int first;
   int last;
 };
-PartRange VisibleParts(std::int64_t position, int window);
+PartRange VisibleParts(std::int64_t position, int window, std::int64_t end);
 
 // The table of an instruction set that AvailableIsas() lists; lives as long as the program.
 const Kernels& KernelsFor(Isa isa);

@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "base/mapped_file.h"
-#include "model/architectures.h"
 #include "model/hyper_parameters.h"
 #include "parallel/team.h"
 
@@ -45,7 +44,7 @@ std::int64_t CountParameters(const Gguf& gguf) {
 Result<std::unique_ptr<Model::State>> Model::State::Read(MappedFile file,
                                                          const LoadOptions& options) {
   Gguf gguf = OR_RETURN(Gguf::Parse(file.bytes()));
-  program::Program program = OR_RETURN(BuildProgram(gguf));
+  program::Program program = OR_RETURN(BuildProgram(gguf, options.use));
   std::string architecture(OR_RETURN(gguf.GetString("general.architecture")));
   int context =
       OR_RETURN(HyperParameters(gguf, architecture).Int("context_length", 1, kMostContext));

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "model/catalogue.h"
+#include "model/new_file.h"
 #include "model/package_fetcher.h"
 
 namespace cairn::model {
@@ -87,6 +88,10 @@ class Store {
  private:
   class Lock;
   [[nodiscard]] Result<Lock> LockFolder(const PullSink& sink) const;
+  [[nodiscard]] Result<NewFile> Join(const CatalogueEntry& entry, const std::string& staging,
+                                     const PullSink& sink) const;
+  [[nodiscard]] Result<NewFile> Convert(const CatalogueEntry& entry, NewFile joined,
+                                        const std::string& staging, const PullSink& sink) const;
   [[nodiscard]] Result<void> Assemble(const CatalogueEntry& entry, const std::string& staging,
                                       const PullSink& sink) const;
   [[nodiscard]] Result<std::vector<std::string>> FetchParts(const CatalogueEntry& entry,

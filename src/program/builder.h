@@ -64,6 +64,7 @@ class Builder {
 
   Value Embed(std::string_view weight, float scale = 1);  // [T, model]
   Value Position(std::string_view weight);                // [T, model]
+  Value TokenType(std::string_view weight);               // [T, model]
   // Over the whole row; kNoWeight: without one.
   Value RmsNorm(Value x, const WeightRows& weight, float epsilon);
   Value LayerNorm(Value x, const WeightRows& weight, const WeightRows& bias, float epsilon);
@@ -85,9 +86,14 @@ class Builder {
   Value Softcap(Value x, float cap);
   Value Clamp(Value x, float limit);
   Value SampledRows(Value x);  // [S, w]
+  // [S, w], one row for a sequence. Requires a pooling other than kNone.
+  Value Pool(Value x, Pooling pooling);
 
   // The program that yields `logits`. Errors: kCorrupt, naming the weight and what was expected.
   [[nodiscard]] Result<Program> Finish(Value logits);
+  // The program that yields the last layer's rows, or the scores of pairs.
+  [[nodiscard]] Result<Program> FinishHidden(Value rows);
+  [[nodiscard]] Result<Program> FinishScores(Value scores);
 
  private:
   Value Emit(OpKind kind, std::vector<Value> inputs, ValueInfo info, int weight = -1,
@@ -95,6 +101,8 @@ class Builder {
   // Index of the weight, or -1 with the error kept; -1 without one for kNoWeight.
   int Use(const WeightRows& weight, int rows, int cols);
   int Keep(Weight weight);
+  Value EmitTable(OpKind kind, std::string_view weight, float scale);
+  [[nodiscard]] Result<Program> FinishWith(Output output, Value value);
   int UseVector(const WeightRows& weight, int size);
   Value Norm(OpKind kind, Value x, const WeightRows& weight, const WeightRows& bias,
              NormAttributes attributes);

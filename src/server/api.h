@@ -21,6 +21,7 @@
 
 #include "http/exchange.h"
 #include "server/allowances.h"
+#include "server/embedders.h"
 #include "server/metrics.h"
 #include "server/models.h"
 #include "server/options.h"
@@ -48,6 +49,7 @@ struct Api {
   boost::asio::io_context& loop;
   EngineLoop& engines;
   Models& models;
+  Embedders& embedders;
   Metrics& metrics;
   const ServerOptions& options;
   const std::function<bool()> draining;
@@ -70,6 +72,7 @@ struct Call {
 
   // Whether the key may use that model.
   bool MayUse(std::string_view model) const;
+  void FailNoModel();  // says so where it may not
   const http::Request& request() const { return exchange->request(); }
   // The body as JSON; what is wrong with it is answered, and the result is absent.
   std::optional<boost::json::value> Body();
@@ -101,6 +104,7 @@ std::vector<Route> AnthropicRoutes();  // anthropic_routes.cc
 std::vector<Route> OllamaRoutes();     // ollama_routes.cc
 std::vector<Route> LlamaRoutes();      // llama_routes.cc
 std::vector<Route> TokenRoutes();      // token_routes.cc
+std::vector<Route> EmbeddingRoutes();  // embedding_routes.cc
 std::vector<Route> HealthRoutes();     // health_routes.cc
 std::vector<Route> PageRoutes();       // page_routes.cc
 
