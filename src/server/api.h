@@ -41,6 +41,8 @@ using ErrorForm = http::Response (*)(const ApiError& error);
 
 // {"error": {"message", "type", "param", "code"}}, as OpenAI's.
 http::Response OpenAiError(const ApiError& error);
+// {"error": "MESSAGE"}, as Ollama's.
+http::Response OllamaError(const ApiError& error);
 // The HTTP status that fits an Error.
 int StatusOf(const Error& error);
 
