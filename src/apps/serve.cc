@@ -14,6 +14,7 @@
 #include "apps/embed_options.h"
 #include "apps/open.h"
 #include "apps/options.h"
+#include "apps/serve_settings.h"
 #include "apps/text.h"
 #include "model/architectures.h"
 #include "model/gguf_file.h"
@@ -27,6 +28,7 @@ constexpr const char* kBounds = "Limits";
 
 struct ServeOptions {
   std::vector<std::string> models;
+  std::string config;
   std::string host = "127.0.0.1";
   int port = 8080;
   std::string unix_socket;
@@ -110,7 +112,8 @@ Result<FoundSources> Sources(const ServeOptions& o, Console& console) {
       continue;
     }
     const auto open = [path = path, wish] { return OpenEngineOf(path, wish); };
-    sources.models.push_back({.id = name, .open = open, .chat_template = chat_template});
+    sources.models.push_back(
+        {.id = name, .path = path, .open = open, .chat_template = chat_template});
   }
   return sources;
 }
@@ -279,6 +282,14 @@ void AddServe(CLI::App& app, Chosen& chosen) {
                    "Short names, paths, or files of the model folder. The first is loaded at once, "
                    "the others when they are asked for; none: all of the folder")
       ->type_name("");
+  // Read before the command line is parsed (serve_settings.h).
+  command
+      ->add_option("--config", o->config,
+                   "A TOML file of settings: NAME = VALUE, with the names of these options, and "
+                   "models = [\"NAME\", ...]. The command line wins over it, it wins over the "
+                   "environment (CAIRN_SERVE_PORT for --port)")
+      ->type_name("FILE")
+      ->check(NotEmpty());
   AddNetwork(*command, *o);
   AddBounds(*command, *o);
   AddParallel(*command, o->parallel);
@@ -299,6 +310,7 @@ void AddServe(CLI::App& app, Chosen& chosen) {
   AddPropose(*command, o->propose);
   AddThreads(*command, o->threads);
   AddPin(*command, o->pinned);
+  ReadEnvironment(*command);
   OnChosen(*command, chosen, o, RunServe);
 }
 

@@ -69,6 +69,7 @@ class RouteJob : public EmbedJob {
 };
 
 void Submit(const CallRef& call, std::string_view model, std::shared_ptr<RouteJob> job) {
+  if (!call->MayUse(model)) return call->FailNoModel();
   call->exchange->OnGone([job = std::weak_ptr(job)] {
     if (const auto still = job.lock()) still->SetGone();
   });
@@ -91,10 +92,15 @@ json::object UsageOf(std::int64_t tokens) {
 
 // --- /v1/embeddings -------------------------------------------------------------------------
 
+enum class EmbeddingForm { kOpenAi, kOllama };
+
 class Embeddings final : public RouteJob {
  public:
-  Embeddings(CallRef call, EmbeddingRequest request)
-      : RouteJob(std::move(call)), request_(std::move(request)), values_(request_.inputs.size()) {}
+  Embeddings(CallRef call, EmbeddingRequest request, EmbeddingForm form)
+      : RouteJob(std::move(call)),
+        request_(std::move(request)),
+        form_(form),
+        values_(request_.inputs.size()) {}
 
   void Row(const engine::Embedder& embedder, int input, std::span<const float> values) override {
     const auto width =
@@ -137,7 +143,18 @@ class Embeddings final : public RouteJob {
     OR_RETURN(embedder.Check(input));
     return input;
   }
+  void AnswerOllama() {
+    const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - began_;
+    call().exchange->Respond(
+        {.status = 200,
+         .headers = {{"x-request-id", call().id}},
+         .body = fmt::format(R"({{"model":{},"embeddings":[{}],"total_duration":{},)"
+                             R"("load_duration":0,"prompt_eval_count":{}}})",
+                             json::serialize(json::string(request_.model)), fmt::join(values_, ","),
+                             took.count(), tokens())});
+  }
   void Answer() override {
+    if (form_ == EmbeddingForm::kOllama) return AnswerOllama();
     std::string body = R"({"object":"list","data":[)";
     for (std::size_t i = 0; i < values_.size(); ++i) {
       body += fmt::format(R"({}{{"object":"embedding","index":{},"embedding":{}}})",
@@ -151,19 +168,39 @@ class Embeddings final : public RouteJob {
   }
 
   const EmbeddingRequest request_;
+  const EmbeddingForm form_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::vector<std::string> values_;  // by input, as JSON
 };
 
-void Embed(const CallRef& call) {
-  const auto body = call->Body();
-  if (!body) return;
-  auto request = ReadEmbeddingRequest(*body);
+void EmbedFor(const CallRef& call, const json::value& body, EmbeddingForm form) {
+  auto request = ReadEmbeddingRequest(body);
   if (!request) return call->Fail(request.error());
   if (request->model.empty() && !call->api.embedders.sources().empty()) {
     request->model = call->api.embedders.sources()[0].id;
   }
   const std::string model = request->model;
-  Submit(call, model, std::make_shared<Embeddings>(call, *std::move(request)));
+  Submit(call, model, std::make_shared<Embeddings>(call, *std::move(request), form));
+}
+
+void Embed(const CallRef& call) {
+  const auto body = call->Body();
+  if (body) EmbedFor(call, *body, EmbeddingForm::kOpenAi);
+}
+
+// Ollama cuts texts that are too long unless it is told not to, and its names have tags.
+void EmbedForOllama(const CallRef& call) {
+  auto body = call->Body();
+  if (!body) return;
+  if (auto* object = body->if_object()) {
+    object->emplace("truncate", true);
+    auto* model = object->if_contains("model");
+    if (model != nullptr && model->is_string() && model->get_string().ends_with(":latest")) {
+      const auto& name = model->get_string();
+      *model = json::string(name.subview(0, name.size() - std::string_view(":latest").size()));
+    }
+  }
+  EmbedFor(call, *body, EmbeddingForm::kOllama);
 }
 
 // --- /rerank --------------------------------------------------------------------------------
@@ -224,11 +261,10 @@ void Rank(const CallRef& call) {
 }  // namespace
 
 std::vector<Route> EmbeddingRoutes() {
-  return {{"POST", "/v1/embeddings", Embed},
-          {"POST", "/rerank", Rank},
-          {"POST", "/v1/rerank", Rank},
-          {"POST", "/reranking", Rank},
-          {"POST", "/v1/reranking", Rank}};
+  return {
+      {"POST", "/v1/embeddings", Embed}, {"POST", "/api/embed", EmbedForOllama, false, OllamaError},
+      {"POST", "/rerank", Rank},         {"POST", "/v1/rerank", Rank},
+      {"POST", "/reranking", Rank},      {"POST", "/v1/reranking", Rank}};
 }
 
 }  // namespace cairn::server

@@ -130,3 +130,13 @@ def test_many_at_once_are_each_as_alone(server):
     with ThreadPoolExecutor(20) as pool:
         for i, got in enumerate(pool.map(ask, range(60))):
             assert np.array_equal(np.array(got, np.float32), expected[i]), i
+
+
+def test_the_api_of_ollama_gives_the_same_embeddings(server):
+    texts = ["the river", "a sound"]
+    status, body = server.post("/api/embed", {"model": "bert:latest", "input": texts})
+    assert status == 200 and body["prompt_eval_count"] > 2, body
+    data = server.post("/v1/embeddings", {"model": "bert", "input": texts})[1]["data"]
+    assert body["embeddings"] == [entry["embedding"] for entry in data]
+    status, body = server.post("/api/embed", {"model": "bert", "input": 3})
+    assert status == 400 and "input" in body["error"]
