@@ -82,7 +82,16 @@ std::optional<boost::json::value> Call::Body() {
 bool Call::MayUse(std::string_view model) const {
   const auto& models = holder->limits.models;
   const ModelSource* source = api.models.Find(model);
-  return models.empty() || (source != nullptr && std::ranges::count(models, source->id) > 0);
+  return models.empty() ||
+         std::ranges::count(models, source != nullptr ? std::string_view(source->id) : model) > 0;
+}
+
+void Call::FailNoModel() {
+  Fail({.status = 404,
+        .message = fmt::format("there is no model of that name for this key; there are: {}",
+                               fmt::join(holder->limits.models, ", ")),
+        .param = "model",
+        .code = "model_not_found"});
 }
 
 void WithModel(const CallRef& call, const std::string& given,
@@ -90,14 +99,7 @@ void WithModel(const CallRef& call, const std::string& given,
   // To a key that may not use a model there is none of that name.
   const auto& models = call->holder->limits.models;
   const std::string name = given.empty() && !models.empty() ? models.front() : given;
-  if (!call->MayUse(name)) {
-    return call->Fail({.status = 404,
-                       .message = fmt::format("there is no model of that name for this key; there "
-                                              "are: {}",
-                                              fmt::join(models, ", ")),
-                       .param = "model",
-                       .code = "model_not_found"});
-  }
+  if (!call->MayUse(name)) return call->FailNoModel();
   if (!call->api.models.ready()) return call->Fail(503, "the model is being loaded; try again");
   call->api.models.Use(name, [call, work = std::move(work)](
                                  Result<std::shared_ptr<const ServedModel>> model) mutable {

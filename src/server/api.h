@@ -70,6 +70,7 @@ struct Call {
 
   // Whether the key may use that model.
   bool MayUse(std::string_view model) const;
+  void FailNoModel();  // says so where it may not
   const http::Request& request() const { return exchange->request(); }
   // The body as JSON; what is wrong with it is answered, and the result is absent.
   std::optional<boost::json::value> Body();
