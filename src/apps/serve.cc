@@ -13,6 +13,7 @@
 #include "apps/command.h"
 #include "apps/open.h"
 #include "apps/options.h"
+#include "apps/serve_settings.h"
 #include "apps/text.h"
 #include "server/service.h"
 
@@ -24,6 +25,7 @@ constexpr const char* kBounds = "Limits";
 
 struct ServeOptions {
   std::vector<std::string> models;
+  std::string config;
   std::string host = "127.0.0.1";
   int port = 8080;
   std::string unix_socket;
@@ -90,7 +92,7 @@ Result<std::vector<server::ModelSource>> Sources(const ServeOptions& o, Console&
   std::vector<server::ModelSource> sources;
   for (const auto& [name, path] : found) {
     const auto open = [path = path, wish] { return OpenEngineOf(path, wish); };
-    sources.push_back({.id = name, .open = open, .chat_template = chat_template});
+    sources.push_back({.id = name, .path = path, .open = open, .chat_template = chat_template});
   }
   return sources;
 }
@@ -258,6 +260,14 @@ void AddServe(CLI::App& app, Chosen& chosen) {
                    "Short names, paths, or files of the model folder. The first is loaded at once, "
                    "the others when they are asked for; none: all of the folder")
       ->type_name("");
+  // Read before the command line is parsed (serve_settings.h).
+  command
+      ->add_option("--config", o->config,
+                   "A TOML file of settings: NAME = VALUE, with the names of these options, and "
+                   "models = [\"NAME\", ...]. The command line wins over it, it wins over the "
+                   "environment (CAIRN_SERVE_PORT for --port)")
+      ->type_name("FILE")
+      ->check(NotEmpty());
   AddNetwork(*command, *o);
   AddBounds(*command, *o);
   AddParallel(*command, o->parallel);
@@ -278,6 +288,7 @@ void AddServe(CLI::App& app, Chosen& chosen) {
   AddPropose(*command, o->propose);
   AddThreads(*command, o->threads);
   AddPin(*command, o->pinned);
+  ReadEnvironment(*command);
   OnChosen(*command, chosen, o, RunServe);
 }
 

@@ -20,6 +20,9 @@
 
 namespace cairn::kernels {
 
+// Of docs/canonical.md. It grows with every change after which some answer may have other bytes.
+inline constexpr int kArithmeticVersion = 1;
+
 // Rows of f32: row r begins at data + r * stride (in floats).
 struct RowsView {
   float* data = nullptr;
