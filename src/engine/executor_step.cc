@@ -88,6 +88,7 @@ bool Executor::Step::RunStage(Walk& walk, const program::Stage& stage) {
   // Where nothing is sampled, the last layer's attention still stores the keys and values of all.
   if (rows.count == 0 && stage.attend() == nullptr) return true;
   if (!RunPrelude(walk, stage, rows, false)) return false;
+  if (stage.experts() != nullptr) return RunExperts(walk, stage, rows);
   if (stage.matmul() != nullptr) return RunMatmul(walk, stage, rows, false);
   if (stage.attend() != nullptr) return RunAttend(walk, stage);
   return true;
@@ -175,6 +176,12 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
     case OpKind::kPool: Pool(op, row, width, out); return;
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: Norm(op, in(op.a), width, out); return;
+    case OpKind::kRoute:
+      kernels::Route(k, std::get<program::RouteAttributes>(op.attributes).routing, in(op.a),
+                     op.bias < 0 ? nullptr : s_.weights.vector(op.bias), out);
+      return;
+    case OpKind::kCombine: Combine(op, row, out); return;
+    case OpKind::kWeigh: Weigh(in(op.a), in(op.b), width, out); return;
     case OpKind::kAdd: k.add(in(op.a), in(op.b), width, out); return;
     case OpKind::kScale:
       k.scale(in(op.a), std::get<program::ScaleAttributes>(op.attributes).factor, width, out);
@@ -198,6 +205,7 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
       return;
     }
     case OpKind::kMatmul:
+    case OpKind::kExperts:
     case OpKind::kAttend:
     case OpKind::kRotate: CAIRN_CHECK(false && "not a row operation");
   }
@@ -233,7 +241,9 @@ void Executor::Step::Pool(const program::RowOp& op, int row, int width, float* o
 
 bool Executor::Step::RunPrelude(Walk& walk, const program::Stage& stage, RowRange rows,
                                 bool in_tail) {
-  if (stage.prelude.empty() && !stage.pack) return true;
+  const program::ExpertRows* experts = stage.experts();
+  const bool packs = stage.pack && experts == nullptr;  // rows of experts are packed in their order
+  if (stage.prelude.empty() && !packs) return true;
   const int tile_rows = RowsOfTile(stage);
   const int tiles = DivideUp(rows.count, tile_rows);
   walk.stage = &stage;
@@ -245,7 +255,8 @@ bool Executor::Step::RunPrelude(Walk& walk, const program::Stage& stage, RowRang
         RowOperation(op, in_tail ? row : rows.first + row, in_tail ? row : rows.first + row);
       }
     }
-    if (stage.pack) PackTile(stage, rows, static_cast<int>(tile), walk.scratch);
+    if (packs) PackTile(stage, rows, static_cast<int>(tile), walk.scratch);
+    if (experts != nullptr && experts->first && tiles == 1) OrderRows(*experts, rows.count);
   });
 }
 

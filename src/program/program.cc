@@ -21,9 +21,13 @@ const char* OpName(OpKind kind) {
     case OpKind::kRmsNorm: return "rms_norm";
     case OpKind::kLayerNorm: return "layer_norm";
     case OpKind::kMatmul: return "matmul";
+    case OpKind::kRoute: return "route";
+    case OpKind::kExperts: return "experts";
+    case OpKind::kCombine: return "combine";
     case OpKind::kRotate: return "rotate";
     case OpKind::kAttend: return "attend";
     case OpKind::kGate: return "gate";
+    case OpKind::kWeigh: return "weigh";
     case OpKind::kActivate: return "activate";
     case OpKind::kAdd: return "add";
     case OpKind::kScale: return "scale";
@@ -35,7 +39,8 @@ const char* OpName(OpKind kind) {
   return "?";
 }
 
-// t rows, k and n features, h heads, d of a head, l positions, v vocabulary.
+// t rows, k and n features, h heads, d of a head, l positions, v vocabulary, e experts, j those of
+// a row.
 const char* EinsumOf(const Operation& operation) {
   switch (operation.kind) {
     case OpKind::kEmbed: return "tv,vk->tk";
@@ -44,6 +49,10 @@ const char* EinsumOf(const Operation& operation) {
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: return "tk,k->tk";
     case OpKind::kMatmul: return "tk,nk->tn";
+    case OpKind::kRoute: return "te->tj";
+    case OpKind::kExperts: return "tjk,enk->tjn";
+    case OpKind::kCombine: return "tjn,tj->tn";
+    case OpKind::kWeigh: return "tn,t->tn";
     case OpKind::kRotate: return "thd,td->thd";
     case OpKind::kAttend: return "thd,lhd->thl; thl,lhd->thd";
     case OpKind::kGate: return "tn,tn->tn";
@@ -181,7 +190,9 @@ class RowMover {
       for (Value& input : copy.inputs) input = Sampled(input);
     }
     copy.output = Value{static_cast<int>(program_.values.size())};
-    program_.values.push_back({Rows::kSampled, program_.info(v).width});
+    ValueInfo info = program_.info(v);
+    info.rows = Rows::kSampled;
+    program_.values.push_back(info);
     sampled_[v.id] = copy.output;
     Emit(copy);
     return copy.output;

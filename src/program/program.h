@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "kernels/route.h"
 #include "tensor/format.h"
 
 namespace cairn::program {
@@ -30,6 +31,7 @@ struct Value {
 struct ValueInfo {
   Rows rows = Rows::kTokens;
   int width = 0;  // f32 values per row
+  int parts = 0;  // of experts: equal parts of the width, one for each expert of the row; 0: none
 };
 
 // A weight that operations refer to by index: a tensor, or some of its rows (files hold queries,
@@ -41,6 +43,17 @@ struct Weight {
   int rows = 0;   // outputs
   int cols = 0;   // inputs
   int first = 0;  // row of the tensor
+  // Experts: so many matrices of rows / experts rows each follow one another; in the tensor they
+  // lie expert_stride rows apart, and `first` is counted inside each.
+  int experts = 1;
+  int expert_stride = 0;
+
+  int expert_rows() const { return rows / experts; }
+  // Where row `index` of the weight lies in the tensor.
+  std::int64_t TensorRow(int index) const {
+    if (experts == 1) return std::int64_t{first} + index;
+    return std::int64_t{index / expert_rows()} * expert_stride + first + index % expert_rows();
+  }
 };
 
 enum class OpKind {
@@ -50,9 +63,13 @@ enum class OpKind {
   kRmsNorm,     // over chunks of attribute size (a head or the row)     x -> x
   kLayerNorm,   // the same, centred first                               x -> x
   kMatmul,      // weight                                                [.., K] -> [.., N]
+  kRoute,       // chooses k of E experts by their logits                [.., E] -> [.., 2 k]
+  kExperts,     // inputs x, routes: the matrices of a row's experts     [.., K] -> [.., k * N]
+  kCombine,     // inputs y, routes: the weighted sum over the experts   [.., k * N] -> [.., N]
   kRotate,      // rotary embedding of each head                         x -> x
   kAttend,      // inputs q, k, v; stores k and v, then attends          [.., heads * d]
   kGate,        // act(g) * u                                            g, u -> g
+  kWeigh,       // x / (1 + exp(-g)) with one g for each row             x, g -> x
   kActivate,    // act(x)                                                x -> x
   kAdd,         //                                                       a, b -> a
   kScale,       //                                                       x -> x
@@ -108,8 +125,13 @@ struct PoolAttributes {
   Pooling pooling{};  // kMean or kFirst: the last row is that of kGatherRows
   bool operator==(const PoolAttributes&) const = default;
 };
+// kRoute: a row of the output has the indices of the experts by rank, then their weights.
+struct RouteAttributes {
+  kernels::Routing routing;
+  bool operator==(const RouteAttributes&) const = default;
+};
 using Attributes = std::variant<std::monostate, NormAttributes, RotateAttributes, AttendAttributes,
-                                ScaleAttributes, GateAttributes, PoolAttributes>;
+                                ScaleAttributes, GateAttributes, PoolAttributes, RouteAttributes>;
 
 struct Operation {
   OpKind kind{};
@@ -118,7 +140,7 @@ struct Operation {
   int weight = -1;  // index into Program::weights
   Attributes attributes;
   int layer = -1;  // for people: which layer of the model; -1 outside the layers
-  int bias = -1;   // of a matmul or a norm: index into Program::weights
+  int bias = -1;   // of a matmul, a norm or a routing: index into Program::weights
 
   template <typename T>
   const T& as() const {

@@ -63,6 +63,14 @@ class Walk {
   Rows Pool(const Operation& op);
   Result<Rows> Norm(const Operation& op);
   Result<Rows> Matmul(const Operation& op);
+  Result<Rows> Route(const Operation& op);
+  Result<Rows> Experts(const Operation& op);
+  Rows Combine(const Operation& op);
+  Rows Weigh(const Operation& op);
+  // What the rows of x lose where they meet quantised weights, applied and counted.
+  void LoseActivations(const program::Weight& weight, bool two_terms, Rows& x);
+  // x by rows [first, first + outputs) of a weight.
+  Result<Rows> Product(const program::Weight& weight, int first, int outputs, const Rows& x);
   Rows Rotate(const Operation& op);
   Result<Rows> Attend(const Operation& op);
   void AttendHead(const Operation& op, int head, const std::vector<float>& sinks,
@@ -71,6 +79,12 @@ class Walk {
 
   Rows& in(const Operation& op, std::size_t i) {
     return values_[static_cast<std::size_t>(op.inputs[i].id)];
+  }
+  // The output of the matmul that makes the logits: the last one.
+  Value MakerOfLogits() const {
+    const auto last = std::find_if(program_.operations.rbegin(), program_.operations.rend(),
+                                   [](const Operation& op) { return op.kind == OpKind::kMatmul; });
+    return last == program_.operations.rend() ? Value{} : last->output;
   }
   const program::Weight& WeightOf(const Operation& op) const {
     return program_.weights[static_cast<std::size_t>(op.weight)];
@@ -99,7 +113,7 @@ Result<std::vector<float>> Walk::ReadRows(const program::Weight& weight, int fir
                                           int count) const {
   const model::GgufTensor* tensor = gguf_.FindTensor(weight.name);
   if (tensor == nullptr || tensor->cols() != weight.cols ||
-      tensor->rows() < weight.first + weight.rows) {
+      tensor->rows() <= weight.TensorRow(weight.rows - 1)) {
     return Fail(ErrorCode::kCorrupt, fmt::format("tensor '{}' is not the program's", weight.name));
   }
   const std::size_t row_bytes =
@@ -108,7 +122,7 @@ Result<std::vector<float>> Walk::ReadRows(const program::Weight& weight, int fir
                             static_cast<std::size_t>(weight.cols));
   OR_RETURN(tensor::Dequantise(
       weight.format,
-      tensor->bytes.subspan(static_cast<std::size_t>(weight.first + first) * row_bytes,
+      tensor->bytes.subspan(static_cast<std::size_t>(weight.TensorRow(first)) * row_bytes,
                             static_cast<std::size_t>(count) * row_bytes),
       values));
   return values;
@@ -200,30 +214,27 @@ Result<Rows> Walk::Norm(const Operation& op) {
   return out;
 }
 
-Result<Rows> Walk::Matmul(const Operation& op) {
-  const program::Weight& weight = WeightOf(op);
-  Rows x = in(op, 0);
-  if (kernels::ActivationOf(weight.format) == kernels::ActivationKind::kInt8) {
-    const bool two_terms =
-        weight.rows == program_.vocabulary && program::LogitsInTwoTerms(program_);
-    double noise = 0, squares = 0;
-    for (int r = 0; r < x.count; ++r) {
-      noise += Int8NoiseOf(x.row(r), x.width);
-      for (int i = 0; i < x.width; ++i) squares += x.row(r)[i] * x.row(r)[i];
-      if (options_.canonical_losses) RoundToInt8(x.row(r), x.width, two_terms ? 2 : 1);
-    }
-    // The second term of the logits leaves a 250th of the noise: nothing beside the others.
-    if (squares > 0 && !two_terms) report_.activation_noise += noise / squares;
-    report_.quantised_matmuls += two_terms ? 0 : 1;
+void Walk::LoseActivations(const program::Weight& weight, bool two_terms, Rows& x) {
+  if (kernels::ActivationOf(weight.format) != kernels::ActivationKind::kInt8) return;
+  double noise = 0, squares = 0;
+  for (int r = 0; r < x.count; ++r) {
+    noise += Int8NoiseOf(x.row(r), x.width);
+    for (int i = 0; i < x.width; ++i) squares += x.row(r)[i] * x.row(r)[i];
+    if (options_.canonical_losses) RoundToInt8(x.row(r), x.width, two_terms ? 2 : 1);
   }
-  const std::vector<float> bias = OR_RETURN(ReadVector(op.bias));
-  Rows out(x.count, weight.rows);
+  // The second term of the logits leaves a 250th of the noise: nothing beside the others.
+  if (squares > 0 && !two_terms) report_.activation_noise += noise / squares;
+  report_.quantised_matmuls += two_terms ? 0 : 1;
+}
+
+Result<Rows> Walk::Product(const program::Weight& weight, int first_row, int count, const Rows& x) {
+  Rows out(x.count, count);
   std::mutex mutex;
   Result<void> result;
-  team_.ForEach(DivideUp(weight.rows, kPanelOutputs), [&](std::int64_t p) {
+  team_.ForEach(DivideUp(count, kPanelOutputs), [&](std::int64_t p) {
     const int first = static_cast<int>(p) * kPanelOutputs;
-    const int outputs = std::min(kPanelOutputs, weight.rows - first);
-    const auto rows = ReadRows(weight, first, outputs);
+    const int outputs = std::min(kPanelOutputs, count - first);
+    const auto rows = ReadRows(weight, first_row + first, outputs);
     if (!rows) {
       const std::lock_guard lock(mutex);
       result = std::unexpected(rows.error());
@@ -241,15 +252,98 @@ Result<Rows> Walk::Matmul(const Operation& op) {
     PanelProduct(x.values.data(), x.count, x.width, panel.data(), product.data(), kPanelOutputs);
     for (int r = 0; r < x.count; ++r) {
       std::copy_n(product.data() + r * kPanelOutputs, outputs, out.row(r) + first);
-      if (bias.empty()) continue;
-      for (int n = first; n < first + outputs; ++n) {
-        out.row(r)[n] += bias[static_cast<std::size_t>(n)];
-      }
     }
   });
   OR_RETURN(std::move(result));
   return out;
 }
+
+Result<Rows> Walk::Matmul(const Operation& op) {
+  const program::Weight& weight = WeightOf(op);
+  Rows x = in(op, 0);
+  LoseActivations(weight, op.output == MakerOfLogits() && program::LogitsInTwoTerms(program_), x);
+  Rows out = OR_RETURN(Product(weight, 0, weight.rows, x));
+  const std::vector<float> bias = OR_RETURN(ReadVector(op.bias));
+  for (int r = 0; r < out.count && !bias.empty(); ++r) {
+    for (int n = 0; n < out.width; ++n) out.row(r)[n] += bias[static_cast<std::size_t>(n)];
+  }
+  return out;
+}
+
+// --- experts --------------------------------------------------------------------------------
+
+Result<Rows> Walk::Route(const Operation& op) {
+  const kernels::Routing& r = op.as<program::RouteAttributes>().routing;
+  const std::vector<float> bias = OR_RETURN(ReadVector(op.bias));
+  const Rows& logits = in(op, 0);
+  Rows out(logits.count, 2 * r.used);
+  for (int row = 0; row < logits.count; ++row) {
+    RouteRow(r, {logits.row(row), static_cast<std::size_t>(r.experts)}, bias, out.row(row));
+  }
+  return out;
+}
+
+Result<Rows> Walk::Experts(const Operation& op) {
+  const program::Weight& weight = WeightOf(op);
+  const Rows& routes = in(op, 1);
+  const int used = program_.info(op.output).parts, outputs = weight.expert_rows();
+  const bool shared = program_.info(op.inputs[0]).parts == 0;  // all experts of a row meet the same
+  const std::vector<float> bias = OR_RETURN(ReadVector(op.bias));
+  // A row for each choice.
+  Rows x(routes.count * used, weight.cols);
+  for (int i = 0; i < x.count; ++i) {
+    const double* from =
+        shared ? in(op, 0).row(i / used) : in(op, 0).row(i / used) + (i % used) * weight.cols;
+    std::copy_n(from, weight.cols, x.row(i));
+  }
+  LoseActivations(weight, false, x);
+  Rows out(routes.count, used * outputs);
+  for (int expert = 0; expert < weight.experts; ++expert) {
+    std::vector<int> chosen;
+    for (int i = 0; i < x.count; ++i) {
+      if (routes.row(i / used)[i % used] == expert) chosen.push_back(i);
+    }
+    if (chosen.empty()) continue;
+    Rows those(static_cast<int>(chosen.size()), weight.cols);
+    for (int i = 0; i < those.count; ++i) {
+      std::copy_n(x.row(chosen[static_cast<std::size_t>(i)]), weight.cols, those.row(i));
+    }
+    const Rows product = OR_RETURN(Product(weight, expert * outputs, outputs, those));
+    for (int i = 0; i < those.count; ++i) {
+      const int at = chosen[static_cast<std::size_t>(i)];
+      double* to = out.row(at / used) + (at % used) * outputs;
+      for (int n = 0; n < outputs; ++n) {
+        to[n] = product.row(i)[n];
+        if (!bias.empty()) to[n] += bias[static_cast<std::size_t>(expert * outputs + n)];
+      }
+    }
+  }
+  return out;
+}
+
+Rows Walk::Combine(const Operation& op) {
+  const Rows &y = in(op, 0), &routes = in(op, 1);
+  const int used = routes.width / 2;
+  Rows out(y.count, y.width / used);
+  for (int r = 0; r < y.count; ++r) {
+    for (int rank = 0; rank < used; ++rank) {
+      AddScaled(routes.row(r)[used + rank], y.row(r) + rank * out.width,
+                static_cast<std::size_t>(out.width), out.row(r));
+    }
+  }
+  return out;
+}
+
+Rows Walk::Weigh(const Operation& op) {
+  Rows out = in(op, 0);
+  for (int r = 0; r < out.count; ++r) {
+    const double weight = 1 / (1 + std::exp(-in(op, 1).row(r)[0]));
+    for (int i = 0; i < out.width; ++i) out.row(r)[i] *= weight;
+  }
+  return out;
+}
+
+// --- heads ----------------------------------------------------------------------------------
 
 Rows Walk::Rotate(const Operation& op) {
   const auto& rope = op.as<program::RotateAttributes>();
@@ -413,6 +507,10 @@ Result<Rows> Walk::Evaluate(const Operation& op) {
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: return Norm(op);
     case OpKind::kMatmul: return Matmul(op);
+    case OpKind::kRoute: return Route(op);
+    case OpKind::kExperts: return Experts(op);
+    case OpKind::kCombine: return Combine(op);
+    case OpKind::kWeigh: return Weigh(op);
     case OpKind::kRotate: return Rotate(op);
     case OpKind::kAttend: return Attend(op);
     case OpKind::kGatherRows: {
@@ -475,11 +573,8 @@ Result<ReferenceReport> Walk::Run(const ReferenceSink& sink) {
   }
   const auto& operations = program_.operations;
   const bool logits = program_.output == program::Output::kLogits;
-  const auto tail = std::ranges::find_if(operations, [&](const Operation& op) {
-    return logits && op.kind == OpKind::kMatmul &&
-           program_.info(op.output).width == program_.vocabulary &&
-           program_.info(op.output).rows == program::Rows::kSampled;
-  });
+  const auto tail = logits ? std::ranges::find(operations, MakerOfLogits(), &Operation::output)
+                           : operations.end();
   if (logits && tail == operations.end()) {
     return Fail(ErrorCode::kUnsupported, "no matmul makes the logits");
   }
