@@ -2,7 +2,7 @@
 # One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check tidy bench bench-avx2 bench-serving roofline stream bench-index bench-kv bench-formats bench-order bench-streams tiles prove aarch64 fuzz asan tsan format clean
+.PHONY: help run build test check tidy bench bench-avx2 bench-serving bench-embed roofline stream bench-index bench-kv bench-formats bench-order bench-streams tiles prove aarch64 fuzz asan tsan format clean
 
 help: ## this list
 	@echo "Cairn: language models on the CPU you already have"; echo
@@ -50,6 +50,12 @@ stream: ## memory bandwidth and empty regions beside OpenMP, threads by hand and
 	@scripts/setup build bench
 	@scripts/build bench stream_bench
 	@python3 bench/parallel/stream.py
+
+bench-embed: ## sentences per second of MiniLM, beside onnxruntime (quiet machine)
+	@scripts/setup build bench-embed
+	@scripts/build release cairn
+	@build/release/cairn pull minilm
+	@.venv-embed/bin/python bench/embed/run.py
 
 bench-index: ## the ordered index beside TBB's map, a B-tree, std::map and a skiplist (quiet machine)
 	@scripts/setup build bench
