@@ -21,7 +21,7 @@ class SystemClock : public Clock {
   std::int64_t NowNs() const override;
 };
 
-// The local time of this machine, for texts that say the date.
+// The local time of this machine, for texts that have the date. From any thread.
 std::chrono::local_seconds LocalTime();
 
 }  // namespace cairn

@@ -57,12 +57,14 @@ struct ScheduledRun {
   std::vector<std::unique_ptr<TokenChooser>> siblings;
 
   AcceptRate accepted;
-  std::vector<std::int32_t> guess;  // what the text says comes next, whether it is proposed or not
+  ProposalPurse purse{4, 32};       // of guesses from the text
+  std::vector<std::int32_t> guess;  // what may come next, whether it is proposed or not
 
   // In the step that is being made.
   std::vector<std::int32_t> rows;
   std::size_t proposed = 0;  // of rows, those of the guess
   bool right = false;        // all rows so far are what was chosen
+  int won = 0;               // proposals that were
   std::optional<Ended> ended;
   std::size_t prompt_size = 0;  // tokens that the siblings share
   std::vector<std::optional<std::int32_t>> sibling_tokens;
