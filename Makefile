@@ -2,7 +2,7 @@
 # One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check tidy bench bench-avx2 bench-serving roofline stream bench-index bench-kv bench-formats bench-streams tiles prove aarch64 fuzz asan tsan format clean
+.PHONY: help run build library test check tidy bench bench-avx2 bench-serving roofline stream bench-index bench-kv bench-formats bench-streams tiles prove aarch64 fuzz asan tsan format clean
 
 help: ## this list
 	@echo "Cairn: language models on the CPU you already have"; echo
@@ -15,12 +15,16 @@ build: ## set up and build build/release/cairn
 	@scripts/setup build
 	@scripts/build release cairn
 
+library: ## set up and build libcairn, shared and static (docs/library.md installs it)
+	@scripts/setup build
+	@scripts/build release cairn cairn_shared cairn_static
+
 test: ## set up, build and run every test; the last line counts them
 	@scripts/test
 
-check: ## format, rooms, instruction sets, words and links (fast; also part of test)
+check: ## format, rooms, instruction sets, interface, words and links (fast; also part of test)
 	@scripts/setup build test
-	@scripts/build release cairn
+	@scripts/build release cairn cairn_shared cairn_static
 	@scripts/check
 
 tidy: ## clang-tidy over every source (minutes)
@@ -102,7 +106,7 @@ tsan: ## unit tests under ThreadSanitizer
 
 format: ## format the sources in place
 	@scripts/setup build test
-	@git ls-files '*.h' '*.cc' | xargs -r clang-format-14 -i
+	@git ls-files '*.h' '*.hpp' '*.c' '*.cc' | xargs -r clang-format-14 -i
 
 clean: ## remove what was built and the Python environments (models stay)
 	@rm -rf build .venv .venv-peers .venv-peers-avx2 .venv-reference

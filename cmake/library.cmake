@@ -21,6 +21,12 @@ set_target_properties(cairn_shared PROPERTIES OUTPUT_NAME cairn VERSION ${PROJEC
 set(CAIRN_STATIC ${PROJECT_BINARY_DIR}/lib/libcairn.a)
 set(rooms engine kv model program kernels tensor index parallel base)
 set(archives "")
+set(CAIRN_GLOBALS ${PROJECT_BINARY_DIR}/lib/global-names.txt)
+file(READ ${CAIRN_MAP} names)
+string(REGEX MATCHALL "cairn_[a-z_]+" names "${names}")
+list(JOIN names "\n" names)
+file(WRITE ${CAIRN_GLOBALS} "${names}\n")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CAIRN_MAP})
 foreach(room IN LISTS rooms)
   get_target_property(type cairn_${room} TYPE)
   if(type STREQUAL STATIC_LIBRARY)
@@ -31,7 +37,7 @@ add_custom_command(
   OUTPUT ${CAIRN_STATIC}
   COMMAND ${CMAKE_CXX_COMPILER} -r -nostdlib -no-pie -Wl,--force-group-allocation -o cairn-open.o -Wl,--whole-archive
           $<TARGET_FILE:cairn_capi> -Wl,--no-whole-archive -Wl,--start-group ${archives} -Wl,--end-group
-  COMMAND ${CMAKE_OBJCOPY} --localize-hidden cairn-open.o cairn.o
+  COMMAND ${CMAKE_OBJCOPY} --keep-global-symbols=${CAIRN_GLOBALS} cairn-open.o cairn.o
   COMMAND ${CMAKE_COMMAND} -E rm -f ${CAIRN_STATIC}
   COMMAND ${CMAKE_AR} rcsD ${CAIRN_STATIC} cairn.o
   COMMAND ${CMAKE_COMMAND} -E rm -f cairn-open.o cairn.o
@@ -40,6 +46,10 @@ add_custom_target(cairn_static ALL DEPENDS ${CAIRN_STATIC})
 
 list(TRANSFORM CAIRN_SYSTEM_LIBRARIES PREPEND -l OUTPUT_VARIABLE CAIRN_STATIC_FLAGS)
 list(JOIN CAIRN_STATIC_FLAGS " " CAIRN_STATIC_FLAGS)
+# Files that other programs' builds read say where things are from where they lie: the folder that
+# holds them may be moved.
+file(RELATIVE_PATH CAIRN_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" CAIRN_PC_PREFIX ${CAIRN_PC_PREFIX})
 foreach(file cairn.pc cairn-static.pc cairn-config.cmake)
   configure_file(${PROJECT_SOURCE_DIR}/cmake/${file}.in ${PROJECT_BINARY_DIR}/lib/${file} @ONLY)
 endforeach()

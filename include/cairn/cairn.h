@@ -22,7 +22,7 @@
  *   makes steps, or waits for another thread's. A request's texts are handed out on the thread
  *   that waits for it, never on another one.
  * State. The library has none outside of its handles. It reads the environment when a model or an
- *   engine is opened (CAIRN_HOME, XDG_CACHE_HOME, HOME, CAIRN_ISA), and no other time.
+ *   engine is opened (CAIRN_HOME, XDG_CACHE_HOME, HOME, CAIRN_PRE, CAIRN_ISA), and no other time.
  * Binary interface. Symbols carry the version CAIRN_0; docs/library.md says what may change.
  */
 #ifndef CAIRN_CAIRN_H_
@@ -74,7 +74,7 @@ CAIRN_API void cairn_error_free(cairn_error* error);
 
 /* --- cancelling ---------------------------------------------------------------------------- */
 
-/* A flag that ends what it was given to, between two steps. It must outlive that. */
+/* A flag that ends what it was given to, between two steps. */
 typedef struct cairn_cancel cairn_cancel;
 CAIRN_API cairn_status cairn_cancel_new(cairn_cancel** cancel, cairn_error** error);
 CAIRN_API void cairn_cancel_request(cairn_cancel* cancel);
@@ -91,7 +91,8 @@ typedef struct cairn_model cairn_model;
 typedef struct cairn_model_options {
   size_t size;
   const char* folder; /* of models; NULL: $CAIRN_HOME, $XDG_CACHE_HOME/cairn, ~/.cache/cairn */
-  int32_t threads;    /* that load it; 0: the cores this process may use */
+  const char* pre_tokenizer; /* in place of the file's; NULL: $CAIRN_PRE, else the file's */
+  int32_t threads;           /* that load it; 0: the cores this process may use */
   int32_t reserved;
 } cairn_model_options;
 CAIRN_API void cairn_model_options_init(cairn_model_options* options, size_t size);
@@ -109,6 +110,13 @@ typedef void (*cairn_progress)(void* user, uint64_t done, uint64_t total);
 CAIRN_API cairn_status cairn_pull(const char* name, const cairn_model_options* options,
                                   cairn_progress progress, void* user, cairn_error** error);
 
+/* A model that cairn_model_open takes by `name`: `path` is NULL where it is known and not fetched
+ * yet. Texts are valid during the call. */
+typedef void (*cairn_model_sink)(void* user, const char* name, const char* path, uint64_t bytes);
+/* Every model that has a short name, then every other file in the folder. `options` may be NULL. */
+CAIRN_API cairn_status cairn_list(const cairn_model_options* options, cairn_model_sink sink,
+                                  void* user, cairn_error** error);
+
 typedef struct cairn_model_info {
   size_t size; /* set by the caller */
   const char* path;
@@ -117,10 +125,10 @@ typedef struct cairn_model_info {
   int64_t context;           /* tokens it was trained for */
   int64_t parameters;
   uint64_t file_bytes;
-  int32_t vocabulary;       /* logits per token; a few more than there are tokens, in some models */
-  int32_t tokens;           /* of the tokenizer: ids are 0 to tokens - 1 */
-  int32_t begin_token;      /* -1: none */
-  int32_t end_token;        /* -1: none */
+  int32_t vocabulary;  /* logits per token; a few more than there are tokens, in some models */
+  int32_t tokens;      /* of the tokenizer: ids are 0 to tokens - 1 */
+  int32_t begin_token; /* -1: none */
+  int32_t end_token;   /* -1: none */
 } cairn_model_info;
 /* Texts are valid as long as the model. */
 CAIRN_API cairn_status cairn_model_describe(const cairn_model* model, cairn_model_info* info,
@@ -169,8 +177,8 @@ typedef struct cairn_engine_options {
 CAIRN_API void cairn_engine_options_init(cairn_engine_options* options, size_t size);
 
 CAIRN_API cairn_status cairn_engine_open(const cairn_model* model,
-                                         const cairn_engine_options* options,
-                                         cairn_engine** engine, cairn_error** error);
+                                         const cairn_engine_options* options, cairn_engine** engine,
+                                         cairn_error** error);
 CAIRN_API void cairn_engine_free(cairn_engine* engine);
 
 typedef struct cairn_engine_info {
@@ -200,7 +208,7 @@ typedef struct cairn_generate_options {
   const char* const* stop; /* texts that end the answer and are no part of it */
   size_t stop_count;
   uint64_t seed;           /* the same seed gives the same answer */
-  cairn_cancel* cancel;    /* may be NULL */
+  cairn_cancel* cancel;    /* NULL: none */
   float temperature;       /* 0: the likeliest token; default 0.8 */
   float top_p;             /* 1: off; default 0.95 */
   float min_p;             /* 0: off; default 0.05 */

@@ -111,9 +111,46 @@ inline cairn_generate_options GenerateOptions() {
   return o;
 }
 
+// A model of the folder; `path` is empty where it is known and not fetched yet.
+struct ListedModel {
+  std::string name;
+  std::string path;
+  std::uint64_t bytes = 0;
+};
+
+inline Result<std::vector<ListedModel>> ListModels(
+    const cairn_model_options& options = ModelOptions()) {
+  std::vector<ListedModel> list;
+  const auto add = [](void* user, const char* name, const char* path, std::uint64_t bytes) {
+    static_cast<std::vector<ListedModel>*>(user)->push_back(
+        {name, path == nullptr ? "" : path, bytes});
+  };
+  if (auto error =
+          detail::Try([&](cairn_error** e) { return cairn_list(&options, add, &list, e); }))
+    return *std::move(error);
+  return list;
+}
+
+// Receives the bytes that have come and all of them (0: not known).
+using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
+// Makes sure that the model of a short name is in the folder.
+inline Result<Done> Pull(const std::string& name, const Progress& progress = {},
+                         const cairn_model_options& options = ModelOptions()) {
+  const auto call = [](void* user, std::uint64_t done, std::uint64_t total) {
+    (*static_cast<const Progress*>(user))(done, total);
+  };
+  if (auto error = detail::Try([&](cairn_error** e) {
+        return cairn_pull(name.c_str(), &options, progress ? +call : nullptr,
+                          const_cast<Progress*>(&progress), e);
+      }))
+    return *std::move(error);
+  return Done{};
+}
+
 using Tokens = std::vector<std::int32_t>;
 
-// Set in GenerateOptions as `options.cancel = cancel.get()`.
+// Ends what it was given to. Set in GenerateOptions as `options.cancel = cancel.get()`.
 class Cancel {
  public:
   Cancel() {

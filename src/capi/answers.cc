@@ -127,9 +127,8 @@ Result<std::unique_ptr<cairn_request>> SubmitPrompt(std::shared_ptr<SharedEngine
                                                     const cairn_generate_options* options) {
   const cairn_generate_options o = OR_RETURN(Read(options));
   auto request = std::make_unique<cairn_request>();
-  request->pending =
-      OR_RETURN(engine->Submit(OR_RETURN(RequestOf(std::move(prompt), o)),
-                               o.cancel == nullptr ? nullptr : &o.cancel->requested));
+  request->pending = OR_RETURN(engine->Submit(OR_RETURN(RequestOf(std::move(prompt), o)),
+                                              o.cancel == nullptr ? nullptr : o.cancel->requested));
   request->shared = std::move(engine);
   return request;
 }
@@ -163,15 +162,15 @@ cairn_status cairn_cancel_new(cairn_cancel** cancel, cairn_error** error) {
 }
 
 void cairn_cancel_request(cairn_cancel* cancel) {
-  if (cancel != nullptr) cancel->requested = true;
+  if (cancel != nullptr) cancel->requested->store(true);
 }
 
 int32_t cairn_cancel_requested(const cairn_cancel* cancel) {
-  return cancel != nullptr && cancel->requested ? 1 : 0;
+  return cancel != nullptr && cancel->requested->load() ? 1 : 0;
 }
 
 void cairn_cancel_reset(cairn_cancel* cancel) {
-  if (cancel != nullptr) cancel->requested = false;
+  if (cancel != nullptr) cancel->requested->store(false);
 }
 
 void cairn_cancel_free(cairn_cancel* cancel) { delete cancel; }

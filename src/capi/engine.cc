@@ -85,7 +85,8 @@ Result<void> Compute(cairn_sequence& sequence, std::span<const std::int32_t> tok
   const auto chunk = static_cast<std::size_t>(sequence.shared->engine().step_rows());
   const std::size_t first = tokens.size() - rows;  // whose logits are wanted
   for (std::size_t at = 0; at < tokens.size();) {
-    if (cancel != nullptr && cancel->requested) return Fail(ErrorCode::kCancelled, "cancelled");
+    if (cancel != nullptr && cancel->requested->load())
+      return Fail(ErrorCode::kCancelled, "cancelled");
     const std::size_t take = std::min(chunk, tokens.size() - at);
     const std::size_t end = at + take;
     const std::size_t sampled = end > first ? end - std::max(at, first) : 0;

@@ -56,11 +56,11 @@ const char* cairn_status_name(cairn_status status) {
     case CAIRN_NOT_FOUND: return "not found";
     case CAIRN_CORRUPT: return "corrupt";
     case CAIRN_UNSUPPORTED: return "unsupported";
-    case CAIRN_LIMIT: return "limit";
-    case CAIRN_IO: return "io";
+    case CAIRN_LIMIT: return "limit exceeded";
+    case CAIRN_IO: return "input or output failed";
     case CAIRN_OUT_OF_MEMORY: return "out of memory";
     case CAIRN_CANCELLED: return "cancelled";
-    case CAIRN_NUMERIC: return "numeric";
+    case CAIRN_NUMERIC: return "not a finite number";
     case CAIRN_BUSY: return "busy";
     case CAIRN_INTERNAL: return "internal";
     default: return "unknown";

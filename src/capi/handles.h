@@ -52,8 +52,9 @@ template <typename T, typename Values>
 
 }  // namespace cairn::capi
 
+// What was given the flag shares it.
 struct cairn_cancel {
-  std::atomic<bool> requested{false};
+  std::shared_ptr<std::atomic<bool>> requested = std::make_shared<std::atomic<bool>>(false);
 };
 
 struct cairn_model {

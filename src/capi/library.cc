@@ -7,9 +7,10 @@
   static_assert(offsetof(type, member) == (offset), #type "." #member " has moved")
 
 static_assert(sizeof(void*) == 8, "the sizes below are those of 64-bit machines");
-static_assert(sizeof(cairn_model_options) == 24);
+static_assert(sizeof(cairn_model_options) == 32);
 CAIRN_AT(cairn_model_options, folder, 8);
-CAIRN_AT(cairn_model_options, threads, 16);
+CAIRN_AT(cairn_model_options, pre_tokenizer, 16);
+CAIRN_AT(cairn_model_options, threads, 24);
 static_assert(sizeof(cairn_model_info) == 72);
 CAIRN_AT(cairn_model_info, path, 8);
 CAIRN_AT(cairn_model_info, chat_template, 24);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "capi/handles.h"
@@ -13,7 +14,7 @@
 namespace cairn::capi {
 namespace {
 
-constexpr std::size_t kModelOptionsV0 = 24;
+constexpr std::size_t kModelOptionsV0 = 32;
 constexpr std::size_t kModelInfoV0 = 72;
 
 cairn_model_options Defaults() { return {.size = sizeof(cairn_model_options)}; }
@@ -40,6 +41,12 @@ Result<std::string> PathOf(const std::string& name, const cairn_model_options& o
       fmt::format("{} is not in the model folder {}; cairn_pull, or the command `cairn pull "
                   "{}`, fetches it",
                   name, store->folder(), name));
+}
+
+std::string PreTokenizerOf(const cairn_model_options& options) {
+  const char* forced =
+      options.pre_tokenizer != nullptr ? options.pre_tokenizer : std::getenv("CAIRN_PRE");
+  return forced == nullptr ? "" : forced;
 }
 
 Result<cairn_model_options> Read(const cairn_model_options* options) {
@@ -78,7 +85,8 @@ cairn_status cairn_model_open(const char* name, const cairn_model_options* optio
     OR_RETURN(NeedPointer(model, "place for the model"));
     const cairn_model_options o = OR_RETURN(Read(options));
     const std::string path = OR_RETURN(PathOf(name, o));
-    *model = new cairn_model{OR_RETURN(model::Model::Load(path, {.threads = o.threads}))};
+    *model = new cairn_model{
+        OR_RETURN(model::Model::Load(path, {.threads = o.threads, .pre = PreTokenizerOf(o)}))};
     return {};
   });
 }
@@ -103,6 +111,25 @@ cairn_status cairn_pull(const char* name, const cairn_model_options* options,
     OR_RETURN(store.Pull(*entry, [&](const model::PullProgress& now) {
       if (progress != nullptr) progress(user, now.done, now.total);
     }));
+    return {};
+  });
+}
+
+cairn_status cairn_list(const cairn_model_options* options, cairn_model_sink sink, void* user,
+                        cairn_error** error) {
+  return Guard(error, [&]() -> Result<void> {
+    OR_RETURN(NeedPointer(reinterpret_cast<const void*>(sink), "sink"));
+    const model::Store store = OR_RETURN(OpenStore(OR_RETURN(Read(options))));
+    const std::vector<model::StoredFile> files = OR_RETURN(store.List());
+    for (const model::CatalogueEntry& entry : store.catalogue()) {
+      const auto file = std::find_if(files.begin(), files.end(),
+                                     [&](const auto& one) { return one.entry == &entry; });
+      sink(user, std::string(entry.name).c_str(),
+           file == files.end() ? nullptr : file->path.c_str(), entry.bytes);
+    }
+    for (const model::StoredFile& file : files) {
+      if (file.entry == nullptr) sink(user, file.file.c_str(), file.path.c_str(), file.bytes);
+    }
     return {};
   });
 }

@@ -2,6 +2,7 @@
 #include "capi/shared_engine.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace cairn::capi {
 
@@ -48,10 +49,10 @@ bool SharedEngine::Step() {
   return StepNow();
 }
 
-Result<std::shared_ptr<Pending>> SharedEngine::Submit(engine::AnswerRequest request,
-                                                      const std::atomic<bool>* cancel) {
+Result<std::shared_ptr<Pending>> SharedEngine::Submit(
+    engine::AnswerRequest request, std::shared_ptr<const std::atomic<bool>> cancel) {
   auto pending = std::make_shared<Pending>();
-  pending->cancel = cancel;
+  pending->cancel = std::move(cancel);
   engine::AnswerSink sink;
   // Called by whichever thread makes the step.
   sink.text = [this, pending](int choice, std::string_view text) {

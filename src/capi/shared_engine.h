@@ -33,7 +33,7 @@ struct Piece {
 // A request as its waiting thread sees it. Members but `id` and `cancel` are the SharedEngine's.
 struct Pending {
   engine::RequestId id = 0;
-  const std::atomic<bool>* cancel = nullptr;  // of the caller; may be null
+  std::shared_ptr<const std::atomic<bool>> cancel;  // null: none
   std::deque<Piece> pieces;
   bool ended = false;
   std::vector<Result<engine::Answer>> answers;  // by choice, once it has ended
@@ -57,8 +57,8 @@ class SharedEngine {
   }
 
   // Errors: as Answers::Submit.
-  [[nodiscard]] Result<std::shared_ptr<Pending>> Submit(engine::AnswerRequest request,
-                                                        const std::atomic<bool>* cancel);
+  [[nodiscard]] Result<std::shared_ptr<Pending>> Submit(
+      engine::AnswerRequest request, std::shared_ptr<const std::atomic<bool>> cancel);
   void Cancel(const Pending& pending) { answers_.RequestCancel(pending.id); }
 
   // Until the request has a piece or has ended, or `deadline`; makes steps meanwhile. The next
