@@ -7,7 +7,7 @@
 #include <memory>
 #include <thread>
 
-#include "capi/test_support.h"
+#include "testing/c_interface.h"
 
 namespace cairn::capi {
 namespace {

@@ -2,7 +2,7 @@
 // Conversations through the C interface.
 #include <gtest/gtest.h>
 
-#include "capi/test_support.h"
+#include "testing/c_interface.h"
 
 namespace cairn::capi {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <thread>
 
-#include "capi/test_support.h"
+#include "testing/c_interface.h"
 #include "testing/engine_helpers.h"
 
 namespace cairn::capi {

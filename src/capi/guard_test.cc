@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "capi/test_support.h"
+#include "testing/c_interface.h"
 
 namespace cairn::capi {
 namespace {

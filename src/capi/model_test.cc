@@ -6,7 +6,7 @@
 #include <fstream>
 #include <map>
 
-#include "capi/test_support.h"
+#include "testing/c_interface.h"
 #include "testing/temp_folder.h"
 
 namespace cairn::capi {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// For this room's tests: a tiny model, opened as a program in C would.
+// For the tests of capi: a tiny model, opened as a program in C would.
 // Threads: as the handles.
 #pragma once
 
