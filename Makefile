@@ -2,7 +2,7 @@
 # One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build library test check tidy bench bench-avx2 bench-serving roofline stream bench-index bench-kv bench-formats bench-streams tiles prove aarch64 fuzz asan tsan format clean
+.PHONY: help run build library test check tidy bench bench-avx2 bench-serving roofline stream bench-index bench-kv bench-formats bench-streams tiles package package-test prove aarch64 fuzz asan tsan format clean
 
 help: ## this list
 	@echo "Cairn: language models on the CPU you already have"; echo
@@ -81,6 +81,14 @@ tiles: ## measure the tile shapes of the matmuls and write their table (quiet ma
 	@scripts/setup build bench
 	@scripts/build bench tile_table
 	@build/bench/bench/tiles/tile_table --write src/kernels/isa/tile_table.h
+
+package: ## .deb files, a tarball and a wheel of the committed tree, into build/packages (docs/packages.md)
+	@scripts/setup build package
+	@scripts/package
+
+package-test: ## install, use and remove each package in a clean system (as root, minutes)
+	@scripts/setup package
+	@scripts/package-test
 
 prove: ## the same logits over threads, chunks and instruction sets: one hash per model
 	@scripts/setup build test
