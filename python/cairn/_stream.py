@@ -40,8 +40,12 @@ class Stream(Iterator[str]):
     @property
     def answer(self) -> Answer:
         """The whole answer, once it is there: reads what is left of it."""
-        for _ in self:
-            pass
+        try:
+            for _ in self:
+                pass
+        except BaseException:
+            self.close()
+            raise
         assert self._answer is not None
         return self._answer
 

@@ -147,8 +147,8 @@ try:
     print("ended")
 except KeyboardInterrupt:
     print("interrupted")
-    print(model.generate("1 2 3 4", max_tokens=4, temperature=0).text)
-    print(model.state["running"])
+print(model.generate("1 2 3 4", max_tokens=4, temperature=0).text)
+print(model.state["running"])
 """
 
 
