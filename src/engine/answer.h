@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/sampler.h"
+#include "grammar/grammar.h"
 
 namespace cairn::engine {
 
@@ -24,6 +26,9 @@ struct GenerateOptions {
   bool ignore_end = false;        // what the model says ends nothing; its end tokens have no text
   std::vector<std::string> stop;  // matched across token borders; never part of the text
   SamplingOptions sampling;
+  // What the text must be, if anything: the answer ends where it is complete and says so, and is a
+  // beginning of such a text where it ends for another reason. No stop strings beside it.
+  std::shared_ptr<const grammar::Grammar> grammar;
 };
 
 struct Answer {

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "engine/answer_text.h"
+#include "engine/constrained_choice.h"
 
 namespace cairn::engine {
 namespace {
@@ -23,7 +24,7 @@ struct Gathered {
 class AnswerMaker final : public TokenChooser {
  public:
   AnswerMaker(const Engine& engine, const AnswerRequest& request, int choice,
-              std::shared_ptr<Gathered> gathered)
+              std::shared_ptr<Gathered> gathered, const std::shared_ptr<grammar::Masks>& masks)
       : clock_(engine.clock()),
         vocabulary_(static_cast<std::size_t>(engine.model().tokenizer().size())),
         max_tokens_(request.options.max_tokens),
@@ -34,6 +35,7 @@ class AnswerMaker final : public TokenChooser {
         gathered_(std::move(gathered)),
         choice_(static_cast<std::size_t>(choice)),
         started_ns_(clock_.NowNs()) {
+    if (masks != nullptr) constraint_.emplace(masks, engine.model().tokenizer());
     answer_.prompt_tokens = static_cast<std::int64_t>(request.prompt.size());
   }
 
@@ -47,16 +49,31 @@ class AnswerMaker final : public TokenChooser {
   std::optional<std::int32_t> Next(std::span<const float> logits) override {
     if (!first_ns_) first_ns_ = clock_.NowNs();
     if (max_tokens_ == 0) return std::nullopt;
-    const std::int32_t token = sampler_.Sample(logits.first(vocabulary_), history_);
+    logits = logits.first(vocabulary_);
+    if (constraint_) {
+      auto masked = constraint_->Mask(logits);
+      if (!masked) {
+        failure_ = std::move(masked).error();
+        return std::nullopt;
+      }
+      logits = *masked;
+    }
+    std::int32_t token = sampler_.Sample(logits, history_);
+    if (constraint_) token = constraint_->Take(token);
     history_.push_back(token);
     answer_.tokens.push_back(token);
     reason_ = text_.Take(token);
-    if (ignore_end_ && reason_ == FinishReason::kEndOfTurn) reason_.reset();
+    if (constraint_ && constraint_->finished() && !reason_) reason_ = FinishReason::kEndOfTurn;
+    if (ignore_end_ && !constraint_ && reason_ == FinishReason::kEndOfTurn) reason_.reset();
     if (!reason_ && static_cast<std::int64_t>(answer_.tokens.size()) == max_tokens_) {
       reason_ = FinishReason::kLength;
     }
     if (reason_) return std::nullopt;
     return token;
+  }
+
+  std::vector<std::int32_t> Expected(int most) override {
+    return constraint_ ? constraint_->Expected(most) : std::vector<std::int32_t>();
   }
 
   void Reused(std::int64_t tokens) override { answer_.reused_tokens = tokens; }
@@ -71,7 +88,11 @@ class AnswerMaker final : public TokenChooser {
     const std::int64_t first = first_ns_.value_or(now);
     answer_.prompt_seconds = static_cast<double>(first - started_ns_) * 1e-9;
     answer_.answer_seconds = static_cast<double>(now - first) * 1e-9;
-    gathered_->answers[choice_] = std::move(answer_);
+    if (failure_) {
+      gathered_->answers[choice_] = std::unexpected(std::move(*failure_));
+    } else {
+      gathered_->answers[choice_] = std::move(answer_);
+    }
   }
 
   void Fail(const Error& error) override { gathered_->answers[choice_] = std::unexpected(error); }
@@ -99,6 +120,8 @@ class AnswerMaker final : public TokenChooser {
   std::int64_t started_ns_;
   std::optional<std::int64_t> first_ns_;  // when the first token was chosen
   std::optional<FinishReason> reason_;
+  std::optional<ConstrainedChoice> constraint_;
+  std::optional<Error> failure_;
   Answer answer_;
 };
 
@@ -107,18 +130,39 @@ class AnswerMaker final : public TokenChooser {
 Answers::Answers(Engine& engine, const SchedulerOptions& options)
     : engine_(engine), scheduler_(engine, options) {}
 
+std::shared_ptr<grammar::Masks> Answers::MasksFor(std::shared_ptr<const grammar::Grammar> grammar) {
+  constexpr std::size_t kKept = 4;
+  if (trie_ == nullptr) trie_ = TrieOf(engine_.model().tokenizer());
+  for (const auto& masks : masks_) {
+    if (masks->grammar() == grammar && !masks->full()) return masks;
+  }
+  if (masks_.size() == kKept) masks_.erase(masks_.begin());
+  masks_.push_back(std::make_shared<grammar::Masks>(std::move(grammar), trie_));
+  return masks_.back();
+}
+
 Result<RequestId> Answers::Submit(AnswerRequest request, AnswerSink sink) {
   OR_RETURN(CheckSampling(request.options.sampling));
   if (request.choices < 1 || request.choices > kMostChoices) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("a request must have 1 to {} choices", kMostChoices));
   }
+  std::shared_ptr<grammar::Masks> masks;
+  if (request.options.grammar != nullptr) {
+    if (!request.options.stop.empty()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "stop texts cannot stand beside a schema or another form of the answer: it would "
+                  "be cut");
+    }
+    masks = MasksFor(request.options.grammar);
+  }
   auto gathered = std::make_shared<Gathered>();
   gathered->sink = std::move(sink);
   gathered->answers.resize(static_cast<std::size_t>(request.choices));
   Request scheduled;
   for (int choice = 0; choice < request.choices; ++choice) {
-    scheduled.choices.push_back(std::make_unique<AnswerMaker>(engine_, request, choice, gathered));
+    scheduled.choices.push_back(
+        std::make_unique<AnswerMaker>(engine_, request, choice, gathered, masks));
   }
   scheduled.prompt = std::move(request.prompt);
   scheduled.streaming = request.streaming;

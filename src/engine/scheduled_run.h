@@ -56,8 +56,13 @@ struct ScheduledRun {
   // The request's other choices: they share the prompt, which this run computes for all.
   std::vector<std::unique_ptr<TokenChooser>> siblings;
 
-  AcceptRate accepted;
-  std::vector<std::int32_t> guess;  // what the text says comes next, whether it is proposed or not
+  AcceptRate accepted;              // of guesses from the text
+  AcceptRate expected_accepted;     // of those from what the answer must say
+  std::vector<std::int32_t> guess;  // what comes next, whether it is proposed or not
+  bool guess_expected = false;      // the chooser said so, not the text
+
+  AcceptRate& rate() { return guess_expected ? expected_accepted : accepted; }
+  const AcceptRate& rate() const { return guess_expected ? expected_accepted : accepted; }
 
   // In the step that is being made.
   std::vector<std::int32_t> rows;

@@ -53,9 +53,13 @@ void Scheduler::AddAnswers() {
     const std::int64_t room = std::min<std::int64_t>(
         model_.step_rows() - answer_rows_ - proposed_rows_, model_.context() - run->size() - 1);
     if (options_.propose && room > 0) {
-      const auto guess = ProposeFromText(
-          run->tokens, static_cast<int>(std::min<std::int64_t>(AcceptRate::kMostProposed, room)));
-      run->guess.assign(guess.begin(), guess.end());
+      const auto most = static_cast<int>(std::min<std::int64_t>(AcceptRate::kMostProposed, room));
+      run->guess = run->chooser->Expected(most);
+      run->guess_expected = !run->guess.empty();
+      if (run->guess.empty()) {
+        const auto guess = ProposeFromText(run->tokens, most);
+        run->guess.assign(guess.begin(), guess.end());
+      }
     }
     Add(*run, 1 + RowsToPropose(*run));
   }
@@ -68,7 +72,7 @@ int Scheduler::RowsToPropose(const Run& run) const {
   const double row_ns = budget_.ProposalNs();
   if (step_ns == 0 || row_ns == 0) return 0;
   return std::min(static_cast<int>(run.guess.size()),
-                  run.accepted.Worth(row_ns, step_ns / answer_rows_));
+                  run.rate().Worth(row_ns, step_ns / answer_rows_));
 }
 
 void Scheduler::AddPrompts() {
@@ -177,7 +181,7 @@ void Scheduler::TakeLogits(Run& run, int row, std::span<const float> logits) {
   const auto next = run.chooser->Next(logits);
   const auto place = static_cast<std::size_t>(row);
   run.right = next && place < run.guess.size() && run.guess[place] == *next;
-  if (place < run.guess.size()) run.accepted.Note(run.right);
+  if (place < run.guess.size()) run.rate().Note(run.right);
   run.right = run.right && place < run.proposed;
   if (!next) {
     run.ended = Ended::kByChooser;
