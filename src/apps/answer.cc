@@ -7,6 +7,8 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include "apps/text.h"
+
 namespace cairn::apps {
 namespace {
 
@@ -30,6 +32,32 @@ std::string Statistics(const engine::Answer& answer, const engine::Engine& engin
          fmt::format("{}, {} threads, KV {}, context {} tokens, seed {}\n",
                      kernels::IsaName(engine.isa()), engine.threads(),
                      kernels::KvFormatName(engine.kv_format()), engine.context(), seed);
+}
+
+std::string ProposalStatistics(const engine::SchedulerCounters& counters, engine::Draft* draft) {
+  std::string text;
+  if (counters.guessed > 0) {
+    const double right = 100.0 * static_cast<double>(counters.guessed_right);
+    text += fmt::format("guesses {:6} tokens, {:.1f} % right; {} of them proposed, {} kept\n",
+                        counters.guessed, right / static_cast<double>(counters.guessed),
+                        counters.proposed, counters.accepted);
+  }
+  if (draft == nullptr) return text;
+  const kv::KvUse use = draft->model().pool().use();
+  return text + fmt::format("draft model: {:.2f} s, KV memory {} of {}\n",
+                            static_cast<double>(counters.draft_ns) * 1e-9,
+                            HumanBytes(use.most_used), HumanBytes(use.budget));
+}
+
+std::string MemoryStatistics(engine::Engine& engine, const engine::Scheduler& scheduler) {
+  const kv::KvUse use = engine.kv_use();
+  const kv::PrefixCounters& cache = scheduler.cache().counters();
+  return fmt::format(
+      "KV memory: {} reserved of {}: {} used ({} shared), {} kept free; at most {} were used; the "
+      "cache holds {} tiles of texts, {} of {} look-ups found something\n",
+      HumanBytes(use.reserved), HumanBytes(use.budget), HumanBytes(use.used),
+      HumanBytes(use.shared), HumanBytes(use.kept), HumanBytes(use.most_used), cache.entries,
+      cache.hits, cache.lookups);
 }
 
 boost::json::value AnswerJson(const engine::Answer& answer, std::uint64_t seed) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <unordered_set>
 
+#include "apps/answer.h"
 #include "apps/batch_output.h"
 #include "apps/batch_progress.h"
 #include "apps/command.h"
@@ -24,7 +25,6 @@
 namespace cairn::apps {
 namespace {
 
-constexpr int kMostParallel = 256;
 constexpr int kIdleMs = 100;  // how often a wait for input looks whether it shall stop
 
 struct BatchOptions {
@@ -33,6 +33,7 @@ struct BatchOptions {
   std::string out;
   int parallel = 8;
   bool no_cache = false;
+  bool verbose = false;
   std::string chat_template;
   std::int64_t context = 0;
   int threads = 0;
@@ -40,7 +41,7 @@ struct BatchOptions {
   std::size_t kv_memory = 0;
   kv::KvBackend kv_backend = kv::KvBackend::kArena;
   std::size_t kv_swap = 0;
-  bool propose = true;
+  Proposals proposals;
   bool pinned = false;
 };
 
@@ -238,6 +239,7 @@ Result<std::shared_ptr<kv::SwapFile>> OpenSwap(std::size_t bytes, engine::Engine
 Result<void> RunBatch(const BatchOptions& o, Console& console) {
   // A pull comes before Interrupts, whose signal mask its processes would inherit.
   const std::string path = OR_RETURN(FindModel(o.model, console));
+  OR_RETURN(FindDraft(o.proposals, console));
   LineReader in = OR_RETURN(LineReader::Open(o.in, server::kMostBatchLineBytes));
   if (in.IsSameFile(o.out)) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -247,21 +249,28 @@ Result<void> RunBatch(const BatchOptions& o, Console& console) {
   }
   Interrupts interrupts;
   BatchOutput out = OR_RETURN(BatchOutput::Open(o.out, console));
-  const auto engine = OR_RETURN(OpenEngine(path,
-                                           {.threads = o.threads,
-                                            .kv = o.kv,
-                                            .kv_memory = o.kv_memory,
-                                            .kv_backend = o.kv_backend,
-                                            .context = o.context,
-                                            .step_sequences = o.parallel,
-                                            .pinned = o.pinned},
-                                           console));
-  engine::Answers answers(*engine, {.sequences = o.parallel,
-                                    .waiting = 2 * o.parallel * engine::kMostChoices,
-                                    .propose = o.propose,
-                                    .swap = OR_RETURN(OpenSwap(o.kv_swap, *engine))});
+  const Answerer answerer = OR_RETURN(OpenAnswerer(path,
+                                                   {.threads = o.threads,
+                                                    .kv = o.kv,
+                                                    .kv_memory = o.kv_memory,
+                                                    .kv_backend = o.kv_backend,
+                                                    .context = o.context,
+                                                    .step_sequences = o.parallel,
+                                                    .pinned = o.pinned},
+                                                   o.proposals, console));
+  engine::Engine* const engine = answerer.engine.get();
+  engine::SchedulerOptions scheduling{.sequences = o.parallel,
+                                      .waiting = 2 * o.parallel * engine::kMostChoices,
+                                      .swap = OR_RETURN(OpenSwap(o.kv_swap, *engine))};
+  answerer.Propose(scheduling);
+  engine::Answers answers(*engine, scheduling);
   Batch batch(o, answers, in, out, console);
-  return batch.Run(interrupts.BeginAnswer());
+  auto done = batch.Run(interrupts.BeginAnswer());
+  if (o.verbose) {
+    console.WriteError(ProposalStatistics(answers.scheduler().counters(), answerer.draft.get()) +
+                       MemoryStatistics(*engine, answers.scheduler()));
+  }
+  return done;
 }
 
 }  // namespace
@@ -289,12 +298,11 @@ void AddBatch(CLI::App& app, Chosen& chosen) {
       ->type_name("")
       ->required()
       ->check(NotEmpty());
-  command->add_option("--parallel", o->parallel, "Answers that are made at the same time")
-      ->type_name("N")
-      ->check(WholeNumber(1, kMostParallel))
-      ->capture_default_str();
+  AddParallel(*command, o->parallel);
   command->add_flag("--no-cache", o->no_cache,
                     "Compute every prompt whole, also where another began with the same text");
+  command->add_flag("-v,--verbose", o->verbose,
+                    "Statistics of proposals and KV memory on standard error afterwards");
   command
       ->add_option("--chat-template", o->chat_template,
                    "A file with a Jinja chat template, in place of the model's own")
@@ -306,7 +314,7 @@ void AddBatch(CLI::App& app, Chosen& chosen) {
   AddKvMemory(*command, o->kv_memory);
   AddKvBackend(*command, o->kv_backend);
   AddKvSwap(*command, o->kv_swap);
-  AddPropose(*command, o->propose);
+  AddPropose(*command, o->proposals);
   AddThreads(*command, o->threads);
   AddPin(*command, o->pinned);
   OnChosen(*command, chosen, o, RunBatch);

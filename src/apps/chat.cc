@@ -13,17 +13,21 @@ Result<void> Chat(const std::string& model, const AnswerOptions& options, bool s
                   Console& console) {
   // A pull comes before Interrupts, whose signal mask its processes would inherit.
   const std::string path = OR_RETURN(FindModel(model, console));
+  OR_RETURN(FindDraft(options.proposals, console));
   Interrupts interrupts;
-  const auto engine = OR_RETURN(OpenEngine(path,
-                                           {.threads = options.threads,
-                                            .kv = options.kv,
-                                            .kv_memory = options.kv_memory,
-                                            .kv_backend = options.kv_backend,
-                                            .context = options.context,
-                                            .pinned = options.pinned},
-                                           console));
+  const Answerer answerer = OR_RETURN(OpenAnswerer(path,
+                                                   {.threads = options.threads,
+                                                    .kv = options.kv,
+                                                    .kv_memory = options.kv_memory,
+                                                    .kv_backend = options.kv_backend,
+                                                    .context = options.context,
+                                                    .pinned = options.pinned},
+                                                   options.proposals, console));
+  engine::Engine* const engine = answerer.engine.get();
   PromptMaker prompts = OR_RETURN(PromptMaker::Create(engine->model(), options.chat_template));
-  engine::Answers answers(*engine, {.sequences = 1, .propose = options.propose});
+  engine::SchedulerOptions scheduling{.sequences = 1};
+  answerer.Propose(scheduling);
+  engine::Answers answers(*engine, scheduling);
   const model::Store store = OR_RETURN(OpenStore());
   LineEditor editor(store.folder() + "/.chat-history", ChatShell::Completions(), interrupts);
   ChatShell shell(answers, std::move(prompts), options, statistics, editor, interrupts, console);

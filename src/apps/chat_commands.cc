@@ -174,7 +174,8 @@ void ChatShell::Stats(const std::string&) {
   const auto in_use = prompts_.Encode(conversation_.messages());
   text += fmt::format("{} of {} tokens of the context are in use", in_use ? in_use->size() : 0,
                       engine_.context());
-  Say(text);
+  Say(text + "\n" + ProposalStatistics(answers_.scheduler().counters(), nullptr) +
+      MemoryStatistics(answers_.engine(), answers_.scheduler()));
 }
 
 }  // namespace cairn::apps

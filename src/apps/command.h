@@ -39,6 +39,7 @@ void OnChosen(CLI::App& command, Chosen& chosen, const std::shared_ptr<Options>&
 void AddRun(CLI::App& app, Chosen& chosen);
 void AddChat(CLI::App& app, Chosen& chosen);
 void AddBatch(CLI::App& app, Chosen& chosen);
+void AddServe(CLI::App& app, Chosen& chosen);
 void AddPull(CLI::App& app, Chosen& chosen);
 void AddList(CLI::App& app, Chosen& chosen);
 void AddShow(CLI::App& app, Chosen& chosen);
@@ -51,5 +52,6 @@ void AddPerplexity(CLI::App& app, Chosen& chosen);
 void AddBench(CLI::App& app, Chosen& chosen);
 void AddVerify(CLI::App& app, Chosen& chosen);
 void AddDoctor(CLI::App& app, Chosen& chosen);
+void AddSupport(CLI::App& app, Chosen& chosen);
 
 }  // namespace cairn::apps

@@ -36,9 +36,9 @@ constexpr const char* kExamples =
 
 using AddFunction = void (*)(CLI::App&, Chosen&);
 constexpr AddFunction kCommands[] = {
-    AddRun,    AddChat,       AddBatch,    AddPull,       AddList,
-    AddShow,   AddRemove,     AddTokenize, AddDetokenize, AddTemplate,
-    AddLogits, AddPerplexity, AddBench,    AddVerify,     AddDoctor,
+    AddRun,        AddChat,   AddBatch,    AddServe,      AddPull,     AddList,
+    AddShow,       AddRemove, AddTokenize, AddDetokenize, AddTemplate, AddLogits,
+    AddPerplexity, AddBench,  AddVerify,   AddDoctor,     AddSupport,
 };
 
 void Build(CLI::App& app, Chosen& chosen, const Console& console) {

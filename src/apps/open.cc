@@ -7,6 +7,8 @@
 #include <cstdlib>
 
 #include "apps/text.h"
+#include "engine/machine.h"
+#include "kv/layout.h"
 
 namespace cairn::apps {
 
@@ -59,6 +61,11 @@ Result<kernels::Isa> ChosenIsa() {
                                               : std::optional<std::string_view>(forced));
 }
 
+std::string ForcedPreTokenizer() {
+  const char* forced = std::getenv(kPreVariable);
+  return forced == nullptr ? "" : forced;
+}
+
 Result<OpenedFile> OpenFile(const std::string& name, Console& console) {
   std::string path = OR_RETURN(FindModel(name, console));
   MappedFile file = OR_RETURN(MappedFile::Open(path));
@@ -72,18 +79,23 @@ Result<OpenedTokenizer> OpenTokenizer(const std::string& name, Console& console)
   const auto named = [&](Error error) {
     return std::unexpected(std::move(error).Within("'" + opened.path + "'"));
   };
-  auto vocabulary = model::ReadVocabulary(opened.gguf);
+  auto vocabulary = model::ReadVocabulary(opened.gguf, ForcedPreTokenizer());
   if (!vocabulary) return named(std::move(vocabulary).error());
   auto tokenizer = model::Tokenizer::Create(std::move(*vocabulary));
   if (!tokenizer) return named(std::move(tokenizer).error());
   return OpenedTokenizer{std::move(opened), std::move(*tokenizer)};
 }
 
-Result<std::unique_ptr<engine::Engine>> OpenEngine(const std::string& name, const EngineWish& wish,
-                                                   Console& console) {
+namespace {
+
+using LoadedModel = std::shared_ptr<const model::Model>;
+
+Result<LoadedModel> Load(const std::string& path, const EngineWish& wish) {
+  return model::Model::Load(path, {.threads = wish.threads, .pre = ForcedPreTokenizer()});
+}
+
+Result<std::unique_ptr<engine::Engine>> Run(LoadedModel model, const EngineWish& wish) {
   const kernels::Isa isa = OR_RETURN(ChosenIsa());
-  const std::string path = OR_RETURN(FindModel(name, console));
-  auto model = OR_RETURN(model::Model::Load(path, {.threads = wish.threads}));
   return engine::Engine::Create(std::move(model), {.threads = wish.threads,
                                                    .isa = isa,
                                                    .kv = wish.kv,
@@ -94,6 +106,62 @@ Result<std::unique_ptr<engine::Engine>> OpenEngine(const std::string& name, cons
                                                    .step_sequences = wish.step_sequences,
                                                    .pinned = wish.pinned,
                                                    .observer = wish.observer});
+}
+
+double KvBytesPerToken(const model::Model& model, kernels::KvFormat format) {
+  return static_cast<double>(kv::LayOut(model.program().kv_layers, format).bytes_per_token());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<engine::Engine>> OpenEngineOf(const std::string& path,
+                                                     const EngineWish& wish) {
+  return Run(OR_RETURN(Load(path, wish)), wish);
+}
+
+Result<std::unique_ptr<engine::Engine>> OpenEngine(const std::string& name, const EngineWish& wish,
+                                                   Console& console) {
+  OR_RETURN(ChosenIsa());  // before a model is pulled and loaded
+  return OpenEngineOf(OR_RETURN(FindModel(name, console)), wish);
+}
+
+Result<std::string> FindDraft(const Proposals& proposals, Console& console) {
+  if (proposals.draft.empty()) return std::string();
+  return FindModel(proposals.draft, console);
+}
+
+Result<Answerer> OpenAnswerer(const std::string& path, const EngineWish& wish,
+                              const Proposals& proposals, Console& console) {
+  Answerer answerer;
+  answerer.from_text = proposals.by == Proposals::By::kText;
+  if (proposals.by != Proposals::By::kDraft) {
+    answerer.engine = OR_RETURN(OpenEngine(path, wish, console));
+    return answerer;
+  }
+  OR_RETURN(ChosenIsa());
+  LoadedModel model = OR_RETURN(Load(path, wish));
+  LoadedModel small = OR_RETURN(Load(OR_RETURN(FindModel(proposals.draft, console)), wish));
+  if (auto same = engine::CheckSameVocabulary(small->tokenizer(), model->tokenizer()); !same) {
+    return std::unexpected(
+        std::move(same).error().Within(fmt::format("'{}' for '{}'", small->path(), model->path())));
+  }
+  const std::size_t budget =
+      wish.kv_memory > 0 ? wish.kv_memory : engine::AvailableMemoryBytes() / 2;
+  const double own = KvBytesPerToken(*model, wish.kv);
+  const double share = own / (own + KvBytesPerToken(*small, wish.kv));
+  EngineWish ours = wish;
+  ours.kv_memory =
+      std::max<std::size_t>(1, static_cast<std::size_t>(share * static_cast<double>(budget)));
+  answerer.engine = OR_RETURN(Run(model, ours));
+  EngineWish theirs = wish;
+  theirs.kv_memory = std::max<std::size_t>(1, budget - std::min(budget, ours.kv_memory));
+  theirs.context = std::min(answerer.engine->context(), small->context_length());
+  theirs.observer = nullptr;
+  const int vocabulary = small->tokenizer().size();
+  std::shared_ptr<engine::Engine> drafter = OR_RETURN(Run(std::move(small), theirs));
+  answerer.draft = std::make_shared<engine::Draft>(std::move(drafter),
+                                                   engine::DraftOptions{.vocabulary = vocabulary});
+  return answerer;
 }
 
 }  // namespace cairn::apps

@@ -12,9 +12,12 @@
 #include <string>
 
 #include "apps/console.h"
+#include "apps/options.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "engine/draft.h"
 #include "engine/engine.h"
+#include "engine/scheduler.h"
 #include "kernels/isa.h"
 #include "model/gguf.h"
 #include "model/store.h"
@@ -33,6 +36,10 @@ model::PullSink ShowProgress(Console& console, std::string name);
 
 // The instruction set that CAIRN_ISA forces, or the best one.
 [[nodiscard]] Result<kernels::Isa> ChosenIsa();
+
+// The pre-tokenizer that --pre or CAIRN_PRE names in place of a file's; empty: the file's.
+inline constexpr const char* kPreVariable = "CAIRN_PRE";
+std::string ForcedPreTokenizer();
 
 // A model file that is only looked at: nothing is loaded. Members are in the order of their needs.
 struct OpenedFile {
@@ -60,8 +67,30 @@ struct EngineWish {
   bool pinned = false;
   engine::StepObserver* observer = nullptr;  // outlives the engine
 };
+// Of a path that FindModel gave. From any thread.
+[[nodiscard]] Result<std::unique_ptr<engine::Engine>> OpenEngineOf(const std::string& path,
+                                                                   const EngineWish& wish);
 [[nodiscard]] Result<std::unique_ptr<engine::Engine>> OpenEngine(const std::string& name,
                                                                  const EngineWish& wish,
                                                                  Console& console);
+
+// The path of the draft model, pulled where it must be; empty where there is none.
+[[nodiscard]] Result<std::string> FindDraft(const Proposals& proposals, Console& console);
+
+// An engine and what proposes tokens to it.
+struct Answerer {
+  std::unique_ptr<engine::Engine> engine;
+  std::shared_ptr<engine::Draft> draft;  // null: there is none
+  bool from_text = false;
+  // Lets a scheduler propose so.
+  void Propose(engine::SchedulerOptions& options) const {
+    options.propose = from_text;
+    options.draft = draft;
+  }
+};
+// With a draft model, `wish.kv_memory` (or half of what is free) is for both: each gets what the
+// same number of tokens takes. Errors: also kInvalidArgument (another vocabulary).
+[[nodiscard]] Result<Answerer> OpenAnswerer(const std::string& path, const EngineWish& wish,
+                                            const Proposals& proposals, Console& console);
 
 }  // namespace cairn::apps

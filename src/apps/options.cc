@@ -5,8 +5,11 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <optional>
 #include <string_view>
+
+#include "apps/open.h"
 
 namespace cairn::apps {
 namespace {
@@ -120,6 +123,12 @@ std::vector<std::int64_t> ParseWholeNumbers(const std::string& text) {
 std::size_t ParseByteSize(std::string_view text) { return BytesOf(text).value_or(0); }
 
 CLI::Option* AddModel(CLI::App& command, std::string& model) {
+  // In the environment, where CAIRN_PRE is: everything that opens a vocabulary looks there.
+  command
+      .add_option_function<std::string>(
+          "--pre", [](const std::string& name) { setenv(kPreVariable, name.c_str(), 1); },
+          "Pre-tokenizer in place of the one that the file names (cairn support lists them)")
+      ->type_name("NAME");
   return command
       .add_option("MODEL", model,
                   "A short name (smollm2, gemma3), a path to a GGUF file, or a file's name in the "
@@ -173,10 +182,10 @@ CLI::Option* AddKvSwap(CLI::App& command, std::size_t& bytes) {
       ->group(kMachine);
 }
 
-CLI::Option* AddPropose(CLI::App& command, bool& propose) {
-  return command
+void AddPropose(CLI::App& command, bool& from_text) {
+  command
       .add_option_function<std::string>(
-          "--propose", [&propose](const std::string& name) { propose = name == "ngram"; },
+          "--propose", [&from_text](const std::string& name) { from_text = name == "ngram"; },
           "ngram: guess tokens from what the text said before, where that wins time; off. The "
           "answer is the same")
       ->type_name("HOW")
@@ -186,6 +195,43 @@ CLI::Option* AddPropose(CLI::App& command, bool& propose) {
         return fmt::format("expected ngram or off, got {}", Quoted(name));
       }))
       ->group(kMachine);
+}
+
+void AddPropose(CLI::App& command, Proposals& proposals) {
+  using By = Proposals::By;
+  CLI::Option* how = command
+                         .add_option_function<std::string>(
+                             "--propose",
+                             [&proposals](const std::string& name) {
+                               proposals.by = name == "off"     ? By::kNobody
+                                              : name == "draft" ? By::kDraft
+                                                                : By::kText;
+                             },
+                             "ngram: guess tokens from what the text said before, where that wins "
+                             "time; draft: from "
+                             "another model; off. The answer is the same")
+                         ->type_name("HOW")
+                         ->default_str("ngram")
+                         ->check(Named([](std::string& name) -> std::string {
+                           if (name == "ngram" || name == "draft" || name == "off") return {};
+                           return fmt::format("expected ngram, draft or off, got {}", Quoted(name));
+                         }))
+                         ->group(kMachine);
+  CLI::Option* draft =
+      command
+          .add_option("--draft", proposals.draft,
+                      "A small MODEL with the same vocabulary that guesses tokens, where that wins "
+                      "time; implies --propose draft")
+          ->type_name("MODEL")
+          ->check(NotEmpty())
+          ->group(kMachine);
+  command.parse_complete_callback([&proposals, how, draft] {
+    if (draft->count() > 0 && how->count() == 0) proposals.by = By::kDraft;
+    if ((draft->count() > 0) == (proposals.by == By::kDraft)) return;
+    throw CLI::ValidationError(draft->count() > 0 ? "--draft" : "--propose",
+                               draft->count() > 0 ? "a draft model goes with --propose draft"
+                                                  : "draft needs a model: --draft MODEL");
+  });
 }
 
 CLI::Option* AddKvBackend(CLI::App& command, kv::KvBackend& backend) {
@@ -204,6 +250,14 @@ CLI::Option* AddKvBackend(CLI::App& command, kv::KvBackend& backend) {
         return fmt::format("expected arena or mapped, got {}", Quoted(name));
       }))
       ->group(kMachine);
+}
+
+CLI::Option* AddParallel(CLI::App& command, int& answers) {
+  constexpr int kMostParallel = 256;
+  return command.add_option("--parallel", answers, "Answers that are made at the same time")
+      ->type_name("N")
+      ->check(WholeNumber(1, kMostParallel))
+      ->capture_default_str();
 }
 
 CLI::Option* AddPin(CLI::App& command, bool& pinned) {
@@ -269,7 +323,7 @@ void AddAnswerOptions(CLI::App& command, AnswerOptions& o) {
   AddKv(command, o.kv);
   AddKvMemory(command, o.kv_memory);
   AddKvBackend(command, o.kv_backend);
-  AddPropose(command, o.propose);
+  AddPropose(command, o.proposals);
   AddThreads(command, o.threads);
   AddPin(command, o.pinned);
 }

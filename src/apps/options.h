@@ -35,13 +35,25 @@ std::vector<std::int64_t> ParseWholeNumbers(const std::string& text);
 // The bytes of a text that ByteSize accepted.
 std::size_t ParseByteSize(std::string_view text);
 
+// What may guess the next tokens of an answer.
+struct Proposals {
+  enum class By { kNobody, kText, kDraft };
+  By by = By::kText;
+  std::string draft;  // a MODEL, where it is one
+};
+
 CLI::Option* AddModel(CLI::App& command, std::string& model);
 CLI::Option* AddThreads(CLI::App& command, int& threads);
 CLI::Option* AddKv(CLI::App& command, kernels::KvFormat& kv);
 CLI::Option* AddKvBackend(CLI::App& command, kv::KvBackend& backend);
 CLI::Option* AddKvMemory(CLI::App& command, std::size_t& bytes);
 CLI::Option* AddKvSwap(CLI::App& command, std::size_t& bytes);
-CLI::Option* AddPropose(CLI::App& command, bool& propose);
+// --propose for commands that take no draft model: whether the text itself proposes.
+void AddPropose(CLI::App& command, bool& from_text);
+// --propose and --draft, with the usage errors of one without the other.
+void AddPropose(CLI::App& command, Proposals& proposals);
+// Answers of many at once: 1 to 256.
+CLI::Option* AddParallel(CLI::App& command, int& answers);
 CLI::Option* AddPin(CLI::App& command, bool& pinned);
 CLI::Option* AddContext(CLI::App& command, std::int64_t& context, const char* help);
 CLI::Option* AddJson(CLI::App& command, bool& json);
@@ -59,7 +71,7 @@ struct AnswerOptions {
   std::size_t kv_memory = 0;  // bytes; 0: half of what is free
   kv::KvBackend kv_backend = kv::KvBackend::kArena;
   bool pinned = false;  // each worker on a core of its own
-  bool propose = true;  // tokens from the text itself, where they win time
+  Proposals proposals;
 };
 void AddAnswerOptions(CLI::App& command, AnswerOptions& options);
 

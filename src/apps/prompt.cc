@@ -5,18 +5,11 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <ctime>
 
 #include "apps/text.h"
+#include "base/clock.h"
 
 namespace cairn::apps {
-
-std::chrono::local_seconds LocalTime() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  localtime_r(&now, &parts);
-  return std::chrono::local_seconds(std::chrono::seconds(timegm(&parts)));
-}
 
 Result<model::ChatPrompt> OpenChatPrompt(const model::Model& model, const std::string& file) {
   if (file.empty() && !model.chat_template()) {

@@ -3,7 +3,6 @@
 // Threads: const members from any thread.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -18,9 +17,6 @@ struct Message {
   std::string role;  // "system", "user", "assistant"
   std::string content;
 };
-
-// The local time of this machine, for templates that write the date.
-std::chrono::local_seconds LocalTime();
 
 // The chat prompts of a model. `file`: a template in place of the model's own; empty: the model's.
 // Errors: kUnsupported where the model has none, with the way out; kNotFound, kIo for the file;

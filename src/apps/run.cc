@@ -56,19 +56,23 @@ Result<std::vector<std::int32_t>> EncodePrompt(const model::Model& model, const 
 Result<void> Answer(const RunOptions& o, const std::string& text, Console& console) {
   // A pull comes before Interrupts, whose signal mask its processes would inherit.
   const std::string path = OR_RETURN(FindModel(o.model, console));
+  OR_RETURN(FindDraft(o.answer.proposals, console));
   Interrupts interrupts;
   const auto trace = OR_RETURN(TraceFile::Create(o.trace));
-  const auto engine = OR_RETURN(OpenEngine(path,
-                                           {.threads = o.answer.threads,
-                                            .kv = o.answer.kv,
-                                            .kv_memory = o.answer.kv_memory,
-                                            .kv_backend = o.answer.kv_backend,
-                                            .context = o.answer.context,
-                                            .pinned = o.answer.pinned,
-                                            .observer = trace->observer()},
-                                           console));
+  const Answerer answerer = OR_RETURN(OpenAnswerer(path,
+                                                   {.threads = o.answer.threads,
+                                                    .kv = o.answer.kv,
+                                                    .kv_memory = o.answer.kv_memory,
+                                                    .kv_backend = o.answer.kv_backend,
+                                                    .context = o.answer.context,
+                                                    .pinned = o.answer.pinned,
+                                                    .observer = trace->observer()},
+                                                   o.answer.proposals, console));
+  engine::Engine* const engine = answerer.engine.get();
   const auto prompt = OR_RETURN(EncodePrompt(engine->model(), text, o));
-  engine::Answers answers(*engine, {.sequences = 1, .propose = o.answer.propose});
+  engine::SchedulerOptions scheduling{.sequences = 1};
+  answerer.Propose(scheduling);
+  engine::Answers answers(*engine, scheduling);
   const std::stop_token stop = interrupts.BeginAnswer();
   AnswerView view(console, nullptr, "", "", true);
   const engine::TextSink sink = [&](std::string_view piece) { return view.Write(piece); };
@@ -84,7 +88,11 @@ Result<void> Answer(const RunOptions& o, const std::string& text, Console& conso
   }
   if (const std::string cut = CutNotice(answer, *engine); !cut.empty()) console.Note(cut);
   OR_RETURN(trace->Finish(console));
-  if (o.verbose) console.WriteError(Statistics(answer, *engine, o.answer.sampling.seed));
+  if (o.verbose) {
+    console.WriteError(Statistics(answer, *engine, o.answer.sampling.seed) +
+                       ProposalStatistics(answers.scheduler().counters(), answerer.draft.get()) +
+                       MemoryStatistics(*engine, answers.scheduler()));
+  }
   if (stop.stop_requested()) return Fail(ErrorCode::kCancelled, "stopped by Ctrl-C");
   return {};
 }

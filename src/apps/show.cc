@@ -14,6 +14,8 @@
 #include "engine/machine.h"
 #include "model/architectures.h"
 #include "model/summary.h"
+#include "model/tokenizer.h"
+#include "model/vocabulary.h"
 
 namespace cairn::apps {
 namespace {
@@ -33,10 +35,26 @@ struct Report {
   model::Summary summary;
   std::optional<program::Program> program;  // absent: this file cannot be run
   std::string problem;                      // why not
+  std::vector<std::string> missing;         // what of the file this program lacks; empty: nothing
   std::int64_t context = 0;
   MemoryNeed need;
   std::uint64_t available = 0;  // bytes of memory; 0: not known
 };
+
+// Everything that keeps a file from running, not only the first that loading would meet.
+std::vector<std::string> MissingOf(const model::Gguf& gguf) {
+  std::vector<std::string> missing;
+  if (auto program = model::BuildProgram(gguf); !program) {
+    missing.push_back(program.error().message);
+  }
+  auto vocabulary = model::ReadVocabulary(gguf, ForcedPreTokenizer());
+  if (!vocabulary) {
+    missing.push_back(vocabulary.error().message);
+  } else if (auto made = model::Tokenizer::Create(std::move(*vocabulary)); !made) {
+    missing.push_back(made.error().message);
+  }
+  return missing;
+}
 
 Result<Report> MakeReport(const ShowOptions& o, const OpenedFile& opened) {
   Report report{.path = opened.path,
@@ -50,6 +68,7 @@ Result<Report> MakeReport(const ShowOptions& o, const OpenedFile& opened) {
                             report.context, report.summary.context));
   }
   report.available = engine::AvailableMemoryBytes();
+  report.missing = MissingOf(opened.gguf);
   auto program = model::BuildProgram(opened.gguf);
   if (!program) {
     report.problem = program.error().message;
@@ -65,7 +84,7 @@ bool Fits(const Report& report) {
 }
 
 std::string MemoryLine(const Report& report) {
-  if (!report.program) return fmt::format("cannot be run: {}", report.problem);
+  if (!report.program) return "not known: this file cannot be run";
   const MemoryNeed& need = report.need;
   std::string line = fmt::format(
       "{} at {} tokens of context: {} weights, {} keys and values ({} a token), {} step buffers",
@@ -101,6 +120,8 @@ void PrintSummary(const Report& report, Console& console) {
   line("context", s.context > 0 ? fmt::format("{} tokens", s.context) : "not stated");
   line("template",
        s.has_template ? "yes: it was made for conversations" : "none: it continues texts");
+  if (report.missing.empty()) line("missing", "nothing: it runs");
+  for (const std::string& what : report.missing) line("missing", what);
   line("memory", MemoryLine(report));
   line("fits", FitLine(report));
   if (s.groups.empty()) return;
@@ -198,15 +219,17 @@ boost::json::value ReportValue(const Report& report, bool with_program) {
                                          {"parameters", group.parameters},
                                          {"bytes", group.bytes}});
   }
-  boost::json::object value{{"path", report.path},
-                            {"bytes", report.file_bytes},
-                            {"name", s.name},
-                            {"architecture", s.architecture},
-                            {"parameters", s.parameters},
-                            {"context_length", s.context},
-                            {"has_template", s.has_template},
-                            {"groups", std::move(groups)},
-                            {"runs", report.program.has_value()}};
+  boost::json::object value{
+      {"path", report.path},
+      {"bytes", report.file_bytes},
+      {"name", s.name},
+      {"architecture", s.architecture},
+      {"parameters", s.parameters},
+      {"context_length", s.context},
+      {"has_template", s.has_template},
+      {"groups", std::move(groups)},
+      {"runs", report.missing.empty()},
+      {"missing", boost::json::array(report.missing.begin(), report.missing.end())}};
   if (!report.program) {
     value["problem"] = report.problem;
     return value;

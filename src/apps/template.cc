@@ -10,6 +10,7 @@
 #include "apps/open.h"
 #include "apps/prompt.h"
 #include "apps/text.h"
+#include "base/clock.h"
 #include "model/chat_template.h"
 
 namespace cairn::apps {

@@ -89,6 +89,11 @@ void Print(const Row& row, Console& console) {
   std::string what;
   if (row.result.reused > 0) what += fmt::format(", {} tokens from the cache", row.result.reused);
   if (row.result.accepted > 0) what += fmt::format(", {} proposals kept", row.result.accepted);
+  if (row.result.guessed > 0) {
+    what += fmt::format(
+        ", {} of {} guesses refused ({:.2f} %)", row.result.refused, row.result.guessed,
+        100.0 * static_cast<double>(row.result.refused) / static_cast<double>(row.result.guessed));
+  }
   if (row.result.invalidated > 0) {
     what += fmt::format(", {} tokens revised", row.result.invalidated);
   }
@@ -109,6 +114,8 @@ boost::json::object JsonOf(const Row& row) {
           {"seconds", row.seconds},
           {"reused_tokens", row.result.reused},
           {"accepted", row.result.accepted},
+          {"guessed", row.result.guessed},
+          {"refused", row.result.refused},
           {"invalidated", row.result.invalidated},
           {"preempted", row.result.preempted}};
 }
@@ -178,7 +185,7 @@ Result<void> Verify(const VerifyCommand& o, Console& console) {
   const std::string path = OR_RETURN(FindModel(o.model, console));
   Interrupts interrupts;
   const std::stop_token stop = interrupts.BeginAnswer();
-  const auto model = OR_RETURN(model::Model::Load(path, {}));
+  const auto model = OR_RETURN(model::Model::Load(path, {.pre = ForcedPreTokenizer()}));
   const auto prompts = OR_RETURN(MakePrompts(model->tokenizer(), o));
   std::vector<int> threads{1};
   if (parallel::UsableCores() > 1) threads.push_back(parallel::UsableCores());

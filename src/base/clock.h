@@ -3,6 +3,7 @@
 // Threads: NowNs may be called from any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 namespace cairn {
@@ -19,5 +20,8 @@ class SystemClock : public Clock {
  public:
   std::int64_t NowNs() const override;
 };
+
+// The local time of this machine, for texts that have the date. From any thread.
+std::chrono::local_seconds LocalTime();
 
 }  // namespace cairn

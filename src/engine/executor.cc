@@ -2,8 +2,6 @@
 // Setting up an executor and a step; the phases themselves are in executor_step.cc.
 #include "engine/executor.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/check.h"
@@ -46,20 +44,6 @@ std::size_t StateFloats(const program::Program& program, int most_parts) {
   return most * static_cast<std::size_t>(most_parts) * kMostSplitRows;
 }
 
-Result<void> RefuseWhatKernelsLack(const program::Program& program) {
-  for (const program::Operation& op : program.operations) {
-    if (op.kind != program::OpKind::kAttend) continue;
-    const auto& attributes = op.as<program::AttendAttributes>();
-    const auto& layer = program.kv_layers[static_cast<std::size_t>(attributes.layer)];
-    if (attributes.heads / layer.heads > kernels::kMostGroup) {
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("{} query heads share a KV head, at most {} are supported",
-                              attributes.heads / layer.heads, kernels::kMostGroup));
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 Executor::Executor(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -69,7 +53,6 @@ Result<std::unique_ptr<Executor>> Executor::Create(
     const program::Program& program, const model::Weights& weights, const kernels::Kernels& kernels,
     const kv::KvLayout& layout, parallel::WorkerTeam& team, const program::StepShape& shape,
     std::int64_t context) {
-  OR_RETURN(RefuseWhatKernelsLack(program));
   auto state = std::unique_ptr<State>(new State{.program = program,
                                                 .weights = weights,
                                                 .kernels = kernels,
@@ -84,7 +67,8 @@ Result<std::unique_ptr<Executor>> Executor::Create(
   state->arena = OR_RETURN(AlignedBuffer::Allocate(state->fused.arena_bytes));
   std::size_t angle_floats = 0;
   for (const program::RotateAttributes& rope : state->fused.rotaries) {
-    state->rotaries.emplace_back(rope.base, rope.n_rot, rope.position_scale);
+    state->rotaries.emplace_back(rope.base, rope.n_rot, rope.position_scale, rope.factors,
+                                 rope.magnitude);
     state->angle_offsets.push_back(angle_floats);
     angle_floats += static_cast<std::size_t>(shape.tokens) * static_cast<std::size_t>(rope.n_rot);
   }

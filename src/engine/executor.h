@@ -54,8 +54,7 @@ using LogitRowSink = std::function<void(int row, const float* logits)>;
 class Executor {
  public:
   // Everything handed in must outlive the executor. `context`: the most positions of a sequence.
-  // Errors: kOutOfMemory, kLimit (step buffers that fit no memory), kUnsupported (a shape that the
-  // kernels lack).
+  // Errors: kOutOfMemory, kLimit (step buffers that fit no memory).
   [[nodiscard]] static Result<std::unique_ptr<Executor>> Create(
       const program::Program& program, const model::Weights& weights,
       const kernels::Kernels& kernels, const kv::KvLayout& layout, parallel::WorkerTeam& team,

@@ -27,7 +27,9 @@ kernels::AttendView Executor::Step::ViewOf(const AttendBody& body, const RowBloc
           .group = body.attributes.heads / body.kv.heads,
           .window = body.kv.window,
           .scale = body.attributes.scale,
-          .softcap = body.attributes.softcap};
+          .softcap = body.attributes.softcap,
+          .slopes = body.attributes.slopes.empty() ? nullptr : body.attributes.slopes.data(),
+          .sinks = body.attributes.sinks < 0 ? nullptr : s_.weights.vector(body.attributes.sinks)};
 }
 
 // Norms and rotates the rows of a block, in place: one KV head's keys, or the group of query heads
@@ -89,6 +91,8 @@ bool Executor::Step::RunAttend(Walk& walk, const program::Stage& stage) {
 }
 
 // A unit is one part of one row and KV head; a second phase merges the parts in ascending order.
+// The rows of a block follow each other in each part: they read the same keys and values, which
+// stay in the cache meanwhile.
 bool Executor::Step::SplitAttend(Walk& walk, const AttendBody& body,
                                  std::span<const RowBlock> blocks) {
   const int heads = body.kv.heads;
@@ -98,15 +102,17 @@ bool Executor::Step::SplitAttend(Walk& walk, const AttendBody& body,
   struct Row {
     const RowBlock* block;
     int row;
+    int first;  // index of its block's first row
     kernels::PartRange parts;
   };
   Row rows[kMostSplitRows];
   int count = 0;
   int most = 0;
   for (const RowBlock& block : blocks) {
+    const int first = count;
     for (int r = 0; r < block.rows; ++r) {
       CAIRN_CHECK(count < kMostSplitRows);
-      rows[count] = {&block, r, kernels::VisibleParts(block.position + r, body.kv.window)};
+      rows[count] = {&block, r, first, kernels::VisibleParts(block.position + r, body.kv.window)};
       most = std::max(most, rows[count].parts.last - rows[count].parts.first + 1);
       ++count;
     }
@@ -116,17 +122,20 @@ bool Executor::Step::SplitAttend(Walk& walk, const AttendBody& body,
     return reinterpret_cast<float*>(s_.states.data()) +
            (static_cast<std::ptrdiff_t>(row) * heads + head) * most * stride;
   };
-  const bool go = Phase(walk, StagePart::kAttend, static_cast<std::int64_t>(count) * heads * most,
-                        [&](std::int64_t i) {
-                          const int part = static_cast<int>(i % most);
-                          const int head = static_cast<int>(i / most % heads);
-                          const int index = static_cast<int>(i / most / heads);
-                          const Row& row = rows[index];
-                          if (row.parts.first + part > row.parts.last) return;
-                          s_.kernels.attend_part(
-                              ViewOf(body, *row.block), head, row.row, row.parts.first + part,
-                              states_of(index, head) + part * stride, walk.scratch);
-                        });
+  const bool go = Phase(
+      walk, StagePart::kAttend, static_cast<std::int64_t>(count) * heads * most,
+      [&](std::int64_t i) {
+        const Row& some = rows[i / (static_cast<std::int64_t>(heads) * most)];
+        const int many = some.block->rows;
+        const auto at = static_cast<int>(i - static_cast<std::int64_t>(some.first) * heads * most);
+        const int index = some.first + at % many;
+        const int part = at / many % most;
+        const int head = at / many / most;
+        const Row& row = rows[index];
+        if (row.parts.first + part > row.parts.last) return;
+        s_.kernels.attend_part(ViewOf(body, *row.block), head, row.row, row.parts.first + part,
+                               states_of(index, head) + part * stride, walk.scratch);
+      });
   if (!go) return false;
   return Phase(walk, StagePart::kMerge, static_cast<std::int64_t>(count) * heads,
                [&](std::int64_t i) {
@@ -138,6 +147,7 @@ bool Executor::Step::SplitAttend(Walk& walk, const AttendBody& body,
                    s_.kernels.merge_parts(
                        states_of(index, head) + g * kernels::PartStride(d),
                        row.parts.last - row.parts.first + 1, stride, d,
+                       view.sinks != nullptr ? view.sinks + head * group + g : nullptr,
                        view.out.row(row.row) + static_cast<std::ptrdiff_t>(head * group + g) * d);
                  }
                });

@@ -97,20 +97,21 @@ void Executor::Step::MatmulUnitRows(const program::Stage& stage, const MatmulUni
   const program::Pack& pack = *stage.pack;
   const program::MatmulPart& part = *unit.part;
   const kernels::Kernels& k = s_.kernels;
-  const auto factors = [&](int weight) -> kernels::Factors {
+  const auto factors = [&](int weight, int bias) -> kernels::Factors {
     const kernels::PackedMatrix& matrix = s_.weights.matrix(weight);
     const ActivationKind kind = kernels::ActivationOf(matrix.format);
     const std::size_t tile_bytes = kernels::PackedTileBytes(kind, matrix.cols);
     const std::size_t area = kind == ActivationKind::kInt8 ? pack.int8_offset : pack.floats_offset;
     const auto tile = static_cast<std::size_t>(unit.row / RowsOfTile(stage));
-    return {&matrix, s_.arena.data() + area + tile * tile_bytes};
+    return {&matrix, s_.arena.data() + area + tile * tile_bytes,
+            bias < 0 ? nullptr : s_.weights.vector(bias)};
   };
   const auto columns = [&](int buffer) {
     kernels::RowsView view = s_.rows(buffer, unit.out_row);
     view.data += static_cast<std::ptrdiff_t>(unit.group_begin) * kernels::kGroupRows;
     return view;
   };
-  const kernels::Factors product = factors(part.weight);
+  const kernels::Factors product = factors(part.weight, part.bias);
   const kernels::RowsView out = columns(part.out);
   if (pack.remainder) {
     k.matmul_pairs(product, unit.group_begin, unit.group_end, unit.rows, out);
@@ -120,12 +121,15 @@ void Executor::Step::MatmulUnitRows(const program::Stage& stage, const MatmulUni
     case Epilogue::kStore:
       k.matmul(product, unit.group_begin, unit.group_end, unit.rows, out);
       return;
+    case Epilogue::kActivate:
+      k.matmul_activate(part.activation, product, unit.group_begin, unit.group_end, unit.rows, out);
+      return;
     case Epilogue::kAdd:
       k.matmul_add(product, unit.group_begin, unit.group_end, unit.rows, columns(part.other), out);
       return;
     case Epilogue::kGate:
-      k.matmul_gate(part.activation, product, factors(part.gate_input), unit.group_begin,
-                    unit.group_end, unit.rows, out);
+      k.matmul_gate(part.activation, product, factors(part.gate_input, part.gate_bias),
+                    unit.group_begin, unit.group_end, unit.rows, out);
       return;
   }
 }

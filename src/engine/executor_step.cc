@@ -138,13 +138,15 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
       kernels::UnpackRow(s_.weights.matrix(op.weight), input_.tokens[static_cast<std::size_t>(row)],
                          std::get<program::ScaleAttributes>(op.attributes).factor, out);
       return;
-    case OpKind::kRmsNorm: {
-      const auto& norm = std::get<program::NormAttributes>(op.attributes);
-      for (int at = 0; at < width; at += norm.size) {
-        k.rms_norm(in(op.a) + at, s_.weights.vector(op.weight), norm.size, norm.epsilon, out + at);
-      }
+    case OpKind::kPosition: {
+      const SequenceSlice& slice =
+          input_.slices[static_cast<std::size_t>(s_.slice_of_row[static_cast<std::size_t>(row)])];
+      kernels::UnpackRow(s_.weights.matrix(op.weight),
+                         static_cast<int>(slice.position) + row - slice.first_row, 1, out);
       return;
     }
+    case OpKind::kRmsNorm:
+    case OpKind::kLayerNorm: Norm(op, in(op.a), width, out); return;
     case OpKind::kAdd: k.add(in(op.a), in(op.b), width, out); return;
     case OpKind::kScale:
       k.scale(in(op.a), std::get<program::ScaleAttributes>(op.attributes).factor, width, out);
@@ -152,9 +154,15 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
     case OpKind::kSoftcap:
       k.softcap(in(op.a), std::get<program::ScaleAttributes>(op.attributes).factor, width, out);
       return;
+    case OpKind::kClamp:
+      k.clamp(in(op.a), std::get<program::ScaleAttributes>(op.attributes).factor, width, out);
+      return;
     case OpKind::kGate:
       k.gate(std::get<program::GateAttributes>(op.attributes).activation, in(op.a), in(op.b), width,
              out);
+      return;
+    case OpKind::kActivate:
+      k.activate(std::get<program::GateAttributes>(op.attributes).activation, in(op.a), width, out);
       return;
     case OpKind::kGatherRows: {
       const float* from = s_.rows(op.a).row(s_.row_of_sampled[static_cast<std::size_t>(row)]);
@@ -164,6 +172,24 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
     case OpKind::kMatmul:
     case OpKind::kAttend:
     case OpKind::kRotate: CAIRN_CHECK(false && "not a row operation");
+  }
+}
+
+void Executor::Step::Norm(const program::RowOp& op, const float* x, int width, float* out) const {
+  const auto& norm = std::get<program::NormAttributes>(op.attributes);
+  // A vector has values for one norm, or for all of the row.
+  const auto vector = [&](int weight, int at) -> const float* {
+    if (weight < 0) return nullptr;
+    const bool of_row = s_.program.weights[static_cast<std::size_t>(weight)].cols > norm.size;
+    return s_.weights.vector(weight) + (of_row ? at : 0);
+  };
+  for (int at = 0; at < width; at += norm.size) {
+    const float* w = vector(op.weight, at);
+    if (op.kind == OpKind::kRmsNorm) {
+      s_.kernels.rms_norm(x + at, w, norm.size, norm.epsilon, out + at);
+    } else {
+      s_.kernels.layer_norm(x + at, w, vector(op.bias, at), norm.size, norm.epsilon, out + at);
+    }
   }
 }
 

@@ -59,6 +59,7 @@ class Executor::Step {
   bool RunAttend(Walk& walk, const program::Stage& stage);
 
   void RowOperation(const program::RowOp& op, int row, int out_row) const;
+  void Norm(const program::RowOp& op, const float* x, int width, float* out) const;
   // Rows of the step that fill a tile of packed rows.
   static int RowsOfTile(const program::Stage& stage) {
     const bool pairs = stage.pack && stage.pack->remainder;

@@ -37,14 +37,20 @@ std::span<const std::int32_t> ProposeFromText(std::span<const std::int32_t> toke
   return tokens.subspan(place, std::min<std::size_t>(size - place, static_cast<std::size_t>(most)));
 }
 
-int AcceptRate::Worth(double row_ns, double token_ns) const {
-  double right = rate_;
-  int count = 0;
-  while (count < kMostProposed && right * token_ns > kMargin * row_ns) {
-    ++count;
+int AcceptRate::Worth(double token_ns, int most, const std::function<double(int)>& cost_ns) const {
+  int best = 0;
+  double best_gain = 0;
+  double right = 1;
+  double won = 0;
+  for (int count = 1; count <= most; ++count) {
     right *= rate_;
+    won += right * token_ns;
+    const double gain = won - kMargin * cost_ns(count);
+    if (gain <= best_gain) continue;
+    best_gain = gain;
+    best = count;
   }
-  return count;
+  return best;
 }
 
 }  // namespace cairn::engine

@@ -56,18 +56,16 @@ struct ScheduledRun {
   // The request's other choices: they share the prompt, which this run computes for all.
   std::vector<std::unique_ptr<TokenChooser>> siblings;
 
-  AcceptRate accepted;              // of guesses from the text
-  AcceptRate expected_accepted;     // of those from what the answer must say
-  std::vector<std::int32_t> guess;  // what comes next, whether it is proposed or not
-  bool guess_expected = false;      // the chooser said so, not the text
-
-  AcceptRate& rate() { return guess_expected ? expected_accepted : accepted; }
-  const AcceptRate& rate() const { return guess_expected ? expected_accepted : accepted; }
+  Guesser from_text{.rate = {}, .purse = {4, 32}};
+  Guesser expected{.rate = {}, .purse = {4, 32}};  // what the answer must say
+  std::vector<std::int32_t> guess;  // what may come next, whether it is proposed or not
+  bool guess_expected = false;      // by `expected`
 
   // In the step that is being made.
   std::vector<std::int32_t> rows;
   std::size_t proposed = 0;  // of rows, those of the guess
   bool right = false;        // all rows so far are what was chosen
+  int won = 0;               // proposals that were
   std::optional<Ended> ended;
   std::size_t prompt_size = 0;  // tokens that the siblings share
   std::vector<std::optional<std::int32_t>> sibling_tokens;

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include "base/check.h"
@@ -35,18 +34,12 @@ Result<void> CheckRequest(const Request& request) {
   return {};
 }
 
-// So that nobody can choose texts whose hashes are equal.
-std::uint64_t DrawSecret() {
-  std::random_device system;
-  return std::uint64_t{system()} << 32 | system();
-}
-
 }  // namespace
 
 Scheduler::Scheduler(StepModel& model, const SchedulerOptions& options)
     : model_(model),
       options_(options),
-      cache_(model.pool(), options.cache_secret != 0 ? options.cache_secret : DrawSecret()),
+      cache_(model.pool(), options.cache_secret != 0 ? options.cache_secret : kv::DrawSecret()),
       budget_(model.step_rows(), options.pace) {
   CAIRN_CHECK(options.sequences >= 1 && options.pace > 1 && options.stream_idle_ns > 0);
   options_.sequences = std::min({options.sequences, model.step_sequences(), model.step_rows()});
@@ -269,6 +262,7 @@ std::size_t Scheduler::BytesHeldAlone(Run& run) const {
 
 void Scheduler::Preempt(Run& run) {
   ++counters_.preempted;
+  ForgetDraft(run);
   Publish(run, true);
   run.given_up = run.size();
   SwapOut(run);
@@ -306,6 +300,7 @@ void Scheduler::FailRun(Run& run, const Error& error) {
 
 void Scheduler::Remove(Run& run) {
   ScheduledRequest& request = *run.request;
+  ForgetDraft(run);
   if (run.sequence) running_.erase(run.key);
   if (run.queued) waiting_.Remove(request.tenant, run.key);
   if (run.stream) CloseStream(run);

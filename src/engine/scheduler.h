@@ -48,6 +48,8 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "engine/draft.h"
+#include "engine/proposer.h"
 #include "engine/step_budget.h"
 #include "engine/step_model.h"
 #include "engine/token_chooser.h"
@@ -94,7 +96,11 @@ struct SchedulerOptions {
   std::int64_t waiting = 4096;  // most choices that wait
   // A step with prompts in it may take this many times as long as one without.
   double pace = 1.9;
-  bool propose = true;  // n-gram proposals, where they win time
+  bool propose = true;  // what the text itself suggests, where that wins time
+  // What a draft model suggests, in place of that, where it wins time. Null: nothing.
+  std::shared_ptr<Draft> draft;
+  // For proofs and measurements: as much as can be is proposed, also where it loses time.
+  bool propose_always = false;
   // Where those that give way leave their tiles, if reading them back is expected to take less time
   // than computing them again: by the time that rows and bytes took so far. Null: nowhere.
   std::shared_ptr<kv::SwapFile> swap;
@@ -116,8 +122,10 @@ struct SchedulerCounters {
   std::int64_t invalidated_rows = 0;             // computed, and then not the prompt's any more
   std::int64_t swapped_out = 0, swapped_in = 0;  // of preempted, through the swap file
   std::int64_t lost_rows = 0;  // of those that gave way: neither found in the cache nor kept else
-  std::int64_t proposed = 0, accepted = 0;  // tokens behind an answer's last one
+  std::int64_t proposed = 0, accepted = 0;      // tokens behind an answer's last one
+  std::int64_t guessed = 0, guessed_right = 0;  // next tokens, proposed or not, and those that came
   std::int64_t model_ns = 0;  // in the model's steps, where choosers choose; the rest is our own
+  std::int64_t draft_ns = 0;  // in the draft's, which are not among them
   std::int64_t running = 0, waiting = 0;
 };
 
@@ -197,7 +205,16 @@ class Scheduler {
   void AddAnswers();
   void AddPrompts();
   void Add(Run& run, std::int64_t rows);
-  int RowsToPropose(const Run& run) const;
+  // Proposals (scheduler_propose.cc).
+  void MakeGuesses(std::span<Run* const> answers);
+  void AskDraft(std::span<Run* const> answers, std::int64_t room);
+  std::int64_t GuessesToAsk(std::size_t answers) const;
+  std::int64_t RoomToGuess(const Run& run) const;
+  int RowsToPropose(Run& run);
+  // Whose the run's guess is.
+  Guesser& GuesserOf(Run& run);
+  void SettleProposals(std::int64_t took_ns);
+  void ForgetDraft(const Run& run);
   std::int64_t Reserve(Run& run, std::int64_t rows);
   Run* Victim(const Run& keep) const;
   void Preempt(Run& run);
@@ -234,7 +251,13 @@ class Scheduler {
   std::vector<RequestId> cancels_;  // guarded by cancel_mutex_
   std::atomic<bool> has_cancels_{false};
 
+  // The draft's guesses: one model, so what is learned of one text goes for all.
+  Guesser draft_{.rate = {}, .purse = {64, 256}};
+  double draft_token_ns_ = 0;  // of a guess, as learned; 0: not known
+
   // Of the step that is being made.
+  bool bare_ = false;  // nothing is proposed: it shall show what the answers take
+  std::int64_t draft_step_ns_ = 0;
   std::vector<StepEntry> entries_;
   std::vector<Run*> entry_runs_;
   int answer_rows_ = 0;

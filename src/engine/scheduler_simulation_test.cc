@@ -37,6 +37,7 @@ TEST_P(DayTest, EveryAnswerIsTheOneMadeAloneAndNothingIsLeft) {
     all.preempted += day.preempted;
     all.reused_rows += day.reused_rows;
     all.accepted += day.accepted;
+    all.accepted_of_draft += day.accepted_of_draft;
     all.cancelled += day.cancelled;
     all.failed += day.failed;
     all.streams += day.streams;
@@ -50,6 +51,7 @@ TEST_P(DayTest, EveryAnswerIsTheOneMadeAloneAndNothingIsLeft) {
   EXPECT_GT(all.preempted, 100);
   EXPECT_GT(all.reused_rows, 1000);
   EXPECT_GT(all.accepted, 1000);
+  EXPECT_GT(all.accepted_of_draft, 1000);
   EXPECT_GT(all.cancelled, 100);
   EXPECT_GT(all.failed, 100);
   EXPECT_GT(all.streams, 1000);

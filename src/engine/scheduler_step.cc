@@ -47,32 +47,12 @@ void Scheduler::AddAnswers() {
     if (run->answering()) answers.push_back(run);
   }
   answer_rows_ = static_cast<int>(answers.size());
+  MakeGuesses(answers);
   for (Run* run : answers) {
     if (!run->sequence) continue;  // gave way to one before it
-    run->guess.clear();
-    const std::int64_t room = std::min<std::int64_t>(
-        model_.step_rows() - answer_rows_ - proposed_rows_, model_.context() - run->size() - 1);
-    if (options_.propose && room > 0) {
-      const auto most = static_cast<int>(std::min<std::int64_t>(AcceptRate::kMostProposed, room));
-      run->guess = run->chooser->Expected(most);
-      run->guess_expected = !run->guess.empty();
-      if (run->guess.empty()) {
-        const auto guess = ProposeFromText(run->tokens, most);
-        run->guess.assign(guess.begin(), guess.end());
-      }
-    }
     Add(*run, 1 + RowsToPropose(*run));
   }
   answer_rows_ = static_cast<int>(entries_.size());
-}
-
-int Scheduler::RowsToPropose(const Run& run) const {
-  if (run.guess.empty()) return 0;
-  const double step_ns = budget_.AnswerNs(answer_rows_);
-  const double row_ns = budget_.ProposalNs();
-  if (step_ns == 0 || row_ns == 0) return 0;
-  return std::min(static_cast<int>(run.guess.size()),
-                  run.rate().Worth(row_ns, step_ns / answer_rows_));
 }
 
 void Scheduler::AddPrompts() {
@@ -100,6 +80,7 @@ void Scheduler::Add(Run& run, std::int64_t rows) {
   const bool sampled = !run.stream && own == run.pending();
   run.proposed = static_cast<std::size_t>(rows - own);
   run.right = true;
+  run.won = 0;
   run.ended.reset();
   const auto first = run.tokens.begin() + run.size();
   run.rows.assign(first, first + own);
@@ -163,6 +144,7 @@ void Scheduler::Execute(std::stop_token stop) {
   counters_.answer_rows += answer_rows_;
   counters_.prompt_rows += prompt_rows_;
   counters_.proposed += proposed_rows_;
+  SettleProposals(took);
   budget_.Note(answer_rows_, prompt_rows_, proposed_rows_, took);
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     if (!done) entries_[i].failure = done.error();
@@ -181,14 +163,21 @@ void Scheduler::TakeLogits(Run& run, int row, std::span<const float> logits) {
   const auto next = run.chooser->Next(logits);
   const auto place = static_cast<std::size_t>(row);
   run.right = next && place < run.guess.size() && run.guess[place] == *next;
-  if (place < run.guess.size()) run.rate().Note(run.right);
+  if (place < run.guess.size()) {
+    GuesserOf(run).rate.Note(run.right);
+    ++counters_.guessed;
+    counters_.guessed_right += run.right ? 1 : 0;
+  }
   run.right = run.right && place < run.proposed;
   if (!next) {
     run.ended = Ended::kByChooser;
     return;
   }
   run.tokens.push_back(*next);
-  if (run.right) ++counters_.accepted;
+  if (run.right) {
+    ++run.won;
+    ++counters_.accepted;
+  }
   if (static_cast<std::int64_t>(run.tokens.size()) <= model_.context()) return;
   run.ended = Ended::kContext;
   run.right = false;

@@ -20,17 +20,24 @@ int StepBudget::ClassOf(int rows) {
   return std::min<int>(16, std::bit_width(static_cast<unsigned>(std::max(rows, 1) - 1)));
 }
 
-double StepBudget::AnswerNs(int answer_rows) const {
-  if (answer_rows == 0) return 0;
-  const int wanted = ClassOf(answer_rows);
-  // The nearest class that is known; fewer rows first: they take no longer.
-  for (int c = wanted; c >= 0; --c) {
-    if (answer_ns_[static_cast<std::size_t>(c)] > 0) return answer_ns_[static_cast<std::size_t>(c)];
+double StepBudget::Nearest(const ByClass& known, int rows) {
+  const auto wanted = static_cast<std::size_t>(ClassOf(rows));
+  for (std::size_t c = wanted + 1; c-- > 0;) {
+    if (known[c] > 0) return known[c];
   }
-  for (std::size_t c = static_cast<std::size_t>(wanted) + 1; c < answer_ns_.size(); ++c) {
-    if (answer_ns_[c] > 0) return answer_ns_[c];
+  for (std::size_t c = wanted + 1; c < known.size(); ++c) {
+    if (known[c] > 0) return known[c];
   }
   return 0;
+}
+
+double StepBudget::AnswerNs(int answer_rows) const {
+  return answer_rows == 0 ? 0 : Nearest(answer_ns_, answer_rows);
+}
+
+double StepBudget::ProposalNs(int rows) const {
+  const double row_ns = Nearest(proposal_row_ns_, rows);
+  return rows * (row_ns > 0 ? row_ns : prompt_row_ns_);
 }
 
 std::int64_t StepBudget::PromptRows(int answer_rows) const {
@@ -50,7 +57,10 @@ std::int64_t StepBudget::PromptRows(int answer_rows) const {
 void StepBudget::Note(int answer_rows, std::int64_t prompt_rows, std::int64_t proposed_rows,
                       std::int64_t ns) {
   const auto time = static_cast<double>(ns);
-  if (answer_rows > 0) since_alone_ = prompt_rows == 0 ? 0 : since_alone_ + 1;
+  if (answer_rows > 0) {
+    since_alone_ = prompt_rows == 0 ? 0 : since_alone_ + 1;
+    since_bare_ = prompt_rows == 0 && proposed_rows == 0 ? 0 : since_bare_ + 1;
+  }
   if (prompt_rows == 0 && proposed_rows == 0) {
     if (answer_rows > 0) Learn(answer_ns_[static_cast<std::size_t>(ClassOf(answer_rows))], time);
     return;
@@ -58,14 +68,14 @@ void StepBudget::Note(int answer_rows, std::int64_t prompt_rows, std::int64_t pr
   const double answers = AnswerNs(answer_rows);
   if (answer_rows > 0 && answers == 0) return;
   // A step of both kinds teaches about prompts only.
-  const double rest = std::max(
-      time - answers - static_cast<double>(prompt_rows > 0 ? proposed_rows : 0) * ProposalNs(),
-      0.0);
+  const auto proposed = static_cast<int>(proposed_rows);
+  const double rest =
+      std::max(time - answers - (prompt_rows > 0 ? ProposalNs(proposed) : 0.0), 0.0);
   if (rest == 0) return;
   if (prompt_rows > 0) {
     Learn(prompt_row_ns_, rest / static_cast<double>(prompt_rows));
   } else {
-    Learn(proposal_row_ns_, rest / static_cast<double>(proposed_rows));
+    Learn(proposal_row_ns_[static_cast<std::size_t>(ClassOf(proposed))], rest / proposed);
   }
 }
 

@@ -2,9 +2,10 @@
 // How many rows of prompts a step may take, so that running answers keep their pace.
 //
 // Learns from the steps themselves: how long one takes that holds answers only, by their number,
-// and what each row of a prompt adds. Before anything is known a chunk is small. Where prompts
-// never pause, a step in seventeen goes without: answers become longer, and what they take alone
-// would be taken for the prompts' doing. Threads: the scheduler's. Cost: a few operations a step.
+// what each row of a prompt adds, and what proposed rows add, by their number. Before anything is
+// known a chunk is small. Where prompts never pause, a step in seventeen goes without, and where
+// proposals never pause, one in 33: answers become longer, and what they take alone would be taken
+// for the others' doing. Threads: the scheduler's. Cost: a few operations a step.
 #pragma once
 
 #include <array>
@@ -25,9 +26,12 @@ class StepBudget {
   // A step of these rows took `ns`. Of the rows of answers the proposed ones are counted apart.
   void Note(int answer_rows, std::int64_t prompt_rows, std::int64_t proposed_rows, std::int64_t ns);
 
-  // What a proposed row adds to a step of answers, as learned, from rows of prompts until there was
-  // a proposal; 0: not known.
-  double ProposalNs() const { return proposal_row_ns_ > 0 ? proposal_row_ns_ : prompt_row_ns_; }
+  // What `rows` proposed rows add to a step of answers, as learned, from rows of prompts until
+  // there was a proposal; 0: not known.
+  double ProposalNs(int rows) const;
+
+  // A step shall show what the answers take: one without prompts has no proposals either.
+  bool WantsBare() const { return since_bare_ >= kBareEvery; }
 
   // What a row of a prompt adds to a step, as learned; 0: not known.
   double PromptRowNs() const { return prompt_row_ns_; }
@@ -38,16 +42,21 @@ class StepBudget {
   static constexpr std::int64_t kLeastRows = 8;
   static constexpr std::int64_t kFirstRows = 32;  // while nothing is known
   static constexpr int kAloneEvery = 16;          // steps with prompts before one without
+  static constexpr int kBareEvery = 32;           // steps with either before one with neither
 
  private:
   // By the power of two at or above the number of rows.
   static int ClassOf(int rows);
+  using ByClass = std::array<double, 17>;  // 0: not known
+  // Of the nearest class that is known; fewer rows first. 0: none is.
+  static double Nearest(const ByClass& known, int rows);
   int most_rows_;
   double pace_;
-  std::array<double, 17> answer_ns_{};  // of a step, by class; 0: not known
+  ByClass answer_ns_{};        // of a step
+  ByClass proposal_row_ns_{};  // of a proposed row, by how many there are
   double prompt_row_ns_ = 0;
-  double proposal_row_ns_ = 0;
-  int since_alone_ = 0;  // steps of both kinds
+  int since_alone_ = 0;  // steps with prompts and answers
+  int since_bare_ = 0;   // steps of answers with something beside them
 };
 
 }  // namespace cairn::engine

@@ -93,15 +93,40 @@ TEST(StepBudgetTest, PromptsGetOnWhereEveryStepHasProposals) {
 
 TEST(StepBudgetTest, ProposalsAreCountedApart) {
   StepBudget budget(512, 2);
-  EXPECT_EQ(budget.ProposalNs(), 0);
+  EXPECT_EQ(budget.ProposalNs(4), 0);
   budget.Note(0, 100, 0, 40'000'000);
-  EXPECT_NEAR(budget.ProposalNs(), 400'000, 1);
+  EXPECT_NEAR(budget.ProposalNs(4), 4 * 400'000, 4);
   for (int i = 0; i < 50; ++i) {
     budget.Note(1, 0, 0, 3'000'000);
     budget.Note(1, 0, 4, 5'800'000);
   }
-  EXPECT_NEAR(budget.ProposalNs(), 700'000, 1000);
+  EXPECT_NEAR(budget.ProposalNs(4), 4 * 700'000, 4000);
   EXPECT_NEAR(budget.AnswerNs(1), 3'000'000, 1000);
+}
+
+// Far into a text a second row may cost as much as a step, and eight more hardly anything.
+TEST(StepBudgetTest, ProposalsAreLearnedByTheirNumber) {
+  StepBudget budget(512, 2);
+  for (int i = 0; i < 50; ++i) {
+    budget.Note(1, 0, 0, 3'000'000);
+    budget.Note(2, 0, 1, 5'000'000);
+    budget.Note(9, 0, 8, 7'000'000);
+  }
+  EXPECT_NEAR(budget.ProposalNs(1), 2'000'000, 1000);
+  EXPECT_NEAR(budget.ProposalNs(8), 4'000'000, 8000);
+}
+
+TEST(StepBudgetTest, WhereProposalsNeverPauseAStepIsWantedBare) {
+  StepBudget budget(512, 2);
+  for (int step = 0; step < StepBudget::kBareEvery; ++step) {
+    EXPECT_FALSE(budget.WantsBare()) << step;
+    budget.Note(2, 0, 1, 5'000'000);
+  }
+  EXPECT_TRUE(budget.WantsBare());
+  budget.Note(1, 8, 0, 5'000'000);
+  EXPECT_TRUE(budget.WantsBare());
+  budget.Note(1, 0, 0, 5'000'000);
+  EXPECT_FALSE(budget.WantsBare());
 }
 
 }  // namespace

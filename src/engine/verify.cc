@@ -150,6 +150,7 @@ std::vector<Way> AllWays() {
        .cached = true,
        .proposed = true,
        .everywhere = true},
+      {.name = "8 at once, fast path proposes", .sequences = 8, .fast_path = true},
       {.name = "8 at once, preempted", .sequences = 8, .preempted = true},
       {.name = "8 at once, in pieces", .sequences = 8, .arrival = Arrival::kInPieces},
       {.name = "8 at once, cached and revised",
@@ -169,9 +170,19 @@ Result<WayResult> AnswerIn(const Way& way, kernels::Isa isa, int threads,
                                .step_rows = way.step_rows,
                                .step_sequences = std::min(way.sequences, way.step_rows)};
   const auto engine = OR_RETURN(Engine::Create(model, engine_options));
+  std::shared_ptr<Draft> draft;
+  if (way.fast_path) {
+    const bool lossy = options.kv == kernels::KvFormat::kQ8;
+    engine_options.kv = lossy ? kernels::KvFormat::kF16 : kernels::KvFormat::kQ8;
+    std::shared_ptr<Engine> fast = OR_RETURN(Engine::Create(model, engine_options));
+    const int vocabulary = model->tokenizer().size();
+    draft = std::make_shared<Draft>(std::move(fast), DraftOptions{.vocabulary = vocabulary});
+  }
   Answers answers(*engine, {.sequences = way.sequences,
                             .waiting = static_cast<std::int64_t>(prompts.size()) + 1,
                             .propose = way.proposed,
+                            .draft = draft,
+                            .propose_always = way.fast_path,
                             .preempt_every = way.preempted ? 3 : 0});
   WayResult result;
   result.answers.resize(prompts.size());
@@ -182,6 +193,10 @@ Result<WayResult> AnswerIn(const Way& way, kernels::Isa isa, int threads,
   result.reused = counters.reused_rows;
   result.accepted = counters.accepted;
   result.preempted = counters.preempted;
+  if (draft) {
+    result.guessed = counters.guessed;
+    result.refused = counters.guessed - counters.guessed_right;
+  }
   result.invalidated = counters.invalidated_rows;
   return result;
 }

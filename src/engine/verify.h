@@ -23,10 +23,13 @@ enum class Arrival { kWhole, kInPieces, kRevised };
 // One way to make answers.
 struct Way {
   std::string name;
-  int sequences = 1;       // at once
-  int step_rows = 512;     // chunks of prompts are at most so long
-  bool cached = false;     // every prompt twice; the second finds the first's tiles
-  bool proposed = false;   // n-gram proposals
+  int sequences = 1;      // at once
+  int step_rows = 512;    // chunks of prompts are at most so long
+  bool cached = false;    // every prompt twice; the second finds the first's tiles
+  bool proposed = false;  // n-gram proposals
+  // A fast path with another arithmetic proposes, always, and the canonical one confirms: the same
+  // weights over keys and values in another format (q8; f16 where the answers have q8).
+  bool fast_path = false;
   bool preempted = false;  // answers give way every few steps and are computed anew
   Arrival arrival = Arrival::kWhole;
   // Worth its time on every instruction set and number of threads. The others try decisions of the
@@ -51,6 +54,7 @@ struct WayResult {
   std::vector<std::vector<std::int32_t>> answers;  // by prompt; of the second time where cached
   // Did the way do what it is called after?
   std::int64_t reused = 0, accepted = 0, preempted = 0;
+  std::int64_t guessed = 0, refused = 0;       // tokens of a fast path; those that were not chosen
   std::int64_t messages = 0, invalidated = 0;  // about prompts; computed tokens that they took back
 };
 

@@ -64,6 +64,8 @@ TEST_P(VerifyTest, ManyPromptsHaveTheSameAnswersInEveryWay) {
       const bool revised = way.arrival == Arrival::kRevised;
       EXPECT_GT(result->reused, way.cached && !revised ? 5 * kPrompts : -1) << way.name;
       EXPECT_GT(result->invalidated, revised ? 5 * kPrompts : -1) << way.name;
+      EXPECT_GT(result->guessed, way.fast_path ? 5 * kPrompts : -1) << way.name;
+      EXPECT_GT(result->accepted, way.fast_path ? 5 * kPrompts : -1) << way.name;
       EXPECT_GT(result->messages, way.arrival != Arrival::kWhole ? 4 * kPrompts : -1) << way.name;
       EXPECT_GT(result->preempted, way.preempted ? kPrompts / 10 : -1) << way.name;
     }

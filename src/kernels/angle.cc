@@ -142,15 +142,29 @@ RotaryAngles::CosSin CosSinOf(Pair angle) {
 
 }  // namespace
 
-RotaryAngles::RotaryAngles(double base, int n_rot, double position_scale)
-    : position_scale_(position_scale) {
+double NaturalLogarithm(double x) {
+  CAIRN_CHECK(x >= 0x1p-40 && x <= 0x1p80);
+  if (x < 1) return -Log(1 / x).high;
+  return Log(x).high;
+}
+
+RotaryAngles::RotaryAngles(double base, int n_rot, double position_scale,
+                           std::span<const double> factors, double magnitude)
+    : position_scale_(position_scale), magnitude_(magnitude) {
   CAIRN_CHECK(base >= 2 && base <= 0x1p40);
   CAIRN_CHECK(n_rot >= 2 && n_rot <= 65536 && n_rot % 2 == 0);
   CAIRN_CHECK(position_scale > 0);
+  CAIRN_CHECK(magnitude > 0 && magnitude <= 0x1p20);
+  CAIRN_CHECK(factors.empty() || static_cast<int>(factors.size()) == n_rot / 2);
   const Pair log_base = Log(base);
   for (int i = 0; i < n_rot / 2; ++i) {
     const Pair power = DividePairs({-2.0 * i, 0}, {double(n_rot), 0});
-    const Pair frequency = Exp(TimesPairs(power, log_base));
+    Pair frequency = Exp(TimesPairs(power, log_base));
+    if (!factors.empty()) {
+      const double factor = factors[static_cast<std::size_t>(i)];
+      CAIRN_CHECK(factor > 0 && factor <= 0x1p20);
+      frequency = TimesPairs(frequency, {factor, 0});
+    }
     frequencies_.push_back({frequency.high, frequency.low});
   }
 }
@@ -165,8 +179,8 @@ RotaryAngles::CosSin RotaryAngles::Exact(std::int64_t position, int pair) const 
 void RotaryAngles::Fill(std::int64_t position, float* cos, float* sin) const {
   for (int i = 0; i < pairs(); ++i) {
     const CosSin exact = Exact(position, i);
-    cos[i] = static_cast<float>(exact.cos);
-    sin[i] = static_cast<float>(exact.sin);
+    cos[i] = static_cast<float>(exact.cos * magnitude_);
+    sin[i] = static_cast<float>(exact.sin * magnitude_);
   }
 }
 

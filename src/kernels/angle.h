@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cosines and sines of the rotary embedding (docs/canonical.md, section 5).
 //
-// The angle of pair i at position p is p * position_scale * base^(-2i / n_rot). A frequency that
+// The angle of pair i at position p is p * position_scale * base^(-2i / n_rot) * factor_i. A
+// frequency that
 // is rounded to binary64 would be wrong by 2^-31 rad at position 2^22, so frequencies are held as
 // sums of two doubles. Only + - * / and comparisons are used, each rounded as IEEE says and in the
 // written order: the tables are the same on every machine, which no library's cos promises.
@@ -11,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace cairn::kernels {
@@ -18,9 +20,11 @@ namespace cairn::kernels {
 class RotaryAngles {
  public:
   // base in [2, 2^40], n_rot even and in [2, 2^16], position_scale > 0: positions are
-  // multiplied by it (linear scaling by 8 is 0.125). The caller checks what comes from a file; a
-  // breach aborts.
-  RotaryAngles(double base, int n_rot, double position_scale);
+  // multiplied by it (linear scaling by 8 is 0.125). `factors`: of the n_rot / 2 frequencies, in
+  // (0, 2^20], or empty for ones. `magnitude`, in (0, 2^20]: of every cosine and sine. The caller
+  // checks what comes from a file; a breach aborts.
+  RotaryAngles(double base, int n_rot, double position_scale, std::span<const double> factors = {},
+               double magnitude = 1);
 
   // cos[i], sin[i] for the n_rot / 2 pairs at `position`, in [0, 2^40].
   void Fill(std::int64_t position, float* cos, float* sin) const;
@@ -29,7 +33,8 @@ class RotaryAngles {
     double cos;
     double sin;
   };
-  // What Fill rounds: within 2^-45 of the real values for positions up to 2^22.
+  // What Fill multiplies by the magnitude and rounds: within 2^-45 of the real values for positions
+  // up to 2^22.
   CosSin Exact(std::int64_t position, int pair) const;
 
   int pairs() const { return static_cast<int>(frequencies_.size()); }
@@ -40,7 +45,11 @@ class RotaryAngles {
     double low;
   };
   double position_scale_;
+  double magnitude_;
   std::vector<Frequency> frequencies_;
 };
+
+// ln x for x in [2^-40, 2^80], within 2^-50 (relative) of the real value, by the same arithmetic.
+double NaturalLogarithm(double x);
 
 }  // namespace cairn::kernels

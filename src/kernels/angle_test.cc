@@ -92,5 +92,29 @@ TEST(AngleTest, PositionScaleMultipliesThePosition) {
   }
 }
 
+TEST(AngleTest, FactorsMultiplyFrequenciesAndTheMagnitudeWhatIsFilled) {
+  const RotaryAngles plain(10000, 8, 1);
+  const std::vector<double> factors = {1, 0.5, 0.125, 3};
+  const RotaryAngles scaled(10000, 8, 1, factors, 1.25);
+  for (int i = 0; i < 4; ++i) {
+    // 24 p is divisible by all of them.
+    const auto position = static_cast<std::int64_t>(24 * factors[static_cast<std::size_t>(i)]);
+    EXPECT_NEAR(scaled.Exact(24, i).cos, plain.Exact(position, i).cos, kBound);
+    EXPECT_NEAR(scaled.Exact(24, i).sin, plain.Exact(position, i).sin, kBound);
+  }
+  float cos[4], sin[4];
+  scaled.Fill(24, cos, sin);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(cos[i], static_cast<float>(scaled.Exact(24, i).cos * 1.25));
+    EXPECT_EQ(sin[i], static_cast<float>(scaled.Exact(24, i).sin * 1.25));
+  }
+}
+
+TEST(AngleTest, TheLogarithmIsThatOfTheLibrary) {
+  for (const double x : {0x1p-40, 0.001, 0.5, 1.0, 1.5, 8.0, 10000.0, 131072.0, 0x1p80}) {
+    EXPECT_NEAR(NaturalLogarithm(x), std::log(x), std::abs(std::log(x)) * 0x1p-50) << x;
+  }
+}
+
 }  // namespace
 }  // namespace cairn::kernels

@@ -148,7 +148,9 @@ inline float Score(const AttendView& view, int query_head, int row, std::int64_t
       s = std::fma(q[c] * view.scale, Key(view.kv, head, position, c), s);
     }
   }
-  return view.softcap != 0 ? Softcap(s, view.softcap) : s;
+  if (view.softcap != 0) s = Softcap(s, view.softcap);
+  if (view.slopes == nullptr) return s;
+  return std::fma(view.slopes[query_head], static_cast<float>(position - (view.first + row)), s);
 }
 
 // Adds the weighted values of positions from, from + 1, ... of one tile to o.
@@ -225,7 +227,13 @@ inline void AttendHead(const AttendView& view, int query_head, int row, float* o
     }
     all.m = m;
   }
-  for (std::size_t c = 0; c < all.o.size(); ++c) out[c] = all.o[c] * (1.0f / all.l);
+  float numerator = 1;
+  if (view.sinks != nullptr) {
+    const float sink = view.sinks[query_head], m = std::max(all.m, sink);
+    numerator = Exp(all.m - m);
+    all.l = std::fma(all.l, numerator, Exp(sink - m));
+  }
+  for (std::size_t c = 0; c < all.o.size(); ++c) out[c] = all.o[c] * (numerator / all.l);
 }
 
 }  // namespace cairn::kernels::ref

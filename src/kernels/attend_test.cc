@@ -28,6 +28,8 @@ struct Shape {
   int window = 0;
   float softcap = 0;
   float spread = 1;  // standard deviation of the queries
+  bool slopes = false;
+  bool sinks = false;
   KvFormat format = KvFormat::kF16;
 };
 
@@ -37,7 +39,8 @@ std::string Describe(const Shape& s) {
   return "format " + std::to_string(static_cast<int>(s.format)) + " head_dim " +
          std::to_string(s.head_dim) + " group " + std::to_string(s.group) + " first " +
          std::to_string(s.first) + " rows " + std::to_string(s.rows) + " window " +
-         std::to_string(s.window) + " softcap " + std::to_string(s.softcap);
+         std::to_string(s.window) + " softcap " + std::to_string(s.softcap) +
+         (s.slopes ? " slopes" : "") + (s.sinks ? " sinks" : "");
 }
 
 constexpr std::uint16_t kPoison = 0xffff;  // not a number, as f16 and in pairs as f32
@@ -67,6 +70,10 @@ class Scene {
     for (float& v : values_) v = normal(random);
     queries_.resize(static_cast<std::size_t>(shape.rows) * width * shape.group);
     for (float& q : queries_) q = shape.spread * normal(random);
+    for (int h = 0; h < shape.heads * shape.group; ++h) {
+      slopes_.push_back(std::ldexp(1.3f, -1 - h));
+      sinks_.push_back(2 * normal(random));
+    }
     Restore(0, length);
   }
 
@@ -100,7 +107,9 @@ class Scene {
             .group = shape_.group,
             .window = shape_.window,
             .scale = 1 / std::sqrt(static_cast<float>(shape_.head_dim)),
-            .softcap = shape_.softcap};
+            .softcap = shape_.softcap,
+            .slopes = shape_.slopes ? slopes_.data() : nullptr,
+            .sinks = shape_.sinks ? sinks_.data() : nullptr};
   }
 
   std::vector<float> Reference() {
@@ -145,6 +154,7 @@ class Scene {
         }
         for (int g = 0; g < shape_.group; ++g) {
           kernels.merge_parts(state + g * stride, count, shape_.group * stride, shape_.head_dim,
+                              shape_.sinks ? &sinks_[h * shape_.group + g] : nullptr,
                               view.out.row(r) + (h * shape_.group + g) * shape_.head_dim);
         }
       }
@@ -168,7 +178,7 @@ class Scene {
   Shape shape_;
   std::vector<AlignedBuffer> buffers_;
   std::vector<std::byte*> tiles_;
-  std::vector<float> keys_, values_, queries_;
+  std::vector<float> keys_, values_, queries_, slopes_, sinks_;
 };
 
 void ExpectSameBits(const std::vector<float>& got, const std::vector<float>& want, int width) {
@@ -211,7 +221,7 @@ TEST(AttendTest, EveryHeadDimensionEqualsTheReference) {
 }
 
 TEST(AttendTest, EveryGroupEqualsTheReference) {
-  for (const int group : {1, 2, 3, 4, 5, 6, 7, 8, 12, 32}) {
+  for (const int group : {1, 2, 3, 4, 5, 6, 7, 8, 12, 32, 71}) {
     CheckShape({.head_dim = 32, .heads = 1, .group = group, .first = 60, .rows = 11});
     CheckShape({.head_dim = 16, .heads = 2, .group = group, .first = 256, .rows = 1});
   }
@@ -239,6 +249,25 @@ TEST(AttendTest, EveryWindowEqualsTheReference) {
 TEST(AttendTest, SoftcapEqualsTheReference) {
   CheckShape({.first = 200, .rows = 70, .softcap = 5});
   CheckShape({.group = 1, .first = 30, .rows = 33, .window = 20, .softcap = 50, .spread = 100});
+}
+
+TEST(AttendTest, SlopesAndSinksEqualTheReference) {
+  CheckShape({.first = 200, .rows = 70, .slopes = true});
+  CheckShape({.first = 200, .rows = 70, .sinks = true});
+  CheckShape({.head_dim = 16,
+              .group = 9,
+              .first = 510,
+              .rows = 5,
+              .window = 90,
+              .slopes = true,
+              .sinks = true});
+  CheckShape({.group = 1,
+              .first = 300,
+              .rows = 3,
+              .softcap = 20,
+              .spread = 30,
+              .slopes = true,
+              .sinks = true});
 }
 
 TEST(AttendTest, HugeScoresEqualTheReference) {

@@ -5,6 +5,8 @@
 #include <xmmintrin.h>
 #endif
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace cairn::kernels {
@@ -57,7 +59,7 @@ const Kernels& KernelsFor(Isa isa) {
 }
 
 int AttendScratchFloats(int head_dim, int group) {
-  const int queries = kAttendRows * group;
+  const int queries = kAttendRows * std::min(group, kMostGroup);
   // Two states each and scores of up to 8 queries (isa/attend-inl.h), then what a format needs:
   // scaled queries and a widened tile (isa/attend_float.cc), which is more than q8 does.
   return queries * (head_dim + 2 * (32 + head_dim)) + 8 * kTilePositions +

@@ -68,7 +68,8 @@ constexpr std::size_t KvLayerBytes(KvFormat format, int head_dim, int heads) {
 }
 
 inline constexpr int kMostHeadDim = 512;
-inline constexpr int kMostGroup = 32;  // query heads per KV head
+// Query heads of a KV head that are attended to at once; a larger group takes several rounds.
+inline constexpr int kMostGroup = 32;
 
 // Most rows of one call of `attend`: their running states stay in the second-level cache.
 inline constexpr int kAttendRows = 32;
@@ -83,6 +84,10 @@ struct AttendView {
   int window = 0;          // row at p sees positions > p - window; 0: all before it
   float scale = 1;         // multiplied into the queries
   float softcap = 0;       // 0: none
+  // By query head, or null: what is added to a score per position from key to query (ALiBi), and
+  // the score of a sink.
+  const float* slopes = nullptr;
+  const float* sinks = nullptr;
 };
 
 // The state of one query row and head after one part: m, l, then o[head_dim] (f32).
@@ -91,12 +96,16 @@ constexpr int PartStride(int head_dim) { return 16 + head_dim; }
 
 // A weight matrix and the packed rows that it meets: `tiles` is the first tile, the others follow
 // at PackedTileBytes(ActivationOf(weights->format), weights->cols); the last may have fewer rows.
+// `bias` is added to the products: 16 floats per group of the matrix, or null.
 struct Factors {
   const PackedMatrix* weights = nullptr;
   const std::byte* tiles = nullptr;
+  const float* bias = nullptr;
 };
 
-enum class Activation { kSilu, kGelu };
+// kGelu is the tanh form, kGeluErf the exact one. kSiluClamped is for gates alone: it bounds both
+// sides (canonical.md, section 8).
+enum class Activation { kSilu, kGelu, kGeluErf, kRelu, kReluSquared, kSiluClamped };
 enum class RotaryPairs { kNeighbours, kHalves };
 
 struct Kernels {
@@ -114,16 +123,20 @@ struct Kernels {
   void (*remainder)(const float* x, int n, float* y);
 
   // --- matmul ------------------------------------------------------------------------------
-  // product(r, n) is packed row r times weight row n. The functions below work on the weight rows
-  // of groups [group_begin, group_end); output n goes to column n - 16 * group_begin of `out`.
-  // They write 16 floats per group and row, also for padded weight rows.
+  // product(r, n) is packed row r times weight row n, plus the bias of n where there is one. The
+  // functions below work on the weight rows of groups [group_begin, group_end); output n goes to
+  // column n - 16 * group_begin of `out`. They write 16 floats per group and row, also for padded
+  // weight rows.
   //
   // out[r] = product(r), for rows [0, rows).
   void (*matmul)(const Factors& factors, int group_begin, int group_end, int rows, RowsView out);
-  // out[r] = product(2r) + product(2r + 1): rows that were packed with their remainders behind
-  // them, for outputs [0, rows).
+  // out[r] = product(2r) + product(2r + 1), then the bias: rows that were packed with their
+  // remainders behind them, for outputs [0, rows).
   void (*matmul_pairs)(const Factors& factors, int group_begin, int group_end, int rows,
                        RowsView out);
+  // out[r] = act(product(r)).
+  void (*matmul_activate)(Activation act, const Factors& factors, int group_begin, int group_end,
+                          int rows, RowsView out);
   // out[r] = other[r] + product(r). `other` has the columns of `out` and may be the same memory.
   void (*matmul_add)(const Factors& factors, int group_begin, int group_end, int rows,
                      ConstRowsView other, RowsView out);
@@ -133,14 +146,22 @@ struct Kernels {
                       int group_end, int rows, RowsView out);
 
   // --- rows --------------------------------------------------------------------------------
-  // y = rms_norm(x) * w over n values. x may equal y.
+  // y = rms_norm(x) * w over n values; w may be null. x may equal y.
   void (*rms_norm)(const float* x, const float* w, int n, float eps, float* y);
+  // y = layer_norm(x) * w + b over n values; w and b may be null. x may equal y.
+  void (*layer_norm)(const float* x, const float* w, const float* b, int n, float eps, float* y);
   // y = a + b. y may equal a or b.
   void (*add)(const float* a, const float* b, int n, float* y);
+  // y = fma(x, s, y).
+  void (*add_scaled)(const float* x, float s, int n, float* y);
+  // y = x, held inside [-limit, limit]. y may equal x.
+  void (*clamp)(const float* x, float limit, int n, float* y);
   // y = x * s.
   void (*scale)(const float* x, float s, int n, float* y);
   // y = act(g) * u. y may equal g or u.
   void (*gate)(Activation act, const float* g, const float* u, int n, float* y);
+  // y = act(x). y may equal x.
+  void (*activate)(Activation act, const float* x, int n, float* y);
   // y = cap * tanh(x / cap). y may equal x.
   void (*softcap)(const float* x, float cap, int n, float* y);
   // Rotates the first n_rot values of one head in place; cos and sin hold n_rot / 2 values.
@@ -160,9 +181,10 @@ struct Kernels {
   void (*attend_part)(const AttendView& view, int head, int row, int part, float* states,
                       float* scratch);
   // Merges the states of `parts` consecutive visible parts of one query head, ascending,
-  // `stride` floats apart, and writes the output row of that head.
+  // `stride` floats apart, and writes the output row of that head. `sink`: the score of the head's
+  // sink, or null.
   void (*merge_parts)(const float* states, int parts, std::ptrdiff_t stride, int head_dim,
-                      float* out);
+                      const float* sink, float* out);
 
   // --- sampling primitives -----------------------------------------------------------------
   // y[i] = exp(x[i] - shift), section 7.

@@ -25,6 +25,7 @@ namespace {
 
 using tensor::Format;
 
+constexpr int kMostRows = 44;  // enough for weights to be expanded first
 constexpr float kGuard = -12345.0f;
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -157,14 +158,14 @@ TEST_P(MatmulTest, EveryNumberOfRowsEqualsTheReference) {
   for (const Shape shape : ShapesOf(format)) {
     SCOPED_TRACE(std::to_string(shape.outputs) + " x " + std::to_string(shape.cols));
     const Weights weights(format, shape, 7 + shape.cols);
-    const std::vector<float> x = Activations(25, shape.cols, 11);
+    const std::vector<float> x = Activations(kMostRows, shape.cols, 11);
     std::vector<std::vector<float>> want;
-    for (int r = 0; r < 25; ++r) {
+    for (int r = 0; r < kMostRows; ++r) {
       want.push_back(
           weights.Products(std::span(x).subspan(std::size_t(r) * shape.cols, shape.cols)));
     }
     const int groups = weights.matrix.groups;
-    for (int rows = 1; rows <= 25; ++rows) {
+    for (int rows = 1; rows <= kMostRows; rows += rows == 25 ? kMostRows - 25 : 1) {
       std::vector<bool> failed;
       const AlignedBuffer tiles = Pack(x, rows, shape.cols, &failed);
       EXPECT_EQ(std::count(failed.begin(), failed.end(), true), 0);
@@ -216,7 +217,7 @@ TEST_P(MatmulTest, RowsThatAreNotFiniteFailAloneAndGiveZeros) {
 TEST_P(MatmulTest, EpiloguesApplyToTheProductsOfTheReference) {
   const Shape shape{37, std::max(64, tensor::Traits(format).block_values)};
   const Weights gate(format, shape, 21), up(format, shape, 22);
-  constexpr int kRows = 26;
+  constexpr int kRows = kMostRows;
   const std::ptrdiff_t stride = 48 + 16;
   const std::vector<float> x = Activations(kRows, shape.cols, 23);
   std::vector<float> other(kRows * stride);
@@ -245,7 +246,7 @@ TEST_P(MatmulTest, EpiloguesApplyToTheProductsOfTheReference) {
   };
   std::vector<std::vector<float>> g, u;
   for (int r = 0; r < kRows; ++r) g.push_back(products(gate, r)), u.push_back(products(up, r));
-  for (const int rows : {1, 2, 7, 12, 13, 26}) {
+  for (const int rows : {1, 2, 7, 12, 13, 26, kRows}) {
     SCOPED_TRACE(rows);
     std::vector<bool> failed;
     const AlignedBuffer tiles = Pack(x, rows, shape.cols, &failed);
@@ -264,7 +265,36 @@ TEST_P(MatmulTest, EpiloguesApplyToTheProductsOfTheReference) {
         "gelu", rows,
         [&](RowsView out) { kernels.matmul_gate(Activation::kGelu, gates, ups, 0, 3, rows, out); },
         [&](int r, int n) { return ref::Gelu(g[r][n]) * u[r][n]; });
+    std::vector<float> bias(48);
+    for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = static_cast<float>(i % 7) - 3;
+    const Factors biased{&gate.matrix, tiles.data(), bias.data()};
+    check(
+        "bias", rows, [&](RowsView out) { kernels.matmul(biased, 0, 3, rows, out); },
+        [&](int r, int n) { return g[r][n] + bias[n]; });
+    check(
+        "bias and add", rows,
+        [&](RowsView out) {
+          kernels.matmul_add(biased, 0, 3, rows, {other.data(), stride}, out);
+        },
+        [&](int r, int n) { return other[r * stride + n] + (g[r][n] + bias[n]); });
+    check(
+        "bias and gate", rows,
+        [&](RowsView out) {
+          kernels.matmul_gate(Activation::kGelu, biased, {&up.matrix, tiles.data(), bias.data()}, 0,
+                              3, rows, out);
+        },
+        [&](int r, int n) { return ref::Gelu(g[r][n] + bias[n]) * (u[r][n] + bias[n]); });
+    check(
+        "bias and gelu", rows,
+        [&](RowsView out) {
+          kernels.matmul_activate(Activation::kGeluErf, biased, 0, 3, rows, out);
+        },
+        [&](int r, int n) { return ref::GeluErf(g[r][n] + bias[n]); });
     if (rows % 2 != 0) continue;
+    check(
+        "pairs and bias", rows / 2,
+        [&](RowsView out) { kernels.matmul_pairs(biased, 0, 3, rows / 2, out); },
+        [&](int r, int n) { return (g[2 * r][n] + g[2 * r + 1][n]) + bias[n]; });
     check(
         "pairs", rows / 2, [&](RowsView out) { kernels.matmul_pairs(gates, 0, 3, rows / 2, out); },
         [&](int r, int n) { return g[2 * r][n] + g[2 * r + 1][n]; });

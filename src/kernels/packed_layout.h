@@ -27,8 +27,8 @@
 // Float weights: [K][16] elements as stored.
 //
 // Activations, int8. A tile holds `width` rows; for each block of 32 values of K:
-//   s8 quad[8][width][4], f32 d[width], f32 s[width], i32 -sum[width], i32 -sum of the first 16
-//   [width], i32 -sum of the last 16 [width].
+//   s8 quad[8][width][4], f32 d[width], f32 s[width], i32 -128 * sum[width], i32 -128 * sum of
+//   the first 16 [width], i32 -128 * sum of the last 16 [width].
 // Activations, float: f32 [K][width].
 #pragma once
 

@@ -41,6 +41,20 @@ inline float Gelu(float x) {
   return x / (1.0f + Exp(-2.0f * u));
 }
 
+inline float GeluErf(float x) {
+  const float z = std::fabs(x) * 0x1.6a09e6p-1f;
+  const float t = 1.0f / std::fma(0x1.b8p-2f, z, 1.0f);
+  float p = 0x1.2e52d8p-5f;
+  for (float c : {-0x1.3f02fcp-3f, 0x1.8c1f78p-3f, -0x1.6999aep-5f, 0x1.fc26fap-4f, 0x1.a2bb16p-4f,
+                  0x1.f43b1ap-4f, 0x1.f04d54p-4f}) {
+    p = std::fma(p, t, c);
+  }
+  const float far = x * ((p * t) * Exp(-(z * z)));
+  return x < 0.0f ? far : x - far;
+}
+
+inline float Relu(float x) { return x < 0.0f ? 0.0f : x; }
+
 inline float Tanh(float x) {
   const float t = Exp(-2.0f * std::fabs(x));
   return std::copysign((1.0f - t) / (1.0f + t), x);
@@ -53,6 +67,44 @@ inline void RmsNorm(const float* x, const float* w, int n, float eps, float* y) 
   for (int i = 0; i < n; ++i) lanes[i % 16] = std::fma(x[i], x[i], lanes[i % 16]);
   const float r = 1.0f / std::sqrt(Tree(lanes) / static_cast<float>(n) + eps);
   for (int i = 0; i < n; ++i) y[i] = (x[i] * r) * w[i];
+}
+
+inline float Activated(Activation activation, float x) {
+  switch (activation) {
+    case Activation::kSilu: return Silu(x);
+    case Activation::kGelu: return Gelu(x);
+    case Activation::kGeluErf: return GeluErf(x);
+    case Activation::kRelu: return Relu(x);
+    case Activation::kReluSquared: return Relu(x) * Relu(x);
+    case Activation::kSiluClamped: break;
+  }
+  return 0;
+}
+
+inline float Clamp(float x, float limit) {
+  return std::isnan(x) ? x : x < -limit ? -limit : x > limit ? limit : x;
+}
+
+inline float Gated(Activation activation, float g, float u) {
+  if (activation != Activation::kSiluClamped) return Activated(activation, g) * u;
+  if (g > 7.0f) g = 7.0f;
+  return (g / (1.0f + Exp(-1.702f * g))) * (Clamp(u, 7.0f) + 1.0f);
+}
+
+// w and b may be null.
+inline void LayerNorm(const float* x, const float* w, const float* b, int n, float eps, float* y) {
+  float sums[16] = {}, squares[16] = {};
+  for (int i = 0; i < n; ++i) sums[i % 16] += x[i];
+  const float mean = Tree(sums) / static_cast<float>(n);
+  for (int i = 0; i < n; ++i) {
+    squares[i % 16] = std::fma(x[i] - mean, x[i] - mean, squares[i % 16]);
+  }
+  const float r = 1.0f / std::sqrt(Tree(squares) / static_cast<float>(n) + eps);
+  for (int i = 0; i < n; ++i) {
+    y[i] = (x[i] - mean) * r;
+    if (w != nullptr) y[i] *= w[i];
+    if (b != nullptr) y[i] += b[i];
+  }
 }
 
 inline void Rotate(RotaryPairs pairs, const float* cos, const float* sin, int n_rot, float* x) {

@@ -84,6 +84,21 @@ TEST_P(RowsTest, AddEqualsTheFormula) {
       [](float x, float u) { return x + u; });
 }
 
+TEST_P(RowsTest, ClampEqualsTheFormula) {
+  Map([&](int n, const float* x, const float*, float* y) { kernels.clamp(x, 0.75f, n, y); },
+      [](float x, float) { return ref::Clamp(x, 0.75f); });
+}
+
+TEST_P(RowsTest, AddScaledEqualsTheFormula) {
+  for (const int n : kLengths) {
+    const std::vector<float> x = Values(n, 1);
+    std::vector<float> y = Values(n + 1, 2), expected = y;
+    for (int i = 0; i < n; ++i) expected[i] = std::fma(x[i], 0.3f, y[i]);
+    kernels.add_scaled(x.data(), 0.3f, n, y.data());
+    ExpectSameBits(y, expected);
+  }
+}
+
 TEST_P(RowsTest, ScaleEqualsTheFormula) {
   Map([&](int n, const float* x, const float*, float* y) { kernels.scale(x, 25.298f, n, y); },
       [](float x, float) { return x * 25.298f; });
@@ -99,6 +114,48 @@ TEST_P(RowsTest, GeluGateEqualsTheFormula) {
   Map([&](int n, const float* x, const float* u,
           float* y) { kernels.gate(Activation::kGelu, x, u, n, y); },
       [](float x, float u) { return ref::Gelu(x) * u; });
+}
+
+constexpr Activation kActivations[] = {Activation::kSilu,        Activation::kGelu,
+                                       Activation::kGeluErf,     Activation::kRelu,
+                                       Activation::kReluSquared, Activation::kSiluClamped};
+
+TEST_P(RowsTest, EveryActivationEqualsItsFormulaAloneAndAsAGate) {
+  for (const Activation act : kActivations) {
+    Map([&](int n, const float* x, const float* u, float* y) { kernels.gate(act, x, u, n, y); },
+        [&](float x, float u) { return ref::Gated(act, x, u); });
+    if (act == Activation::kSiluClamped) continue;  // of gates alone
+    Map([&](int n, const float* x, const float*, float* y) { kernels.activate(act, x, n, y); },
+        [&](float x, float) { return ref::Activated(act, x); });
+  }
+}
+
+TEST_P(RowsTest, LayerNormOfAnyLengthEqualsTheFormulaWithAndWithoutWeightAndBias) {
+  for (const int n : kLengths) {
+    const std::vector<float> x = Values(n, 3), weights = Values(n, 4), biases = Values(n, 5);
+    for (const float* w : {weights.data(), static_cast<const float*>(nullptr)}) {
+      for (const float* b : {biases.data(), static_cast<const float*>(nullptr)}) {
+        SCOPED_TRACE(n);
+        std::vector<float> y(n + 1, kGuard), expected(n + 1, kGuard);
+        kernels.layer_norm(x.data(), w, b, n, 1e-5f, y.data());
+        ref::LayerNorm(x.data(), w, b, n, 1e-5f, expected.data());
+        ExpectSameBits(y, expected);
+        std::copy(x.begin(), x.end(), y.begin());
+        kernels.layer_norm(y.data(), w, b, n, 1e-5f, y.data());
+        ExpectSameBits(y, expected);
+      }
+    }
+  }
+}
+
+TEST_P(RowsTest, RmsNormWithoutAWeightIsThatOfOnes) {
+  for (const int n : kLengths) {
+    const std::vector<float> x = Values(n, 3), ones(n, 1.0f);
+    std::vector<float> y(n), expected(n);
+    kernels.rms_norm(x.data(), nullptr, n, 1e-5f, y.data());
+    ref::RmsNorm(x.data(), ones.data(), n, 1e-5f, expected.data());
+    ExpectSameBits(y, expected);
+  }
 }
 
 TEST_P(RowsTest, SoftcapEqualsTheFormula) {
@@ -190,6 +247,11 @@ TEST_P(RowsTest, ActivationsAreCloseToTheirRealFunctions) {
     const double u = std::sqrt(2 / std::acos(-1.0)) * (t + 0.044715 * t * t * t);
     ASSERT_NEAR(y[i], 0.5 * t * (1 + std::tanh(u)), 2e-6 * std::abs(t) + 1e-30) << t;
   }
+  kernels.activate(Activation::kGeluErf, x.data(), n, y.data());
+  for (int i = 0; i < n; ++i) {
+    const double t = double{x[i]};
+    ASSERT_NEAR(y[i], 0.5 * t * std::erfc(-t / std::sqrt(2.0)), 3e-7 * std::abs(t) + 1e-30) << t;
+  }
   kernels.softcap(x.data(), 1, n, y.data());
   for (int i = 0; i < n; ++i) ASSERT_NEAR(y[i], std::tanh(double{x[i]}), 3e-7) << x[i];
 }
@@ -202,15 +264,22 @@ TEST_P(RowsTest, ValuesThatAreNotNumbersStaySo) {
     const auto check = [&] {
       for (int j = 0; j < 19; ++j) ASSERT_EQ(std::isnan(y[j]), i == j) << i << " " << j;
     };
-    kernels.gate(Activation::kSilu, x.data(), u.data(), 19, y.data());
-    check();
-    kernels.gate(Activation::kGelu, x.data(), u.data(), 19, y.data());
+    for (const Activation act : kActivations) {
+      kernels.gate(act, x.data(), u.data(), 19, y.data());
+      check();
+      if (act == Activation::kSiluClamped) continue;  // of gates alone
+      kernels.activate(act, x.data(), 19, y.data());
+      check();
+    }
+    kernels.clamp(x.data(), 1, 19, y.data());
     check();
     kernels.softcap(x.data(), 30, 19, y.data());
     check();
     kernels.exp_shifted(x.data(), 0, 19, y.data());
     check();
     kernels.rms_norm(x.data(), u.data(), 19, 1e-6f, y.data());
+    for (int j = 0; j < 19; ++j) ASSERT_TRUE(std::isnan(y[j]));
+    kernels.layer_norm(x.data(), u.data(), u.data(), 19, 1e-6f, y.data());
     for (int j = 0; j < 19; ++j) ASSERT_TRUE(std::isnan(y[j]));
   }
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <random>
 #include <utility>
 #include <vector>
 
@@ -314,6 +315,11 @@ std::size_t PrefixCache::evictable(int group) const {
     return tile && !tile.shared();
   });
   return impl_->pool.published_alone(group) - static_cast<std::size_t>(kept);
+}
+
+std::uint64_t DrawSecret() {
+  std::random_device system;
+  return std::uint64_t{system()} << 32 | system();
 }
 
 }  // namespace cairn::kv

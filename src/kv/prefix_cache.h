@@ -31,6 +31,10 @@ struct PrefixCounters {
   std::int64_t evicted_entries = 0;
 };
 
+// A secret from the system for the hashes of a cache, so that nobody can choose texts whose hashes
+// are equal.
+std::uint64_t DrawSecret();
+
 class PrefixCache {
  public:
   // `secret` keys the hashes, of which `hash_bits` are used: fewer than 32 make collisions, for

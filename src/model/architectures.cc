@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "base/printable.h"
@@ -12,9 +15,54 @@ namespace cairn::model {
 namespace {
 
 constexpr Architecture kArchitectures[] = {
-    {"llama", BuildLlama},
-    {"gemma3", BuildGemma3},
+    {"bloom", "BLOOM", BuildBloom},
+    {"cohere2", "Command R7B, Command A", BuildCohere2},
+    {"command-r", "Command R, Command R+", BuildCommandR},
+    {"exaone", "EXAONE 3", BuildExaone},
+    {"falcon", "Falcon 7B, 40B", BuildFalcon},
+    {"gemma", "Gemma", BuildGemma},
+    {"gemma2", "Gemma 2", BuildGemma2},
+    {"gemma3", "Gemma 3 (text)", BuildGemma3},
+    {"glm4", "GLM-4-0414", BuildGlm4},
+    {"gpt2", "GPT-2", BuildGpt2},
+    {"gptneox", "GPT-NeoX, Pythia", BuildGptNeoX},
+    {"granite", "Granite 3 (dense)", BuildGranite},
+    {"internlm2", "InternLM2, InternLM2.5", BuildInternLm2},
+    {"llama", "Llama 1 to 3, Mistral, SmolLM2 and others like them", BuildLlama},
+    {"minicpm", "MiniCPM", BuildMiniCpm},
+    {"mpt", "MPT", BuildMpt},
+    {"nemotron", "Nemotron, Minitron", BuildNemotron},
+    {"olmo", "OLMo", BuildOlmo},
+    {"olmo2", "OLMo 2, OLMo 3", BuildOlmo2},
+    {"phi2", "Phi-1, Phi-2", BuildPhi2},
+    {"phi3", "Phi-3, Phi-3.5, Phi-4", BuildPhi3},
+    {"qwen2", "Qwen2, Qwen2.5", BuildQwen2},
+    {"qwen3", "Qwen3 (dense)", BuildQwen3},
+    {"smollm3", "SmolLM3", BuildSmolLm3},
+    {"stablelm", "StableLM, StableLM 2", BuildStableLm},
+    {"starcoder2", "StarCoder2", BuildStarCoder2},
 };
+
+bool HasFrequencyFactors(const program::Program& program) {
+  return std::ranges::any_of(program.operations, [](const program::Operation& op) {
+    return op.kind == program::OpKind::kRotate &&
+           !op.as<program::RotateAttributes>().factors.empty();
+  });
+}
+
+Result<void> RefuseUnusedTensors(const Gguf& gguf, const program::Program& program) {
+  std::set<std::string_view> used;
+  for (const program::Weight& weight : program.weights) used.insert(weight.name);
+  const bool factors = HasFrequencyFactors(program);
+  for (const GgufTensor& tensor : gguf.tensors()) {
+    if (used.contains(tensor.name)) continue;
+    if (factors && tensor.name.starts_with("rope_f")) continue;  // read when the program was built
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("tensor '{}' belongs to a feature that is not supported yet",
+                            Printable(tensor.name)));
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -25,7 +73,9 @@ Result<program::Program> BuildProgram(const Gguf& gguf) {
   std::vector<std::string_view> known;
   for (const Architecture& architecture : kArchitectures) {
     if (architecture.name == name) {
-      return program::MoveSampledRowsUp(OR_RETURN(architecture.build(gguf)));
+      program::Program program = OR_RETURN(architecture.build(gguf));
+      OR_RETURN(RefuseUnusedTensors(gguf, program));
+      return program::MoveSampledRowsUp(std::move(program));
     }
     known.push_back(architecture.name);
   }

@@ -13,19 +13,47 @@
 namespace cairn::model {
 
 struct Architecture {
-  std::string_view name;  // 'general.architecture'
+  std::string_view name;   // 'general.architecture'
+  std::string_view about;  // which models have it, for people
   // Reads and checks the hyper-parameters and writes the program. Errors: kCorrupt for metadata or
   // tensors that contradict each other, kUnsupported for features that the builder lacks.
   Result<program::Program> (*build)(const Gguf& gguf);
 };
 
+// In the order of their names.
 std::span<const Architecture> Architectures();
 
 // The program of a file, sampled rows already moved up. Errors: as above; kUnsupported for an
-// unknown architecture, with the list of known ones.
+// unknown architecture, with the list of known ones, and for a tensor that the program does not
+// use: an answer without it would be wrong and look right.
 [[nodiscard]] Result<program::Program> BuildProgram(const Gguf& gguf);
 
-[[nodiscard]] Result<program::Program> BuildLlama(const Gguf& gguf);
+// Each in the file of its name.
+[[nodiscard]] Result<program::Program> BuildBloom(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildCohere2(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildCommandR(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildExaone(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildFalcon(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildGemma(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildGemma2(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildGemma3(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildGlm4(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildGpt2(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildGptNeoX(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildGranite(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildInternLm2(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildLlama(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildMiniCpm(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildMpt(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildNemotron(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildOlmo(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildOlmo2(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildPhi2(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildPhi3(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildQwen2(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildQwen3(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildSmolLm3(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildStableLm(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildStarCoder2(const Gguf& gguf);
 
 }  // namespace cairn::model

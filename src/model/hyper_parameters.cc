@@ -42,15 +42,9 @@ Result<double> RotaryBase(const HyperParameters& h, std::string_view key, double
   return h.NumberOr(key, fallback, 2, 0x1p40);
 }
 
-Result<void> RefuseUnknownFeatures(const Gguf& gguf, const HyperParameters& h) {
+Result<void> RefuseExperts(const HyperParameters& h) {
   if (OR_RETURN(h.IntOr("expert_count", 0, 0, kMostHeads)) > 0) {
     return Fail(ErrorCode::kUnsupported, "models with experts are not supported yet");
-  }
-  for (const GgufTensor& tensor : gguf.tensors()) {
-    if (!tensor.name.ends_with(".bias") && !tensor.name.starts_with("rope_f")) continue;
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("tensor '{}' belongs to a feature that is not supported yet",
-                            Printable(tensor.name)));
   }
   return {};
 }

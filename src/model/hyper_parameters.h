@@ -42,9 +42,8 @@ inline constexpr int kMostContext = 1 << 28;  // tokens
 [[nodiscard]] Result<double> RotaryBase(const HyperParameters& h, std::string_view key,
                                         double fallback);
 
-// Refuses what no builder here has, since an answer without it would be wrong and look right:
-// biases, experts, per-frequency factors.
-[[nodiscard]] Result<void> RefuseUnknownFeatures(const Gguf& gguf, const HyperParameters& h);
+// kUnsupported for a model with experts.
+[[nodiscard]] Result<void> RefuseExperts(const HyperParameters& h);
 
 // Linear position scaling: 1, or 1 / factor. Errors: kUnsupported for other kinds of scaling.
 [[nodiscard]] Result<double> PositionScale(const Gguf& gguf, const HyperParameters& h);

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/mapped_file.h"
 #include "model/architectures.h"
 #include "model/hyper_parameters.h"
@@ -45,10 +47,11 @@ Result<std::unique_ptr<Model::State>> Model::State::Read(MappedFile file,
   Gguf gguf = OR_RETURN(Gguf::Parse(file.bytes()));
   program::Program program = OR_RETURN(BuildProgram(gguf));
   std::string architecture(OR_RETURN(gguf.GetString("general.architecture")));
-  const int context =
+  int context =
       OR_RETURN(HyperParameters(gguf, architecture).Int("context_length", 1, kMostContext));
+  if (program.most_positions > 0) context = std::min(context, program.most_positions);
   auto chat_template = OR_RETURN(ReadTemplate(gguf));
-  Tokenizer tokenizer = OR_RETURN(Tokenizer::Create(OR_RETURN(ReadVocabulary(gguf))));
+  Tokenizer tokenizer = OR_RETURN(Tokenizer::Create(OR_RETURN(ReadVocabulary(gguf, options.pre))));
   if (tokenizer.size() > program.vocabulary) {
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("the vocabulary has {} tokens, but the embedding only {} rows",

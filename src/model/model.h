@@ -21,6 +21,7 @@ namespace cairn::model {
 
 struct LoadOptions {
   int threads = 0;  // workers for the repacking, at most 256; 0: the cores this process may use
+  std::string pre;  // pre-tokenizer in place of the file's; empty: the file's
 };
 
 class Model {

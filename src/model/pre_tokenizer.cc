@@ -10,45 +10,11 @@
 
 #include "base/check.h"
 #include "base/printable.h"
-#include "model/unicode_additions.h"
+#include "model/pre_tokenizer_table.h"
+#include "model/utf8.h"
 
 namespace cairn::model {
 namespace {
-
-// Unicode's White_Space. PCRE2's own \s also has U+180E, which left that class in Unicode 6.3.
-#define CAIRN_SPACE R"(\t-\r\x{85}\p{Z})"
-
-#define CAIRN_LETTER R"(\p{L})" CAIRN_NEW_LETTERS
-#define CAIRN_NUMBER R"(\p{N})" CAIRN_NEW_NUMBERS
-
-// GPT-2: contractions, then words, numbers and other characters, each with a space before it; then
-// white space, which leaves its last character to the word after it.
-constexpr const char* kGpt2 =
-    "'s|'t|'re|'ve|'m|'ll|'d"
-    "| ?[" CAIRN_LETTER
-    "]+"
-    "| ?[" CAIRN_NUMBER
-    "]+"
-    "| ?[^" CAIRN_SPACE CAIRN_LETTER CAIRN_NUMBER
-    "]+"
-    "|[" CAIRN_SPACE "]+(?![^" CAIRN_SPACE
-    "])"
-    "|[" CAIRN_SPACE "]+";
-constexpr const char* kOneDigit = "[" CAIRN_NUMBER CAIRN_NEWEST_NUMBERS "]";
-
-// Each pattern is applied to the pieces that the one before left: its matches and what lies between
-// them are the next pieces. A new pre-tokenizer is a row.
-struct Rule {
-  std::string_view name;
-  std::vector<const char*> patterns;
-};
-const std::vector<Rule>& Rules() {
-  static const std::vector<Rule> kRules = {
-      {"gpt-2", {kGpt2}},
-      {"smollm", {kOneDigit, kGpt2}},
-  };
-  return kRules;
-}
 
 struct FreeCode {
   void operator()(pcre2_code* code) const { pcre2_code_free(code); }
@@ -59,40 +25,72 @@ struct FreeMatch {
 
 }  // namespace
 
+struct PreTokenizer::Step {
+  std::unique_ptr<pcre2_code, FreeCode> code;
+  SplitHow how{};
+};
 struct PreTokenizer::State {
-  std::vector<std::unique_ptr<pcre2_code, FreeCode>> patterns;
+  std::vector<Step> steps;
 };
 
 namespace {
 
-using Patterns = std::vector<std::unique_ptr<pcre2_code, FreeCode>>;
 using Matches = std::vector<std::unique_ptr<pcre2_match_data, FreeMatch>>;
 using Word = std::function<void(std::string_view)>;
 
-// Applies the patterns from `level` on. False: a pattern gave up.
-bool SplitFrom(const Patterns& patterns, const Matches& matches, std::string_view text,
-               std::size_t level, const Word& word) {
-  if (text.empty()) return true;
-  if (level == patterns.size()) {
+// The places inside a run of digits where groups of three, counted from its end, begin.
+template <typename Cut>
+void CutThrees(std::string_view digits, const Cut& cut) {
+  std::size_t characters = 0;
+  for (const char c : digits) characters += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  for (std::size_t at = 0; at < digits.size();) {
+    if (characters % 3 == 0) cut(at);
+    at += Utf8Bytes(static_cast<unsigned char>(digits[at]));
+    --characters;
+  }
+}
+
+// Cuts a text by one step and calls piece(text) for what it leaves, in order, until that is false.
+// False: that, or the pattern gave up.
+template <typename Piece>
+bool ForEachPiece(const PreTokenizer::Step& step, pcre2_match_data* data, std::string_view text,
+                  const Piece& piece) {
+  std::size_t begin = 0;  // of the piece that is not ended yet
+  bool goes_on = true;
+  const auto end = [&](std::size_t at) {
+    if (at > begin && goes_on) goes_on = piece(text.substr(begin, at - begin));
+    begin = at;
+  };
+  const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
+  for (std::size_t at = 0; at < text.size() && goes_on;) {
+    const int found =
+        pcre2_match(step.code.get(), subject, text.size(), at, PCRE2_NO_UTF_CHECK, data, nullptr);
+    if (found == PCRE2_ERROR_NOMATCH) break;
+    if (found < 1) return false;
+    const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data);
+    const std::size_t first = range[0], last = range[1];
+    CAIRN_CHECK(last > first);  // patterns never match nothing
+    if (step.how != SplitHow::kThreesBefore) end(first);
+    if (step.how != SplitHow::kIsolate) {
+      CutThrees(text.substr(first, last - first), [&](std::size_t cut) { end(first + cut); });
+    }
+    if (step.how != SplitHow::kThreesBefore) end(last);
+    at = last;
+  }
+  end(text.size());
+  return goes_on;
+}
+
+// Applies the steps from `level` on. False: a pattern gave up.
+bool SplitFrom(const std::vector<PreTokenizer::Step>& steps, const Matches& matches,
+               std::string_view text, std::size_t level, const Word& word) {
+  if (level == steps.size()) {
     word(text);
     return true;
   }
-  const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const int found = pcre2_match(patterns[level].get(), subject, text.size(), at,
-                                  PCRE2_NO_UTF_CHECK, matches[level].get(), nullptr);
-    if (found == PCRE2_ERROR_NOMATCH) break;
-    if (found < 1) return false;
-    const PCRE2_SIZE* range = pcre2_get_ovector_pointer(matches[level].get());
-    const PCRE2_SIZE begin = range[0], end = range[1];
-    CAIRN_CHECK(end > begin);  // patterns never match nothing
-    if (!SplitFrom(patterns, matches, text.substr(at, begin - at), level + 1, word)) return false;
-    if (!SplitFrom(patterns, matches, text.substr(begin, end - begin), level + 1, word))
-      return false;
-    at = end;
-  }
-  return SplitFrom(patterns, matches, text.substr(at), level + 1, word);
+  return ForEachPiece(steps[level], matches[level].get(), text, [&](std::string_view piece) {
+    return SplitFrom(steps, matches, piece, level + 1, word);
+  });
 }
 
 }  // namespace
@@ -103,35 +101,32 @@ PreTokenizer& PreTokenizer::operator=(PreTokenizer&&) noexcept = default;
 PreTokenizer::~PreTokenizer() = default;
 
 Result<PreTokenizer> PreTokenizer::Create(std::string_view name) {
-  std::string known;
-  for (const Rule& rule : Rules()) {
-    if (rule.name != name) {
-      known += known.empty() ? std::string(rule.name) : ", " + std::string(rule.name);
-      continue;
-    }
-    auto state = std::make_unique<State>();
-    for (const char* pattern : rule.patterns) {
-      int error = 0;
-      PCRE2_SIZE offset = 0;
-      pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern), PCRE2_ZERO_TERMINATED,
-                                       PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
-      CAIRN_CHECK(code != nullptr);
-      pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where refused, matching interprets
-      state->patterns.emplace_back(code);
-    }
-    return PreTokenizer(std::move(state));
+  const PreTokenizerRow* row = FindPreTokenizer(name);
+  if (row == nullptr) {
+    return Fail(ErrorCode::kUnsupported, fmt::format("pre-tokenizer '{}' is not known; {}",
+                                                     Printable(name), HowToForcePreTokenizer()));
   }
-  return Fail(ErrorCode::kUnsupported,
-              fmt::format("pre-tokenizer '{}' is not known; known are {}", Printable(name), known));
+  auto state = std::make_unique<State>();
+  for (const SplitStep& step : row->steps) {
+    int error = 0;
+    PCRE2_SIZE offset = 0;
+    pcre2_code* code =
+        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(step.pattern), PCRE2_ZERO_TERMINATED,
+                      PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
+    CAIRN_CHECK(code != nullptr);
+    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where refused, matching interprets
+    state->steps.push_back({std::unique_ptr<pcre2_code, FreeCode>(code), step.how});
+  }
+  return PreTokenizer(std::move(state));
 }
 
 Result<void> PreTokenizer::Split(std::string_view text, const Word& word) const {
   Matches matches;
-  for (const auto& pattern : state_->patterns) {
-    matches.emplace_back(pcre2_match_data_create_from_pattern(pattern.get(), nullptr));
+  for (const Step& step : state_->steps) {
+    matches.emplace_back(pcre2_match_data_create_from_pattern(step.code.get(), nullptr));
     CAIRN_CHECK(matches.back() != nullptr);
   }
-  if (SplitFrom(state_->patterns, matches, text, 0, word)) return {};
+  if (text.empty() || SplitFrom(state_->steps, matches, text, 0, word)) return {};
   return Fail(ErrorCode::kLimit,
               "the text needs more backtracking in the tokenizer's patterns than is allowed");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cuts text into words before byte-pair encoding, by the patterns that a file names in
-// 'tokenizer.ggml.pre'.
+// Cuts text into words before byte-pair encoding, by the patterns of pre_tokenizer_table.h that a
+// file names in 'tokenizer.ggml.pre'.
 // Threads: immutable after Create; Split may run on many threads at once.
 #pragma once
 
@@ -15,7 +15,8 @@ namespace cairn::model {
 
 class PreTokenizer {
  public:
-  // Errors: kUnsupported for an unknown name, listing the known ones.
+  // `name`: of a row of pre_tokenizer_table.h. Errors: kUnsupported for another name, saying how
+  // to force a known one.
   [[nodiscard]] static Result<PreTokenizer> Create(std::string_view name);
   PreTokenizer(PreTokenizer&&) noexcept;
   PreTokenizer& operator=(PreTokenizer&&) noexcept;
@@ -25,6 +26,8 @@ class PreTokenizer {
   // Errors: kLimit where a pattern gives up, which the known patterns never do.
   [[nodiscard]] Result<void> Split(std::string_view text,
                                    const std::function<void(std::string_view)>& word) const;
+
+  struct Step;  // private to pre_tokenizer.cc
 
  private:
   struct State;

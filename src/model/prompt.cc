@@ -22,16 +22,23 @@ Result<ChatPrompt> ChatPrompt::Create(const Model& model, std::string_view sourc
   return ChatPrompt(model, std::move(parsed), std::move(now));
 }
 
-Result<std::vector<std::int32_t>> ChatPrompt::Encode(const boost::json::value& messages,
-                                                     const boost::json::value* tools) const {
+Result<RenderedPrompt> ChatPrompt::Render(const boost::json::value& messages,
+                                          const boost::json::value* tools,
+                                          const boost::json::object& extra) const {
   const Vocabulary& vocabulary = model_->tokenizer().vocabulary();
-  const auto rendered =
-      OR_RETURN(template_.Render({.messages = messages,
-                                  .tools = tools,
-                                  .add_generation_prompt = true,
-                                  .bos_token = TokenText(vocabulary, vocabulary.bos),
-                                  .eos_token = TokenText(vocabulary, vocabulary.eos),
-                                  .now = now_}));
+  return template_.Render({.messages = messages,
+                           .tools = tools,
+                           .add_generation_prompt = true,
+                           .bos_token = TokenText(vocabulary, vocabulary.bos),
+                           .eos_token = TokenText(vocabulary, vocabulary.eos),
+                           .extra = extra,
+                           .now = now_});
+}
+
+Result<std::vector<std::int32_t>> ChatPrompt::Encode(const boost::json::value& messages,
+                                                     const boost::json::value* tools,
+                                                     const boost::json::object& extra) const {
+  const auto rendered = OR_RETURN(Render(messages, tools, extra));
   std::vector<TextPart> parts;
   parts.reserve(rendered.parts.size());
   for (const auto& part : rendered.parts) parts.push_back({part.text, part.from_template});

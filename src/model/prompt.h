@@ -41,7 +41,12 @@ class ChatPrompt {
   // with "role" and "content", and whatever else the template reads; `tools` null: none.
   // Errors: what the template refuses (kInvalidArgument), kLimit.
   [[nodiscard]] Result<std::vector<std::int32_t>> Encode(
-      const boost::json::value& messages, const boost::json::value* tools = nullptr) const;
+      const boost::json::value& messages, const boost::json::value* tools = nullptr,
+      const boost::json::object& extra = {}) const;
+  // The text of them. `extra`: further variables of the template. Errors: as Encode.
+  [[nodiscard]] Result<RenderedPrompt> Render(const boost::json::value& messages,
+                                              const boost::json::value* tools = nullptr,
+                                              const boost::json::object& extra = {}) const;
 
  private:
   ChatPrompt(const Model& model, ChatTemplate chat_template, LocalClock now)

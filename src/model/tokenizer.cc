@@ -26,6 +26,17 @@ constexpr std::string_view kEndNames[] = {
     "<|call|>",
     "<EOT>",
     "<|END_OF_TURN_TOKEN|>",
+    "<|calls|>",
+    "<|flush|>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<end_of_utterance>",
+    "<turn|>",
+    "<|tool_response>",
+    "<\xEF\xBD\x9C"
+    "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",
+    "[e~[",
 };
 
 // Byte-level vocabularies spell byte b as a printable character: itself where it is one, else
@@ -78,10 +89,11 @@ Result<void> Tokenizer::State::AddSpecials() {
   ends.resize(v.tokens.size());
   std::size_t with_spaces = 0;
   const auto special = [&](std::size_t id) {
-    return v.types[id] == TokenType::kUserDefined || v.types[id] == TokenType::kControl;
+    return v.types[id] == TokenType::kUserDefined || v.types[id] == TokenType::kControl ||
+           v.types[id] == TokenType::kUnknown;
   };
   const auto marked = [&](std::size_t id) {
-    return v.kind == TokenizerKind::kSentencePiece &&
+    return (v.kind == TokenizerKind::kSentencePiece || v.kind == TokenizerKind::kPieceBpe) &&
            v.tokens[id].find(' ') != std::string_view::npos;
   };
   for (std::size_t id = 0; id < v.tokens.size(); ++id) with_spaces += special(id) && marked(id);
@@ -94,6 +106,10 @@ Result<void> Tokenizer::State::AddSpecials() {
                   fmt::format("'tokenizer.ggml.tokens' entry {} is a special token of {} bytes, at "
                               "most {} are allowed",
                               id, text.size(), kMostSpecialBytes));
+    }
+    if (v.types[id] == TokenType::kUnknown) {
+      control.Add(text, static_cast<std::int32_t>(id));
+      continue;
     }
     if (v.types[id] == TokenType::kControl) {
       ends[id] = std::ranges::find(kEndNames, text) != std::end(kEndNames);
@@ -109,7 +125,17 @@ Result<void> Tokenizer::State::AddSpecials() {
   }
   user_defined.Sort();
   control.Sort();
-  for (const auto& id : {v.eos, v.eot}) {
+  // Where answers end with tokens of their own, <|end|> only ends a message inside one.
+  const auto ends_with = [&](std::string_view name) {
+    const auto found = std::ranges::find(v.tokens, name);
+    return found != v.tokens.end() && ends[static_cast<std::size_t>(found - v.tokens.begin())];
+  };
+  if ((ends_with("<|return|>") && ends_with("<|call|>")) ||
+      (ends_with("<|calls|>") && ends_with("<|flush|>"))) {
+    const auto end = std::ranges::find(v.tokens, "<|end|>");
+    if (end != v.tokens.end()) ends[static_cast<std::size_t>(end - v.tokens.begin())] = false;
+  }
+  for (const auto& id : {v.eos, v.eot, v.eom}) {
     if (id) ends[static_cast<std::size_t>(*id)] = true;
   }
   return {};
@@ -121,7 +147,8 @@ Result<void> Tokenizer::State::AddBytes() {
   if (v.kind == TokenizerKind::kByteBpe) {
     const std::array<std::uint16_t, 256> characters = ByteCharacters();
     for (std::size_t b = 0; b < 256; ++b) {
-      byte_tokens[b] = table.Find(Utf8Of(characters[b]));
+      byte_spelling[b] = Utf8Of(characters[b]);
+      byte_tokens[b] = table.Find(byte_spelling[b]);
       byte_of_character[characters[b]] = static_cast<std::int16_t>(b);
     }
   } else {
@@ -138,7 +165,9 @@ Result<void> Tokenizer::State::AddBytes() {
     return Fail(ErrorCode::kCorrupt,
                 "'tokenizer.ggml.tokens' has no token for any single byte, as kind 'gpt2' needs");
   }
-  if (v.kind == TokenizerKind::kSentencePiece && !byte_fallback && !v.unknown) {
+  const bool merges_pieces =
+      v.kind == TokenizerKind::kSentencePiece || v.kind == TokenizerKind::kPieceBpe;
+  if (merges_pieces && !byte_fallback && !v.unknown) {
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("'tokenizer.ggml.tokens' lacks {} of the 256 byte tokens and "
                             "'tokenizer.ggml.unknown_token_id' is missing; one of them is needed",
@@ -154,7 +183,9 @@ Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
   std::size_t longest = 0;
   for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const TokenType type = vocabulary.types[id];
-    if (vocabulary.kind == TokenizerKind::kSentencePiece) {
+    if (vocabulary.kind == TokenizerKind::kWordPiece) {
+      mergeable[id] = type == TokenType::kNormal;
+    } else if (vocabulary.kind != TokenizerKind::kByteBpe) {
       mergeable[id] = type == TokenType::kNormal || type == TokenType::kUserDefined ||
                       type == TokenType::kUnused;
     }
@@ -163,12 +194,32 @@ Result<Tokenizer> Tokenizer::Create(Vocabulary vocabulary) {
   auto state = std::make_unique<State>(std::move(vocabulary), mergeable);
   state->longest = longest;
   OR_RETURN(state->AddSpecials());
+  if (state->v.kind == TokenizerKind::kWordPiece) {
+    state->words.emplace(state->v, state->table, longest);
+    return Tokenizer(std::move(state));
+  }
   OR_RETURN(state->AddBytes());
-  if (state->v.kind == TokenizerKind::kByteBpe) {
-    state->pre = OR_RETURN(PreTokenizer::Create(state->v.pre));
-    state->ranked = OR_RETURN(RankedRules::Create(state->v, state->table));
-  } else {
+  if (HasSpaceMarks(state->v.kind)) {
     state->before_marks = CharactersBeforeMarks(state->v, mergeable);
+  }
+  switch (state->v.kind) {
+    case TokenizerKind::kByteBpe:
+      state->pre = OR_RETURN(PreTokenizer::Create(state->v.pre));
+      state->ranked = OR_RETURN(RankedRules::Create(state->v, state->table));
+      break;
+    case TokenizerKind::kPieceBpe:
+      state->ranked = OR_RETURN(RankedRules::Create(state->v, state->table));
+      break;
+    case TokenizerKind::kSentencePiece: break;
+    case TokenizerKind::kUnigram:
+      state->unigram =
+          OR_RETURN(Unigram::Create(state->v, state->byte_tokens, state->before_marks));
+      break;
+    case TokenizerKind::kWordPiece: break;  // done above
+    case TokenizerKind::kRwkv: state->rwkv = OR_RETURN(RwkvWords::Create(state->v)); break;
+    case TokenizerKind::kPlamo2:
+      state->plamo = OR_RETURN(PlamoPieces::Create(state->v, state->byte_tokens));
+      break;
   }
   return Tokenizer(std::move(state));
 }

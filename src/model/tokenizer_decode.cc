@@ -38,12 +38,18 @@ void Tokenizer::State::AppendText(std::int32_t id, bool with_special, std::strin
     if (with_special) out += text;
     return;
   }
-  if (v.kind == TokenizerKind::kSentencePiece) {
+  if (v.kind == TokenizerKind::kRwkv) {
+    out += rwkv->Bytes(id);
+    return;
+  }
+  if (v.kind != TokenizerKind::kByteBpe) {
     const int byte = type == TokenType::kByte ? ByteOfPiece(text) : -1;
     if (byte >= 0) {
       out += static_cast<char>(byte);
-    } else {
+    } else if (HasSpaceMarks(v.kind)) {
       AppendUnmarked(text, out);
+    } else {
+      out += text;
     }
     return;
   }

@@ -29,20 +29,32 @@ class Tokenizer::Encoding {
     if (s_.v.kind == TokenizerKind::kSentencePiece) {
       scored_.emplace(s_.v, s_.table, s_.longest);
       merger_.emplace(*scored_);
-    } else {
+    } else if (s_.ranked) {
       merger_.emplace(*s_.ranked);
     }
     Begin();
   }
 
   void Append(std::string_view text) {
-    if (s_.v.kind == TokenizerKind::kSentencePiece) {
+    while (strip_ && !text.empty() && IsSpace(text[0])) text.remove_prefix(1);
+    if (!text.empty()) strip_ = false;
+    if (s_.v.kind == TokenizerKind::kSentencePiece || s_.v.kind == TokenizerKind::kPieceBpe) {
       AppendMarked(text, stretch_);
     } else {
       stretch_ += text;
     }
   }
-  // Ends the stretch of text: the next one begins after a control token.
+  // Ends the stretch of text with a control token: the next one begins after it.
+  Result<void> Put(std::int32_t control) {
+    if (std::ranges::binary_search(s_.v.strip_before, control)) {
+      stretch_.resize(std::max(TrimmedEnd(stretch_), empty_));
+    }
+    OR_RETURN(Flush());
+    out_.push_back(control);
+    strip_ = std::ranges::binary_search(s_.v.strip_after, control);
+    return {};
+  }
+  // Ends the text.
   Result<void> Flush();
 
  private:
@@ -51,14 +63,27 @@ class Tokenizer::Encoding {
     if (s_.v.kind == TokenizerKind::kSentencePiece && s_.v.add_space_prefix) stretch_ = kSpaceMark;
     empty_ = stretch_.size();
   }
+  static bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+  // The bytes of a text without the white space at its end, or at its beginning.
+  static std::size_t TrimmedEnd(std::string_view text);
+  static std::size_t TrimmedBegin(std::string_view text);
   Result<void> EncodeText(std::string_view text) {
     if (text.empty()) return {};
-    if (s_.v.kind == TokenizerKind::kByteBpe) return EncodeBytes(text);
-    EncodePieces(text);
+    switch (s_.v.kind) {
+      case TokenizerKind::kByteBpe: return EncodeBytes(text);
+      case TokenizerKind::kSentencePiece: EncodePieces(text); return {};
+      case TokenizerKind::kPieceBpe: EncodeLines(text); return {};
+      case TokenizerKind::kUnigram: return s_.unigram->Encode(text, out_);
+      case TokenizerKind::kRwkv: s_.rwkv->Encode(text, out_); return {};
+      case TokenizerKind::kPlamo2: return s_.plamo->Encode(text, out_);
+      case TokenizerKind::kWordPiece: s_.words->Encode(text, out_); return {};
+    }
     return {};
   }
   Result<void> EncodeBytes(std::string_view text);
   void EncodePieces(std::string_view text);
+  void EncodeLines(std::string_view text);
+  void PutSymbol(std::string_view character);
   void MergePieces();
   void PutPiece(std::int32_t id);
 
@@ -69,8 +94,37 @@ class Tokenizer::Encoding {
   std::optional<ScoredRules> scored_;
   std::optional<Merger> merger_;
   std::vector<std::int32_t> symbols_, pieces_;
+  std::string spelled_;  // a word's bytes as their characters
   bool after_unknown_ = false;
+  bool strip_ = false;  // white space that comes next belongs to the special token before it
 };
+
+std::size_t Tokenizer::Encoding::TrimmedEnd(std::string_view text) {
+  while (!text.empty()) {
+    if (IsSpace(text.back())) {
+      text.remove_suffix(1);
+    } else if (text.ends_with(kSpaceMark)) {
+      text.remove_suffix(kSpaceMark.size());
+    } else {
+      break;
+    }
+  }
+  return text.size();
+}
+
+std::size_t Tokenizer::Encoding::TrimmedBegin(std::string_view text) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    if (IsSpace(text[at])) {
+      ++at;
+    } else if (text.substr(at).starts_with(kSpaceMark)) {
+      at += kSpaceMark.size();
+    } else {
+      break;
+    }
+  }
+  return at;
+}
 
 Result<void> Tokenizer::Encoding::Flush() {
   const std::string_view text = stretch_;
@@ -78,10 +132,17 @@ Result<void> Tokenizer::Encoding::Flush() {
     SpecialMatcher::Match match;
     for (std::size_t at = 0; at < text.size();) {
       const std::size_t place = s_.user_defined.Find(text, at, match);
-      OR_RETURN(EncodeText(text.substr(at, place - at)));
+      std::string_view before = text.substr(at, place - at);
+      if (place < text.size() && std::ranges::binary_search(s_.v.strip_before, match.id)) {
+        before = before.substr(0, TrimmedEnd(before));
+      }
+      OR_RETURN(EncodeText(before));
       if (place == text.size()) break;
       out_.push_back(match.id);
       at = place + match.bytes;
+      if (std::ranges::binary_search(s_.v.strip_after, match.id)) {
+        at += TrimmedBegin(text.substr(at));
+      }
     }
   }
   Begin();
@@ -91,6 +152,15 @@ Result<void> Tokenizer::Encoding::Flush() {
 Result<void> Tokenizer::Encoding::EncodeBytes(std::string_view text) {
   return s_.pre->Split(text, [&](std::string_view word) {
     symbols_.clear();
+    if (s_.v.whole_words) {
+      spelled_.clear();
+      for (const char c : word) spelled_ += s_.byte_spelling[static_cast<unsigned char>(c)];
+      const std::int32_t id = s_.table.Find(spelled_);
+      if (id >= 0 && s_.v.types[static_cast<std::size_t>(id)] != TokenType::kControl) {
+        out_.push_back(id);
+        return;
+      }
+    }
     for (const char c : word) {
       // Bytes that the vocabulary lacks leave no trace, as in its makers' tokenizer.
       const std::int32_t id = s_.byte_tokens[static_cast<unsigned char>(c)];
@@ -111,14 +181,44 @@ void Tokenizer::Encoding::EncodePieces(std::string_view text) {
         !std::ranges::binary_search(s_.before_marks, before)) {
       MergePieces();
     }
-    symbols_.push_back(scored_->Symbol(character));
+    PutSymbol(character);
     before = character;
     at += character.size();
   }
   MergePieces();
 }
 
+// Runs of line ends that are a token are one; the merges never join them.
+void Tokenizer::Encoding::EncodeLines(std::string_view text) {
+  while (!text.empty()) {
+    const bool line_ends = text[0] == '\n';
+    const std::size_t end = line_ends ? text.find_first_not_of('\n') : text.find('\n');
+    const std::string_view piece = text.substr(0, end);
+    const std::int32_t id = line_ends ? s_.table.Find(piece) : -1;
+    if (id >= 0) {
+      out_.push_back(id);
+    } else {
+      EncodePieces(piece);
+    }
+    text.remove_prefix(piece.size());
+  }
+}
+
+void Tokenizer::Encoding::PutSymbol(std::string_view character) {
+  if (scored_) return symbols_.push_back(scored_->Symbol(character));
+  const std::int32_t id = s_.table.Find(character);
+  if (id >= 0) return symbols_.push_back(id);
+  if (!s_.byte_fallback) return symbols_.push_back(*s_.v.unknown);
+  for (const char c : character) {
+    symbols_.push_back(s_.byte_tokens[static_cast<unsigned char>(c)]);
+  }
+}
+
 void Tokenizer::Encoding::MergePieces() {
+  if (!scored_) {
+    merger_->Run(symbols_, out_);
+    return symbols_.clear();
+  }
   pieces_.clear();
   merger_->Run(symbols_, pieces_);
   symbols_.clear();
@@ -174,8 +274,7 @@ Result<std::vector<std::int32_t>> Tokenizer::Encode(std::span<const TextPart> pa
       const std::size_t place = s.control.Find(text, at, match);
       if (place == text.size()) break;
       encoding.Append(text.substr(at, place - at));
-      OR_RETURN(encoding.Flush());
-      ids.push_back(match.id);
+      OR_RETURN(encoding.Put(match.id));
       at = place + match.bytes;
     }
     encoding.Append(text.substr(at));

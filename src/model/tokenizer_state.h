@@ -13,10 +13,14 @@
 #include <vector>
 
 #include "model/merge_rules.h"
+#include "model/plamo_pieces.h"
 #include "model/pre_tokenizer.h"
+#include "model/rwkv_words.h"
 #include "model/token_table.h"
 #include "model/tokenizer.h"
+#include "model/unigram.h"
 #include "model/vocabulary.h"
+#include "model/word_piece.h"
 
 namespace cairn::model {
 
@@ -35,14 +39,19 @@ struct Tokenizer::State {
   TokenTable table;  // what merging may find
   SpecialMatcher user_defined;
   SpecialMatcher control;
-  std::vector<std::string> marked_texts;        // of special tokens with spaces; kSentencePiece
+  std::vector<std::string> marked_texts;        // of special tokens with spaces; kinds with marks
   std::vector<bool> ends;                       // by id
   std::array<std::int32_t, 256> byte_tokens{};  // -1: none
   std::optional<PreTokenizer> pre;              // kByteBpe
-  std::optional<RankedRules> ranked;            // kByteBpe
+  std::optional<RankedRules> ranked;            // BPE kinds
+  std::optional<Unigram> unigram;               // kUnigram
+  std::optional<RwkvWords> rwkv;                // kRwkv
+  std::optional<PlamoPieces> plamo;             // kPlamo2
+  std::array<std::string, 256> byte_spelling;   // kByteBpe
   std::array<std::int16_t, 512> byte_of_character{};  // kByteBpe; -1: none
-  bool byte_fallback = false;                         // kSentencePiece: every byte has a token
-  std::vector<std::string_view> before_marks;         // kSentencePiece; sorted
+  std::optional<WordPiece> words;                     // kWordPiece
+  bool byte_fallback = false;                         // kinds of pieces: every byte has a token
+  std::vector<std::string_view> before_marks;         // kinds with space marks; sorted
   std::size_t longest = 0;                            // bytes of a token
 
   [[nodiscard]] Result<void> AddSpecials();

@@ -16,6 +16,9 @@
 #include <thread>
 
 #include "base/mapped_file.h"
+#include "model/char_map.h"
+#include "model/pre_tokenizer.h"
+#include "model/pre_tokenizer_table.h"
 #include "model/utf8.h"
 
 namespace cairn::model {
@@ -83,8 +86,47 @@ TEST_P(SmallVocabularyTest, TextGetsTheIdsOfTheLibrary) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, SmallVocabularyTest,
-                         ::testing::Values("byte_bpe", "pieces", "unknown", "borders_gpt2",
-                                           "borders_smollm"));
+                         ::testing::Values("byte_bpe", "pieces", "unknown", "unigram", "piece_bpe",
+                                           "rwkv", "plamo2", "borders_gpt2", "borders_smollm",
+                                           "word_piece", "word_piece_cased"));
+
+TEST(PreTokenizerTest, EveryPatternCutsTheWordsOfTheLibrary) {
+  std::ifstream in(kGolden + "pre_tokenizers.json");
+  const boost::json::value file =
+      boost::json::parse(std::string{std::istreambuf_iterator<char>(in), {}});
+  const auto& texts = file.at("texts").as_array();
+  const auto& words = file.at("words").as_object();
+  ASSERT_GE(words.size(), 28u);
+  for (const auto& [name, expected] : words) {
+    const auto pre = PreTokenizer::Create(std::string_view(name));
+    ASSERT_TRUE(pre.has_value()) << pre.error().message;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      Ids bytes;
+      const auto split = pre->Split(texts[i].as_string(), [&](std::string_view word) {
+        bytes.push_back(static_cast<std::int32_t>(word.size()));
+      });
+      ASSERT_TRUE(split.has_value()) << split.error().message;
+      EXPECT_EQ(bytes, boost::json::value_to<Ids>(expected.at(i))) << name << ": " << texts[i];
+    }
+  }
+}
+
+TEST(PreTokenizerTest, EveryRowCutsLongRunsInNoTime) {
+  for (const PreTokenizerRow& row : PreTokenizerRows()) {
+    const auto pre = PreTokenizer::Create(row.name);
+    ASSERT_TRUE(pre.has_value()) << pre.error().message;
+    for (const std::string_view unit :
+         {"a", "A", " ", "\n", "1", "\t ", "'", "\xE6\xBC\xA2", "a ", "\xCC\x81"}) {
+      std::string text;
+      while (text.size() < 200'000) text += unit;
+      text += "x";
+      std::size_t bytes = 0;
+      const auto split = pre->Split(text, [&](std::string_view word) { bytes += word.size(); });
+      ASSERT_TRUE(split.has_value()) << row.name << ": " << split.error().message;
+      EXPECT_EQ(bytes, text.size()) << row.name;
+    }
+  }
+}
 
 class RealVocabularyTest : public ::testing::TestWithParam<const char*> {};
 
@@ -203,6 +245,83 @@ TEST_P(SpecialTokensTest, EndOfGenerationIsTheEndTokenAndWellKnownControlTokens)
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, SpecialTokensTest, ::testing::Values("byte_bpe", "pieces"));
+
+// --- rules of single kinds -----------------------------------------------------------------------
+
+// A byte-level vocabulary of a few words besides the bytes.
+Vocabulary Bytes(std::vector<std::string_view> more, std::vector<std::string_view> merges) {
+  static const std::vector<std::string> kBytes = [] {
+    std::vector<std::string> bytes;
+    for (int b = 33; b < 127; ++b) bytes.push_back(std::string(1, static_cast<char>(b)));
+    bytes.push_back("\xC4\xA0");  // a space
+    bytes.push_back("\xC4\x8A");  // a line end
+    return bytes;
+  }();
+  Vocabulary v{.kind = TokenizerKind::kByteBpe, .pre = "llama-bpe"};
+  v.tokens.assign(kBytes.begin(), kBytes.end());
+  v.tokens.insert(v.tokens.end(), more.begin(), more.end());
+  v.types.assign(v.tokens.size(), TokenType::kNormal);
+  v.merges = std::move(merges);
+  return v;
+}
+
+TEST(WholeWordsTest, WordThatIsATokenIsNotMergedOnlyWhereAskedFor) {
+  for (const bool whole : {false, true}) {
+    Vocabulary v = Bytes({"ab", "abc"}, {"a b"});
+    v.whole_words = whole;
+    const std::int32_t word = static_cast<std::int32_t>(v.tokens.size()) - 1;
+    const auto t = Tokenizer::Create(std::move(v));
+    ASSERT_TRUE(t.has_value()) << t.error().message;
+    EXPECT_EQ(*t->Encode("abc", false), whole ? Ids{word} : (Ids{word - 1, 'c' - 33})) << whole;
+  }
+}
+
+TEST(StripTest, SpecialTokenTakesTheWhiteSpaceBesideItAlong) {
+  Vocabulary v = Bytes({"<|user|>", "<mask>"}, {});
+  const auto size = static_cast<std::int32_t>(v.tokens.size());
+  v.types[v.types.size() - 1] = v.types[v.types.size() - 2] = TokenType::kControl;
+  v.strip_after = {size - 2};
+  v.strip_before = {size - 1};
+  const auto t = Tokenizer::Create(std::move(v));
+  ASSERT_TRUE(t.has_value()) << t.error().message;
+  EXPECT_EQ(*t->Encode("a <|user|> \n b", false, true), (Ids{64, 94, size - 2, 65}));
+  EXPECT_EQ(*t->Encode("a \n<mask> b", false, true), (Ids{64, size - 1, 94, 65}));
+  // Over the border of parts too, where the message begins with white space.
+  const TextPart parts[] = {{"<|user|>\n", true}, {" b", false}};
+  EXPECT_EQ(*t->Encode(parts, false), (Ids{size - 2, 65}));
+}
+
+TEST(HarmonyTest, EndOfAMessageIsNoEndOfAnAnswerWhereReturnIs) {
+  for (const bool harmony : {false, true}) {
+    Vocabulary v = Bytes({"<|end|>", harmony ? "<|return|>" : "<|x|>", "<|call|>"}, {});
+    const auto end = static_cast<std::int32_t>(v.tokens.size()) - 3;
+    for (int i = 0; i < 3; ++i) v.types[static_cast<std::size_t>(end + i)] = TokenType::kControl;
+    const auto t = Tokenizer::Create(std::move(v));
+    ASSERT_TRUE(t.has_value()) << t.error().message;
+    EXPECT_EQ(t->IsEndOfGeneration(end), !harmony);
+    EXPECT_TRUE(t->IsEndOfGeneration(end + 2));
+  }
+}
+
+TEST(CharMapTest, DamagedMapIsAnErrorOrMapsNothing) {
+  const Loaded loaded = Golden("unigram");
+  const auto whole = loaded.tokenizer.vocabulary().char_map;
+  ASSERT_GT(whole.size(), 1000u);
+  for (const std::size_t size : {1, 3, 4, 5, 100}) {
+    EXPECT_FALSE(CharMap::Create(whole.subspan(0, size)).has_value()) << size;
+  }
+  std::vector<std::byte> map(whole.begin(), whole.end());
+  std::uint32_t random = 1;
+  for (int i = 0; i < 2000; ++i) {
+    random = random * 1664525 + 1013904223;
+    map[4 + random % (map.size() - 4)] ^= std::byte{static_cast<unsigned char>(1 + random % 255)};
+    const auto damaged = CharMap::Create(map);
+    ASSERT_TRUE(damaged.has_value());
+    for (const std::string_view text : {"\xEF\xAC\x81", "A", "\xE3\x8E\x8F x"}) {
+      EXPECT_LE(damaged->Longest(text).bytes, text.size());
+    }
+  }
+}
 
 // --- UTF-8 ---------------------------------------------------------------------------------------
 

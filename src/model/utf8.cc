@@ -24,6 +24,25 @@ Utf8Piece NextUtf8(std::string_view text) {
   return {length, true, false};
 }
 
+std::uint32_t CharacterAt(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  if (first < 0x80) return first;
+  const std::size_t bytes = Utf8Bytes(first);
+  std::uint32_t character = first & (0x7fu >> bytes);
+  for (std::size_t i = 1; i < bytes; ++i) {
+    character = character << 6 | (static_cast<unsigned char>(text[i]) & 0x3fu);
+  }
+  return character;
+}
+
+void AppendUtf8(std::uint32_t character, std::string& out) {
+  const auto put = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
+  if (character < 0x80) return put(character);
+  const int more = character < 0x800 ? 1 : character < 0x10000 ? 2 : 3;
+  put((0xf00u >> (more + 1) & 0xffu) | character >> (6 * more));
+  for (int i = more - 1; i >= 0; --i) put(0x80 | (character >> (6 * i) & 0x3f));
+}
+
 void AppendWellFormed(std::string_view text, std::string& out) {
   std::size_t start = 0;
   for (std::size_t at = 0; at < text.size();) {

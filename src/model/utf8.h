@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,10 @@ Utf8Piece NextUtf8(std::string_view text);
 constexpr std::size_t Utf8Bytes(unsigned char first) {
   return first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }
+
+// The first character of a non-empty well-formed text.
+std::uint32_t CharacterAt(std::string_view text);
+void AppendUtf8(std::uint32_t character, std::string& out);
 
 // Appends `text` with ill-formed pieces replaced by U+FFFD.
 void AppendWellFormed(std::string_view text, std::string& out);

@@ -34,7 +34,7 @@ Result<void> Make(const Fields& f) {
   w.SetArray("tokenizer.ggml.token_type", f.types);
   w.SetArray("tokenizer.ggml.scores", f.scores);
   w.SetStrings("tokenizer.ggml.merges", f.merges);
-  w.Set("tokenizer.ggml.pre", f.pre);
+  if (!f.pre.empty()) w.Set("tokenizer.ggml.pre", f.pre);
   w.Set("tokenizer.ggml.bos_token_id", f.bos);
   if (f.unknown != -1) w.Set("tokenizer.ggml.unknown_token_id", f.unknown);
   const std::vector<std::byte> file = w.Build();
@@ -55,7 +55,7 @@ TEST(VocabularyTest, HonestVocabulariesAreRead) {
 TEST(VocabularyTest, LieIsAnErrorThatNamesItsField) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const std::pair<Fields, const char*> kLies[] = {
-      {{.model = "rwkv"}, "rwkv"},
+      {{.model = "hybriddna"}, "hybriddna"},
       {{.tokens = {}, .scores = {}, .types = {}}, "0 tokens"},
       {{.scores = {0, 1}}, "tokenizer.ggml.scores"},
       {{.scores = {0, 1, nan, 0}}, "tokenizer.ggml.scores"},
@@ -70,8 +70,14 @@ TEST(VocabularyTest, LieIsAnErrorThatNamesItsField) {
       {{.model = "gpt2", .merges = {"ab"}}, "tokenizer.ggml.merges' entry 0"},
       {{.model = "gpt2", .merges = {""}}, "tokenizer.ggml.merges' entry 0"},
       {{.model = "gpt2", .merges = {"b a"}}, "tokenizer.ggml.merges' entry 0"},
-      {{.model = "gpt2", .tokens = {"w", "xx", "yy", "zz"}, .merges = {}, .pre = "tekken"},
-       "'tekken' is not known; known are gpt-2, smollm"},
+      {{.model = "gpt2", .tokens = {"w", "xx", "yy", "zz"}, .merges = {}, .pre = "klingon"},
+       "'klingon' is not known; --pre NAME takes a known one instead: gpt-2, llama-bpe"},
+      {{.model = "gpt2", .pre = ""}, "names no pre-tokenizer"},
+      {{.model = "t5", .unknown = 9}, "tokenizer.ggml.unknown_token_id"},
+      {{.model = "rwkv", .tokens = {"\\xf", "a"}, .types = {1, 1}}, "entry 0 has a broken escape"},
+      {{.model = "rwkv", .tokens = {"a", "b"}, .types = {1, 1}, .unknown = -1}, "lacks 254"},
+      {{.model = "plamo2"}, "lacks 256 of the 256 byte tokens"},
+      {{.model = "t5", .tokens = {"<unk>", "a", std::string(2000, 'x'), "b"}}, "entry 2 has 2000"},
       {{.model = "gpt2", .tokens = {"ww", "xx", "yy", "zz"}, .merges = {}}, "single byte"},
       {{.tokens = {"a", "b", "c", std::string(300, 'x')}, .types = {1, 1, 1, 3}}, "entry 3"},
   };
@@ -80,6 +86,22 @@ TEST(VocabularyTest, LieIsAnErrorThatNamesItsField) {
     ASSERT_FALSE(result.has_value()) << expected;
     EXPECT_NE(result.error().message.find(expected), std::string::npos) << result.error().message;
   }
+}
+
+TEST(VocabularyTest, ForcedPreTokenizerReplacesTheOneThatTheFileNames) {
+  GgufWriter w;
+  w.Set("tokenizer.ggml.model", "gpt2");
+  w.SetStrings("tokenizer.ggml.tokens", std::vector<std::string>{"a"});
+  w.SetStrings("tokenizer.ggml.merges", std::vector<std::string>{});
+  w.Set("tokenizer.ggml.pre", "klingon");
+  const std::vector<std::byte> file = w.Build();
+  const Gguf gguf = *Gguf::Parse(file);
+  EXPECT_FALSE(ReadVocabulary(gguf).has_value());
+  EXPECT_FALSE(ReadVocabulary(gguf, "romulan").has_value());
+  const auto forced = ReadVocabulary(gguf, "tekken");
+  ASSERT_TRUE(forced.has_value()) << forced.error().message;
+  EXPECT_EQ(forced->pre, "tekken");
+  EXPECT_TRUE(forced->whole_words);
 }
 
 }  // namespace

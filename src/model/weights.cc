@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <limits>
 #include <mutex>
 
 #include "base/check.h"
@@ -17,16 +16,36 @@ namespace {
 
 constexpr std::size_t kSliceBytes = std::size_t{4} << 20;  // of the file, per unit of repacking
 
-bool IsVector(const program::Program& program, int weight) {
+// Which weights are read as vectors: of norms, biases and sinks.
+std::vector<bool> Vectors(const program::Program& program) {
+  std::vector<bool> vectors(program.weights.size());
+  const auto mark = [&](int weight) {
+    if (weight >= 0) vectors[static_cast<std::size_t>(weight)] = true;
+  };
+  using program::OpKind;
   for (const program::Operation& op : program.operations) {
-    if (op.weight == weight) return op.kind == program::OpKind::kRmsNorm;
+    mark(op.bias);
+    if (op.kind == OpKind::kRmsNorm || op.kind == OpKind::kLayerNorm) mark(op.weight);
+    if (op.kind == OpKind::kAttend) mark(op.as<program::AttendAttributes>().sinks);
   }
-  return false;
+  return vectors;
+}
+
+Result<std::vector<float>> ReadVector(const program::Weight& info, const GgufTensor& tensor) {
+  const auto first = static_cast<std::size_t>(info.first);
+  const auto count = static_cast<std::size_t>(info.cols);
+  std::vector<float> all(static_cast<std::size_t>(tensor.cols() * tensor.rows()));
+  OR_RETURN(tensor::Dequantise(info.format, tensor.bytes, all));
+  std::vector<float> values(all.begin() + info.first, all.begin() + info.first + info.cols);
+  values.resize(RoundUp<std::size_t>(count, kernels::kGroupRows));
+  CAIRN_CHECK(first + count <= all.size());
+  return values;
 }
 
 // A run of groups of one matrix.
 struct Slice {
   const GgufTensor* tensor;
+  std::size_t first_row;  // of the matrix in the tensor
   const kernels::PackedMatrix* matrix;
   int group_begin;
   int group_end;
@@ -41,33 +60,26 @@ Result<void> PackSlice(const Slice& slice, std::byte* packed) {
                             static_cast<std::size_t>(m.rows));
   const int groups = slice.group_end - slice.group_begin;
   return kernels::PackGroups(
-      m.format, m.cols, slice.tensor->bytes.subspan(begin * row_bytes, (end - begin) * row_bytes),
+      m.format, m.cols,
+      slice.tensor->bytes.subspan((slice.first_row + begin) * row_bytes, (end - begin) * row_bytes),
       groups, {packed, static_cast<std::size_t>(groups) * m.group_bytes});
 }
 
 }  // namespace
-
-std::optional<program::Weight> GgufCatalog::Find(std::string_view name) const {
-  const GgufTensor* tensor = gguf_.FindTensor(name);
-  constexpr std::int64_t kMost = std::numeric_limits<int>::max() - 64;
-  if (tensor == nullptr || tensor->cols() > kMost || tensor->rows() > kMost) return std::nullopt;
-  return program::Weight{std::string(name), tensor->format, static_cast<int>(tensor->rows()),
-                         static_cast<int>(tensor->cols())};
-}
 
 Result<Weights> Weights::Load(const program::Program& program, const Gguf& gguf,
                               const MappedFile& file, parallel::WorkerTeam& team) {
   Weights weights;
   weights.matrices_.resize(program.weights.size());
   weights.vectors_.resize(program.weights.size());
+  const std::vector<bool> vectors = Vectors(program);
   for (std::size_t w = 0; w < program.weights.size(); ++w) {
     const program::Weight& info = program.weights[w];
-    if (IsVector(program, static_cast<int>(w))) {
-      std::vector<float>& values = weights.vectors_[w];
-      values.resize(static_cast<std::size_t>(info.cols));
-      auto read = tensor::Dequantise(info.format, gguf.FindTensor(info.name)->bytes, values);
+    if (vectors[w]) {
+      auto read = ReadVector(info, *gguf.FindTensor(info.name));
       if (!read)
         return std::unexpected(std::move(read).error().Within("tensor '" + info.name + "'"));
+      weights.vectors_[w] = *std::move(read);
       continue;
     }
     if (!tensor::Traits(info.format).has_matmul) {
@@ -103,8 +115,9 @@ Result<void> Weights::PackMatrices(const program::Program& program, const Gguf& 
     at += static_cast<std::size_t>(m.groups) * m.group_bytes;
     const int step = static_cast<int>(std::max<std::size_t>(1, kSliceBytes / m.group_bytes));
     for (int g = 0; g < m.groups; g += step) {
-      slices.push_back(
-          {gguf.FindTensor(program.weights[w].name), &m, g, std::min(m.groups, g + step)});
+      slices.push_back({gguf.FindTensor(program.weights[w].name),
+                        static_cast<std::size_t>(program.weights[w].first), &m, g,
+                        std::min(m.groups, g + step)});
     }
   }
   std::mutex mutex;
@@ -117,7 +130,8 @@ Result<void> Weights::PackMatrices(const program::Program& program, const Gguf& 
     auto done = PackSlice(slice, packed);
     const std::size_t row_bytes =
         tensor::RowBytes(slice.matrix->format, static_cast<std::size_t>(slice.matrix->cols));
-    const auto first = static_cast<std::size_t>(slice.group_begin) * kernels::kGroupRows;
+    const auto first =
+        slice.first_row + static_cast<std::size_t>(slice.group_begin) * kernels::kGroupRows;
     const auto rows =
         static_cast<std::size_t>(slice.group_end - slice.group_begin) * kernels::kGroupRows;
     file.Release(slice.tensor->offset + first * row_bytes, rows * row_bytes);

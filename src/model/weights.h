@@ -16,20 +16,9 @@
 #include "model/gguf.h"
 #include "parallel/page_block.h"
 #include "parallel/team.h"
-#include "program/builder.h"
 #include "program/program.h"
 
 namespace cairn::model {
-
-// Looks weights up in a file. Tensors larger than 2^31 - 1 in a dimension are not found.
-class GgufCatalog : public program::WeightCatalog {
- public:
-  explicit GgufCatalog(const Gguf& gguf) : gguf_(gguf) {}
-  std::optional<program::Weight> Find(std::string_view name) const override;
-
- private:
-  const Gguf& gguf_;
-};
 
 class Weights {
  public:
@@ -38,7 +27,7 @@ class Weights {
                                             const MappedFile& file, parallel::WorkerTeam& team);
 
   // By index of Program::weights. A weight that a matmul or an embedding uses is a matrix, one that
-  // a norm uses a vector.
+  // a norm, a bias or a sink uses a vector; vectors are followed by zeros up to a multiple of 16.
   const kernels::PackedMatrix& matrix(int weight) const {
     return matrices_[static_cast<std::size_t>(weight)];
   }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace cairn::program {
 namespace {
@@ -23,28 +24,71 @@ Value Builder::Emit(OpKind kind, std::vector<Value> inputs, ValueInfo info, int 
   return output;
 }
 
-int Builder::Use(std::string_view name, int rows, int cols) {
-  if (error_) return -1;
-  const auto known = std::ranges::find(program_.weights, name, &Weight::name);
-  const std::optional<Weight> found =
-      known != program_.weights.end() ? *known : catalog_.Find(name);
+std::string Builder::LayerBias(std::string_view name) const {
+  std::string bias = fmt::format("blk.{}.{}.bias", layer_, name);
+  return Has(bias) ? bias : std::string();
+}
+
+int Builder::Use(const WeightRows& weight, int rows, int cols) {
+  if (error_ || weight.name.empty()) return -1;
+  std::optional<Weight> found = catalog_.Find(weight.name);
   if (!found) {
-    error_ = Error{ErrorCode::kCorrupt, fmt::format("tensor '{}' is missing", name)};
+    error_ = Error{ErrorCode::kCorrupt, fmt::format("tensor '{}' is missing", weight.name)};
     return -1;
+  }
+  // All of its rows are there, whichever are taken.
+  if (weight.rows >= 0) {
+    if (weight.first < 0 || weight.rows < 1 || weight.rows > found->rows - weight.first) {
+      error_ = Error{
+          ErrorCode::kCorrupt,
+          fmt::format("tensor '{}' has {} rows where rows {} to {} are needed", weight.name,
+                      found->rows, weight.first, std::int64_t{weight.first} + weight.rows - 1)};
+      return -1;
+    }
+    found->first = weight.first;
+    found->rows = weight.rows;
   }
   const bool fits = (rows == kAnySize || found->rows == rows) && found->cols == cols;
   if (!fits) {
     error_ = Error{
         ErrorCode::kCorrupt,
-        fmt::format("tensor '{}' has {} rows of {} values where {} rows of {} were expected", name,
-                    found->rows, found->cols,
+        fmt::format("tensor '{}' has {} rows of {} values where {} rows of {} were expected",
+                    weight.name, found->rows, found->cols,
                     rows == kAnySize ? std::string("any number of") : std::to_string(rows), cols)};
     return -1;
   }
-  if (known != program_.weights.end()) {
-    return static_cast<int>(known - program_.weights.begin());
+  return Keep(*std::move(found));
+}
+
+int Builder::UseVector(const WeightRows& weight, int size) {
+  if (error_ || weight.name.empty()) return -1;
+  std::optional<Weight> found = catalog_.Find(weight.name);
+  const bool part = weight.rows >= 0;
+  const std::int64_t values = found ? std::int64_t{found->rows} * found->cols : 0;
+  const bool fits = part ? weight.first >= 0 && weight.rows == size && size <= values - weight.first
+                         : values == size;
+  if (!found || !fits) {
+    error_ = Error{ErrorCode::kCorrupt,
+                   found ? fmt::format("tensor '{}' has {} values where {} from value {} on were "
+                                       "expected",
+                                       weight.name, values, size, part ? weight.first : 0)
+                         : fmt::format("tensor '{}' is missing", weight.name)};
+    return -1;
   }
-  program_.weights.push_back(*found);
+  found->rows = 1;
+  found->cols = size;
+  found->first = part ? weight.first : 0;
+  return Keep(*std::move(found));
+}
+
+int Builder::Keep(Weight weight) {
+  const auto same = [&](const Weight& w) {
+    return w.name == weight.name && w.first == weight.first && w.rows == weight.rows &&
+           w.cols == weight.cols;
+  };
+  const auto known = std::ranges::find_if(program_.weights, same);
+  if (known != program_.weights.end()) return static_cast<int>(known - program_.weights.begin());
+  program_.weights.push_back(std::move(weight));
   return static_cast<int>(program_.weights.size()) - 1;
 }
 
@@ -57,32 +101,61 @@ bool Builder::Require(bool condition, const char* what) {
 
 Value Builder::Embed(std::string_view weight, float scale) {
   const std::optional<Weight> table = catalog_.Find(weight);
-  const int index = Use(weight, kAnySize, table ? table->cols : kAnySize);
+  const int index = Use(std::string(weight), kAnySize, table ? table->cols : kAnySize);
   if (error_) return {};
   program_.vocabulary = table->rows;
   return Emit(OpKind::kEmbed, {}, {Rows::kTokens, table->cols}, index, ScaleAttributes{scale});
 }
 
-Value Builder::RmsNorm(Value x, std::string_view weight, float epsilon) {
-  const int index = Use(weight, 1, Width(x));
-  return Emit(OpKind::kRmsNorm, {x}, {RowsOf(x), Width(x)}, index,
-              NormAttributes{epsilon, Width(x)});
+Value Builder::Position(std::string_view weight) {
+  const std::optional<Weight> table = catalog_.Find(weight);
+  const int index = Use(std::string(weight), kAnySize, table ? table->cols : kAnySize);
+  if (error_) return {};
+  program_.most_positions = table->rows;
+  return Emit(OpKind::kPosition, {}, {Rows::kTokens, table->cols}, index, ScaleAttributes{1});
 }
 
-Value Builder::HeadNorm(Value x, std::string_view weight, float epsilon) {
-  const std::optional<Weight> found = catalog_.Find(weight);
-  const int size = found ? found->cols : 0;
-  const int index = Use(weight, 1, size);
-  if (!Require(size > 0 && Width(x) % size == 0, "a head norm does not divide its input"))
+Value Builder::Norm(OpKind kind, Value x, const WeightRows& weight, const WeightRows& bias,
+                    NormAttributes attributes) {
+  if (!Require(attributes.size > 0 && Width(x) % attributes.size == 0,
+               "a norm of heads does not divide its input")) {
     return {};
-  return Emit(OpKind::kRmsNorm, {x}, {RowsOf(x), Width(x)}, index, NormAttributes{epsilon, size});
+  }
+  const std::optional<Weight> found = catalog_.Find(weight.name);
+  const bool of_row = found && std::int64_t{found->rows} * found->cols == Width(x);
+  const int index = UseVector(weight, of_row ? Width(x) : attributes.size);
+  const int bias_index = UseVector(bias, of_row ? Width(x) : attributes.size);
+  const Value y = Emit(kind, {x}, {RowsOf(x), Width(x)}, index, attributes);
+  if (!error_) program_.operations.back().bias = bias_index;
+  return y;
 }
 
-Value Builder::Matmul(Value x, std::string_view weight) {
+Value Builder::RmsNorm(Value x, const WeightRows& weight, float epsilon) {
+  return Norm(OpKind::kRmsNorm, x, weight, kNoWeight, {epsilon, Width(x)});
+}
+
+Value Builder::LayerNorm(Value x, const WeightRows& weight, const WeightRows& bias, float epsilon) {
+  return Norm(OpKind::kLayerNorm, x, weight, bias, {epsilon, Width(x)});
+}
+
+Value Builder::HeadNorm(Value x, const WeightRows& weight, float epsilon, int head_dim) {
+  const std::optional<Weight> found = catalog_.Find(weight.name);
+  const int size = head_dim > 0 ? head_dim : found ? found->cols : 0;
+  return Norm(OpKind::kRmsNorm, x, weight, kNoWeight, {epsilon, size});
+}
+
+Value Builder::HeadLayerNorm(Value x, const WeightRows& weight, float epsilon, int head_dim) {
+  return Norm(OpKind::kLayerNorm, x, weight, kNoWeight, {epsilon, head_dim});
+}
+
+Value Builder::Matmul(Value x, const WeightRows& weight, const WeightRows& bias) {
   const int index = Use(weight, kAnySize, Width(x));
   if (error_) return {};
   const int outputs = program_.weights[static_cast<std::size_t>(index)].rows;
-  return Emit(OpKind::kMatmul, {x}, {RowsOf(x), outputs}, index);
+  const int bias_index = UseVector(bias, outputs);
+  const Value y = Emit(OpKind::kMatmul, {x}, {RowsOf(x), outputs}, index);
+  if (!error_) program_.operations.back().bias = bias_index;
+  return y;
 }
 
 Value Builder::Rotate(Value x, const RotateAttributes& attributes) {
@@ -95,7 +168,7 @@ Value Builder::Rotate(Value x, const RotateAttributes& attributes) {
 }
 
 Value Builder::Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, float scale,
-                      float softcap) {
+                      const AttendOptions& options) {
   Require(kv.heads > 0 && heads > 0 && heads % kv.heads == 0,
           "query heads must be a multiple of the KV heads");
   Require(kv.head_dim > 0 && kv.head_dim % 16 == 0 && kv.head_dim <= 512,
@@ -103,16 +176,24 @@ Value Builder::Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, f
   Require(
       Width(q) == heads * kv.head_dim && Width(k) == kv.heads * kv.head_dim && Width(v) == Width(k),
       "queries, keys and values do not have the widths that the heads ask for");
+  Require(options.slopes.empty() || static_cast<int>(options.slopes.size()) == heads,
+          "every query head must have a slope");
+  const int sinks = UseVector(options.sinks, heads);
   if (error_) return {};
   const int layer = static_cast<int>(program_.kv_layers.size());
   program_.kv_layers.push_back(kv);
   return Emit(OpKind::kAttend, {q, k, v}, {RowsOf(q), Width(q)}, -1,
-              AttendAttributes{layer, heads, scale, softcap});
+              AttendAttributes{layer, heads, scale, options.softcap, options.slopes, sinks});
 }
 
 Value Builder::Gate(kernels::Activation activation, Value g, Value u) {
   Require(Width(g) == Width(u) && RowsOf(g) == RowsOf(u), "a gate and its input differ in shape");
   return Emit(OpKind::kGate, {g, u}, {RowsOf(g), Width(g)}, -1, GateAttributes{activation});
+}
+
+Value Builder::Activate(kernels::Activation activation, Value x) {
+  Require(activation != kernels::Activation::kSiluClamped, "an activation of gates alone");
+  return Emit(OpKind::kActivate, {x}, {RowsOf(x), Width(x)}, -1, GateAttributes{activation});
 }
 
 Value Builder::Add(Value a, Value b) {
@@ -128,6 +209,10 @@ Value Builder::Softcap(Value x, float cap) {
   return Emit(OpKind::kSoftcap, {x}, {RowsOf(x), Width(x)}, -1, ScaleAttributes{cap});
 }
 
+Value Builder::Clamp(Value x, float limit) {
+  return Emit(OpKind::kClamp, {x}, {RowsOf(x), Width(x)}, -1, ScaleAttributes{limit});
+}
+
 Value Builder::SampledRows(Value x) {
   return Emit(OpKind::kGatherRows, {x}, {Rows::kSampled, Width(x)});
 }
@@ -140,6 +225,20 @@ Result<Program> Builder::Finish(Value logits) {
                                                  program_.info(logits).width, program_.vocabulary));
   }
   return std::move(program_);
+}
+
+std::vector<float> AlibiSlopes(int heads, int most_bias) {
+  int powers = 1, roots = 0;  // 2^roots == powers
+  while (powers * 2 <= heads) powers *= 2, ++roots;
+  double root = std::ldexp(1.0, -most_bias);
+  for (int i = 0; i < roots; ++i) root = std::sqrt(root);
+  const double half = std::sqrt(root);
+  std::vector<float> slopes;
+  double slope = 1;
+  for (int h = 0; h < powers; ++h) slopes.push_back(static_cast<float>(slope *= root));
+  slope = half;
+  for (int h = powers; h < heads; ++h, slope *= root) slopes.push_back(static_cast<float>(slope));
+  return slopes;
 }
 
 }  // namespace cairn::program

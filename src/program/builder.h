@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "program/program.h"
@@ -23,6 +25,25 @@ class WeightCatalog {
   virtual std::optional<Weight> Find(std::string_view name) const = 0;
 };
 
+// A weight by its name, or `rows` of its rows from `first` on (of a vector: values).
+struct WeightRows {
+  WeightRows(const char* n) : name(n) {}             // NOLINT: a name is the whole weight
+  WeightRows(std::string n) : name(std::move(n)) {}  // NOLINT
+  WeightRows(std::string n, int f, int r) : name(std::move(n)), first(f), rows(r) {}
+  std::string name;
+  int first = 0;
+  int rows = -1;  // -1: all
+};
+// None.
+inline const WeightRows kNoWeight = std::string();
+
+// What an attention may have besides.
+struct AttendOptions {
+  float softcap = 0;
+  std::vector<float> slopes = {};  // AlibiSlopes
+  std::string sinks = {};          // a weight with a score by query head
+};
+
 class Builder {
  public:
   // The catalog must outlive the builder.
@@ -32,22 +53,37 @@ class Builder {
   void SetLayer(int layer) { layer_ = layer; }
   // "blk.<layer>.<name>.weight"
   std::string LayerWeight(std::string_view name) const;
+  // "blk.<layer>.<name>.bias" where the file has it, else none.
+  std::string LayerBias(std::string_view name) const;
+  // 0 where the file has no such weight.
+  int RowsOfWeight(std::string_view weight) const {
+    const std::optional<Weight> found = catalog_.Find(weight);
+    return found ? found->rows : 0;
+  }
   bool Has(std::string_view weight) const { return catalog_.Find(weight).has_value(); }
 
-  Value Embed(std::string_view weight, float scale = 1);            // [T, model]
-  Value RmsNorm(Value x, std::string_view weight, float epsilon);   // over the whole row
-  Value HeadNorm(Value x, std::string_view weight, float epsilon);  // over each head
-  Value Matmul(Value x, std::string_view weight);
+  Value Embed(std::string_view weight, float scale = 1);  // [T, model]
+  Value Position(std::string_view weight);                // [T, model]
+  // Over the whole row; kNoWeight: without one.
+  Value RmsNorm(Value x, const WeightRows& weight, float epsilon);
+  Value LayerNorm(Value x, const WeightRows& weight, const WeightRows& bias, float epsilon);
+  // Over heads of head_dim values (0: of as many as the weight has). The weight is that of every
+  // head, or has values for the whole row.
+  Value HeadNorm(Value x, const WeightRows& weight, float epsilon, int head_dim = 0);
+  Value HeadLayerNorm(Value x, const WeightRows& weight, float epsilon, int head_dim);
+  Value Matmul(Value x, const WeightRows& weight, const WeightRows& bias = kNoWeight);
   // Of the queries or keys of one Attend, which is all that may read it.
   Value Rotate(Value x, const RotateAttributes& attributes);
   // q: [.., heads * d]; k, v: [T, kv.heads * d].
   Value Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, float scale,
-               float softcap = 0);
+               const AttendOptions& options = {});
   // Both sides have the same rows and width.
   Value Gate(kernels::Activation activation, Value g, Value u);
+  Value Activate(kernels::Activation activation, Value x);
   Value Add(Value a, Value b);
   Value Scale(Value x, float factor);
   Value Softcap(Value x, float cap);
+  Value Clamp(Value x, float limit);
   Value SampledRows(Value x);  // [S, w]
 
   // The program that yields `logits`. Errors: kCorrupt, naming the weight and what was expected.
@@ -56,8 +92,12 @@ class Builder {
  private:
   Value Emit(OpKind kind, std::vector<Value> inputs, ValueInfo info, int weight = -1,
              Attributes attributes = {});
-  // Index of the weight, or -1 with the error kept.
-  int Use(std::string_view name, int rows, int cols);
+  // Index of the weight, or -1 with the error kept; -1 without one for kNoWeight.
+  int Use(const WeightRows& weight, int rows, int cols);
+  int Keep(Weight weight);
+  int UseVector(const WeightRows& weight, int size);
+  Value Norm(OpKind kind, Value x, const WeightRows& weight, const WeightRows& bias,
+             NormAttributes attributes);
   bool Require(bool condition, const char* what);
   int Width(Value v) const { return v.id < 0 ? 0 : program_.info(v).width; }
   Rows RowsOf(Value v) const { return v.id < 0 ? Rows::kTokens : program_.info(v).rows; }
@@ -67,5 +107,8 @@ class Builder {
   std::optional<Error> error_;
   int layer_ = -1;
 };
+
+// Slopes of ALiBi by head (docs/canonical.md, section 6); most_bias in [1, 64], heads > 0.
+std::vector<float> AlibiSlopes(int heads, int most_bias);
 
 }  // namespace cairn::program

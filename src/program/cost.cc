@@ -50,9 +50,14 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
       const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
       cost.operations = 2.0 * rows * weight.rows * weight.cols;
       cost.weight_bytes = WeightBytes(weight);
+      if (op.bias >= 0) {
+        cost.operations += rows * width;
+        cost.weight_bytes += 4.0 * width;
+      }
       break;
     }
-    case OpKind::kEmbed: {
+    case OpKind::kEmbed:
+    case OpKind::kPosition: {
       const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
       cost.operations = rows * width;
       cost.weight_bytes = WeightBytes(weight) / weight.rows * rows;
@@ -60,14 +65,20 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
     }
     case OpKind::kAttend: cost = AttendCost(program, op, size); break;
     case OpKind::kRmsNorm:
-      cost.operations = 4 * rows * width;
-      cost.weight_bytes = 4.0 * op.as<NormAttributes>().size;
+    case OpKind::kLayerNorm:
+      cost.operations = (op.kind == OpKind::kRmsNorm ? 4 : 6) * rows * width;
+      for (const int vector : {op.weight, op.bias}) {
+        if (vector < 0) continue;
+        cost.weight_bytes += 4.0 * program.weights[static_cast<std::size_t>(vector)].cols;
+      }
       break;
     case OpKind::kRotate: cost.operations = 3 * rows * width; break;
-    case OpKind::kGate: cost.operations = 4 * rows * width; break;
+    case OpKind::kGate:
+    case OpKind::kActivate: cost.operations = 4 * rows * width; break;
     case OpKind::kAdd:
     case OpKind::kScale:
-    case OpKind::kSoftcap: cost.operations = rows * width; break;
+    case OpKind::kSoftcap:
+    case OpKind::kClamp: cost.operations = rows * width; break;
     case OpKind::kGatherRows: break;
   }
   for (const Value input : op.inputs) {

@@ -85,10 +85,7 @@ class Fuser {
         done_.insert(i);
       }
       if (const int i = ProducerIf(v, OpKind::kRmsNorm, reader);
-          i >= 0 &&
-          op(i).as<NormAttributes>().size ==
-              program_.kv_layers[static_cast<std::size_t>(attend.as<AttendAttributes>().layer)]
-                  .head_dim) {
+          i >= 0 && IsHeadNorm(op(i), attend)) {
         ops.weight = op(i).weight;
         ops.operations.push_back(i);
         ops.epsilon = op(i).as<NormAttributes>().epsilon;
@@ -97,6 +94,13 @@ class Fuser {
       }
       head_ops_[{attend.output.id, side}] = {v, ops};
     }
+  }
+  // One weight for every head.
+  bool IsHeadNorm(const Operation& norm, const Operation& attend) const {
+    const int head_dim =
+        program_.kv_layers[static_cast<std::size_t>(attend.as<AttendAttributes>().layer)].head_dim;
+    return norm.as<NormAttributes>().size == head_dim && norm.weight >= 0 &&
+           program_.weights[static_cast<std::size_t>(norm.weight)].cols == head_dim;
   }
   int ProducerIf(Value v, OpKind kind, int reader) const {
     const auto it = producer_.find(v.id);
@@ -172,12 +176,20 @@ class Fuser {
   }
   MatmulPart MakePart(int index, const std::vector<int>& members, const MatmulBody& body) {
     const Operation& matmul = op(index);
-    MatmulPart part{.weight = matmul.weight};
+    MatmulPart part{.weight = matmul.weight, .bias = matmul.bias};
     const auto readers = readers_.find(matmul.output.id);
     if (readers != readers_.end() && readers->second.size() == 1 &&
         matmul.output != program_.logits) {
       const int next = readers->second[0];
       if (op(next).kind == OpKind::kGate && TryGate(next, members, part)) return part;
+      if (op(next).kind == OpKind::kActivate) {
+        part.out = BufferOf(op(next).output);
+        part.epilogue = Epilogue::kActivate;
+        part.activation = op(next).as<GateAttributes>().activation;
+        done_.insert(next);
+        epilogues_.push_back(next);
+        return part;
+      }
       if (op(next).kind == OpKind::kAdd && TryAdd(next, matmul, body, part)) return part;
     }
     part.out = BufferOf(matmul.output);
@@ -198,7 +210,9 @@ class Fuser {
             .epilogue = Epilogue::kGate,
             .other = -1,
             .gate_input = op(u).weight,
-            .activation = op(gate).as<GateAttributes>().activation};
+            .activation = op(gate).as<GateAttributes>().activation,
+            .bias = op(g).bias,
+            .gate_bias = op(u).bias};
     done_.insert({g, u, gate});
     epilogues_.push_back(gate);
     return true;
@@ -226,8 +240,10 @@ class Fuser {
     const Operation& operation = op(index);
     CAIRN_CHECK(operation.kind != OpKind::kRotate);  // the angles belong to attends
     FlushPreludeUnless(program_.info(operation.output).rows);
-    RowOp row{
-        .kind = operation.kind, .weight = operation.weight, .attributes = operation.attributes};
+    RowOp row{.kind = operation.kind,
+              .weight = operation.weight,
+              .attributes = operation.attributes,
+              .bias = operation.bias};
     if (!operation.inputs.empty()) row.a = BufferOf(operation.inputs[0]);
     if (operation.inputs.size() > 1) row.b = BufferOf(operation.inputs[1]);
     row.out = BufferOf(operation.output);

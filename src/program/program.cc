@@ -11,14 +11,18 @@ namespace cairn::program {
 const char* OpName(OpKind kind) {
   switch (kind) {
     case OpKind::kEmbed: return "embed";
+    case OpKind::kPosition: return "position";
     case OpKind::kRmsNorm: return "rms_norm";
+    case OpKind::kLayerNorm: return "layer_norm";
     case OpKind::kMatmul: return "matmul";
     case OpKind::kRotate: return "rotate";
     case OpKind::kAttend: return "attend";
     case OpKind::kGate: return "gate";
+    case OpKind::kActivate: return "activate";
     case OpKind::kAdd: return "add";
     case OpKind::kScale: return "scale";
     case OpKind::kSoftcap: return "softcap";
+    case OpKind::kClamp: return "clamp";
     case OpKind::kGatherRows: return "gather_rows";
   }
   return "?";
@@ -28,14 +32,18 @@ const char* OpName(OpKind kind) {
 const char* EinsumOf(const Operation& operation) {
   switch (operation.kind) {
     case OpKind::kEmbed: return "tv,vk->tk";
-    case OpKind::kRmsNorm: return "tk,k->tk";
+    case OpKind::kPosition: return "tl,lk->tk";
+    case OpKind::kRmsNorm:
+    case OpKind::kLayerNorm: return "tk,k->tk";
     case OpKind::kMatmul: return "tk,nk->tn";
     case OpKind::kRotate: return "thd,td->thd";
     case OpKind::kAttend: return "thd,lhd->thl; thl,lhd->thd";
     case OpKind::kGate: return "tn,tn->tn";
     case OpKind::kAdd: return "tk,tk->tk";
+    case OpKind::kActivate:
     case OpKind::kScale:
-    case OpKind::kSoftcap: return "tk->tk";
+    case OpKind::kSoftcap:
+    case OpKind::kClamp: return "tk->tk";
     case OpKind::kGatherRows: return "tk,st->sk";
   }
   return "?";
@@ -107,7 +115,8 @@ class RowMover {
   // Rows of an embedding are gathered as they are; so is whatever an earlier layer left, which all
   // tokens need anyway: the first value above the last attend.
   bool Boundary(const Operation& op, Value v) const {
-    return op.kind == OpKind::kEmbed || op.kind == OpKind::kGatherRows || FeedsKv(v);
+    return op.kind == OpKind::kEmbed || op.kind == OpKind::kPosition ||
+           op.kind == OpKind::kGatherRows || FeedsKv(v);
   }
 
   // A value of which the last layer's keys and values are made is computed for all tokens.

@@ -32,30 +32,37 @@ struct ValueInfo {
   int width = 0;  // f32 values per row
 };
 
-// A weight that operations refer to by index. Vectors have rows == 1.
+// A weight that operations refer to by index: a tensor, or some of its rows (files hold queries,
+// keys and values, or a gate and what it multiplies, in one). Vectors have rows == 1; of a vector,
+// `first` and `cols` say which values.
 struct Weight {
   std::string name;
   tensor::Format format{};
-  int rows = 0;  // outputs
-  int cols = 0;  // inputs
+  int rows = 0;   // outputs
+  int cols = 0;   // inputs
+  int first = 0;  // row of the tensor
 };
 
 enum class OpKind {
   kEmbed,       // weight row of each token times attribute scale        () -> [T, model]
+  kPosition,    // weight row of each position                           () -> [T, model]
   kRmsNorm,     // over chunks of attribute size (a head or the row)     x -> x
+  kLayerNorm,   // the same, centred first                               x -> x
   kMatmul,      // weight                                                [.., K] -> [.., N]
   kRotate,      // rotary embedding of each head                         x -> x
   kAttend,      // inputs q, k, v; stores k and v, then attends          [.., heads * d]
   kGate,        // act(g) * u                                            g, u -> g
+  kActivate,    // act(x)                                                x -> x
   kAdd,         //                                                       a, b -> a
   kScale,       //                                                       x -> x
   kSoftcap,     // cap * tanh(x / cap)                                   x -> x
+  kClamp,       // held inside [-limit, limit]                           x -> x
   kGatherRows,  // the rows that will be sampled                         [T, w] -> [S, w]
 };
 
 struct NormAttributes {
   float epsilon = 0;
-  int size = 0;  // values per norm; divides the width
+  int size = 0;  // values per norm; divides the width. The weight has so many, or the width
   bool operator==(const NormAttributes&) const = default;
 };
 struct RotateAttributes {
@@ -63,21 +70,25 @@ struct RotateAttributes {
   int head_dim = 0;
   int n_rot = 0;  // the first n_rot values of a head rotate
   double base = 10000;
-  double position_scale = 1;  // positions are multiplied by it (linear scaling: 1 / factor)
+  double position_scale = 1;    // positions are multiplied by it (linear scaling: 1 / factor)
+  std::vector<double> factors;  // of the n_rot / 2 frequencies; empty: ones
+  double magnitude = 1;         // of cosines and sines
   bool operator==(const RotateAttributes&) const = default;
 };
 struct AttendAttributes {
   int layer = 0;  // index into Program::kv_layers
   int heads = 0;  // query heads
   float scale = 1;
-  float softcap = 0;  // 0: none
+  float softcap = 0;               // 0: none
+  std::vector<float> slopes = {};  // ALiBi, by query head; empty: none
+  int sinks = -1;                  // index of the weight with a score by query head; -1: none
   bool operator==(const AttendAttributes&) const = default;
 };
 struct ScaleAttributes {
-  float factor = 1;  // kScale, kEmbed; the cap of kSoftcap
+  float factor = 1;  // kScale, kEmbed, kPosition; the cap of kSoftcap, the limit of kClamp
   bool operator==(const ScaleAttributes&) const = default;
 };
-struct GateAttributes {
+struct GateAttributes {  // and of kActivate
   kernels::Activation activation{};
   bool operator==(const GateAttributes&) const = default;
 };
@@ -91,6 +102,7 @@ struct Operation {
   int weight = -1;  // index into Program::weights
   Attributes attributes;
   int layer = -1;  // for people: which layer of the model; -1 outside the layers
+  int bias = -1;   // of a matmul or a norm: index into Program::weights
 
   template <typename T>
   const T& as() const {
@@ -112,6 +124,7 @@ struct Program {
   std::vector<KvLayer> kv_layers;
   Value logits;  // [S, vocabulary]
   int vocabulary = 0;
+  int most_positions = 0;  // rows of the table of positions; 0: none
 
   const ValueInfo& info(Value v) const { return values[static_cast<std::size_t>(v.id)]; }
 };

@@ -23,7 +23,9 @@ std::string Join(const std::vector<std::string>& names, std::string_view between
 std::string NamesOfMatmuls(const Program& program, const MatmulBody& body) {
   std::vector<std::string> names;
   const auto add = [&](int weight) {
-    names.push_back(ShortName(program.weights[static_cast<std::size_t>(weight)].name));
+    std::string name = ShortName(program.weights[static_cast<std::size_t>(weight)].name);
+    // Several parts of one tensor count as it.
+    if (names.empty() || names.back() != name) names.push_back(std::move(name));
   };
   for (const MatmulPart& part : body.parts) {
     add(part.weight);

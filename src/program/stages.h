@@ -40,6 +40,7 @@ struct RowOp {
   int out = -1;
   int weight = -1;
   Attributes attributes;
+  int bias = -1;
 };
 
 // Packs buffer `input` for the matmuls of the body.
@@ -52,10 +53,11 @@ struct Pack {
   std::size_t floats_offset = 0;
 };
 
-enum class Epilogue { kStore, kAdd, kGate };
+enum class Epilogue { kStore, kActivate, kAdd, kGate };
 
-// One matmul of a body. kAdd: out = other + product. kGate: out = act(product) * (second product),
-// the second with weight `gate_input`.
+// One matmul of a body; products come with their biases. kActivate: out = act(product). kAdd: out =
+// other + product. kGate: out = act(product) * (second product), the second with weight
+// `gate_input`.
 struct MatmulPart {
   int weight = -1;
   int out = -1;
@@ -63,6 +65,8 @@ struct MatmulPart {
   int other = -1;       // kAdd: the buffer that is added
   int gate_input = -1;  // kGate: the second weight
   kernels::Activation activation{};
+  int bias = -1;
+  int gate_bias = -1;  // kGate: of the second weight
 };
 struct MatmulBody {
   std::vector<MatmulPart> parts;

@@ -161,6 +161,25 @@ Result<void> ReadPrompt(const Members& members, OpenAiRequest& request) {
   return {};
 }
 
+Result<void> ReadStreamOptions(const Members& members, OpenAiRequest& request) {
+  const json::value* options = members.Find("stream_options");
+  if (options == nullptr) return {};
+  if (!options->is_object()) return members.Wrong("stream_options", "an object", *options);
+  return Members(options->get_object(), "stream_options.")
+      .Read("include_usage", request.stream_usage);
+}
+
+// The names of the conversation itself cannot be given another meaning.
+Result<void> ReadTemplateVariables(const Members& members, OpenAiRequest& request) {
+  const json::value* given = members.Find("chat_template_kwargs");
+  if (given == nullptr) return {};
+  if (!given->is_object()) return members.Wrong("chat_template_kwargs", "an object", *given);
+  for (const auto& [name, value] : given->get_object()) {
+    if (name != "messages" && name != "tools") request.template_variables[name] = value;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string_view PathOf(Endpoint endpoint) {
@@ -187,6 +206,7 @@ Result<OpenAiRequest> ReadOpenAiRequest(Endpoint endpoint, const json::value& bo
   OR_RETURN(members.Read("user", kMostNameBytes, request.tenant));
   OR_RETURN(members.Read("stream", request.stream));
   OR_RETURN(members.Read("cache_prompt", request.use_cache));
+  OR_RETURN(ReadStreamOptions(members, request));
   std::int64_t choices = 1;
   OR_RETURN(members.Read("n", 1, engine::kMostChoices, choices));
   request.choices = static_cast<int>(choices);
@@ -199,6 +219,7 @@ Result<OpenAiRequest> ReadOpenAiRequest(Endpoint endpoint, const json::value& bo
     OR_RETURN(ReadLimit(members, "max_completion_tokens", tokens));
     request.messages = OR_RETURN(ReadMessages(*object));
     request.tools = OR_RETURN(ReadTools(*object));
+    OR_RETURN(ReadTemplateVariables(members, request));
   } else {
     tokens = kPlainCompletionTokens;
     OR_RETURN(ReadLimit(members, "max_tokens", tokens));

@@ -11,6 +11,7 @@
 // Test: openai_request_test.cc, tests/fuzz/openai_fuzz.cc.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -45,7 +46,8 @@ struct OpenAiRequest {
   // parts stand on lines of their own. "developer" has become "system", and the arguments of calls
   // are objects where their text is one.
   boost::json::value messages;
-  boost::json::value tools;  // chat: null, or an array as the body has it
+  boost::json::value tools;                // chat: null, or an array as the body has it
+  boost::json::object template_variables;  // chat: chat_template_kwargs
   // Completions: a text, or tokens, which the engine checks against its vocabulary.
   std::variant<std::string, std::vector<std::int32_t>> prompt;
 
@@ -54,6 +56,7 @@ struct OpenAiRequest {
   std::string tenant;  // the body's user
   bool use_cache = true;
   bool stream = false;
+  bool stream_usage = false;  // stream_options.include_usage
 };
 
 // Errors: kInvalidArgument, kUnsupported; kLimit (a list that is too long).

@@ -9,17 +9,6 @@ namespace {
 
 namespace json = boost::json;
 
-std::string_view ReasonOf(engine::FinishReason reason) {
-  switch (reason) {
-    case engine::FinishReason::kEndOfTurn:
-    case engine::FinishReason::kStopString: return "stop";
-    case engine::FinishReason::kLength:
-    case engine::FinishReason::kContext: return "length";
-    case engine::FinishReason::kCancelled: return "cancelled";
-  }
-  return "?";
-}
-
 json::object ChoiceOf(Endpoint endpoint, std::size_t index, const engine::Answer& answer) {
   json::object choice{{"index", index}};
   if (endpoint == Endpoint::kChat) {
@@ -28,18 +17,8 @@ json::object ChoiceOf(Endpoint endpoint, std::size_t index, const engine::Answer
     choice["text"] = answer.text;
   }
   choice["logprobs"] = nullptr;
-  choice["finish_reason"] = ReasonOf(answer.reason);
+  choice["finish_reason"] = FinishReasonOf(answer.reason);
   return choice;
-}
-
-json::object UsageOf(std::span<const Result<engine::Answer>> answers) {
-  const engine::Answer& first = *answers.front();
-  std::int64_t made = 0;
-  for (const auto& answer : answers) made += static_cast<std::int64_t>(answer->tokens.size());
-  return {{"prompt_tokens", first.prompt_tokens},
-          {"completion_tokens", made},
-          {"total_tokens", first.prompt_tokens + made},
-          {"prompt_tokens_details", json::object{{"cached_tokens", first.reused_tokens}}}};
 }
 
 int StatusOf(ErrorCode code) {
@@ -59,6 +38,27 @@ int StatusOf(ErrorCode code) {
 }
 
 }  // namespace
+
+std::string_view FinishReasonOf(engine::FinishReason reason) {
+  switch (reason) {
+    case engine::FinishReason::kEndOfTurn:
+    case engine::FinishReason::kStopString: return "stop";
+    case engine::FinishReason::kLength:
+    case engine::FinishReason::kContext: return "length";
+    case engine::FinishReason::kCancelled: return "cancelled";
+  }
+  return "?";
+}
+
+json::object UsageOf(std::span<const Result<engine::Answer>> answers) {
+  const engine::Answer& first = *answers.front();
+  std::int64_t made = 0;
+  for (const auto& answer : answers) made += static_cast<std::int64_t>(answer->tokens.size());
+  return {{"prompt_tokens", first.prompt_tokens},
+          {"completion_tokens", made},
+          {"total_tokens", first.prompt_tokens + made},
+          {"prompt_tokens_details", json::object{{"cached_tokens", first.reused_tokens}}}};
+}
 
 Response ToResponse(Endpoint endpoint, const ResponseHead& head,
                     std::span<const Result<engine::Answer>> answers) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "engine/answer.h"
@@ -32,6 +33,11 @@ struct Response {
 // response an error.
 Response ToResponse(Endpoint endpoint, const ResponseHead& head,
                     std::span<const Result<engine::Answer>> answers);
+
+// "stop", "length", "cancelled".
+std::string_view FinishReasonOf(engine::FinishReason reason);
+// The tokens of a request's answers, none of which has failed.
+boost::json::object UsageOf(std::span<const Result<engine::Answer>> answers);
 
 // {"error": {"message", "type", "param", "code"}} with the status that fits the error.
 Response ToResponse(const Error& error);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <mutex>
 #include <vector>
 
@@ -57,11 +58,12 @@ class Walk {
   Result<Rows> Evaluate(const Operation& op);
   Result<void> RunLogits(std::size_t tail, const ReferenceSink& sink);
   Result<Rows> Embed(const Operation& op);
+  Result<Rows> Position(const Operation& op);
   Result<Rows> Norm(const Operation& op);
   Result<Rows> Matmul(const Operation& op);
   Rows Rotate(const Operation& op);
-  Rows Attend(const Operation& op);
-  void AttendHead(const Operation& op, int head, Rows& out);
+  Result<Rows> Attend(const Operation& op);
+  void AttendHead(const Operation& op, int head, const std::vector<float>& sinks, Rows& out);
   Rows Elementwise(const Operation& op);
 
   Rows& in(const Operation& op, std::size_t i) {
@@ -76,6 +78,8 @@ class Walk {
   }
   // Rows [first, first + count) of a weight, dequantised.
   Result<std::vector<float>> ReadRows(const program::Weight& weight, int first, int count) const;
+  // A vector; nothing for index -1.
+  Result<std::vector<float>> ReadVector(int index) const;
   void Release(std::size_t done);
 
   const Program& program_;
@@ -91,18 +95,33 @@ class Walk {
 Result<std::vector<float>> Walk::ReadRows(const program::Weight& weight, int first,
                                           int count) const {
   const model::GgufTensor* tensor = gguf_.FindTensor(weight.name);
-  if (tensor == nullptr || tensor->cols() != weight.cols || tensor->rows() != weight.rows) {
+  if (tensor == nullptr || tensor->cols() != weight.cols ||
+      tensor->rows() < weight.first + weight.rows) {
     return Fail(ErrorCode::kCorrupt, fmt::format("tensor '{}' is not the program's", weight.name));
   }
   const std::size_t row_bytes =
       tensor::RowBytes(weight.format, static_cast<std::size_t>(weight.cols));
   std::vector<float> values(static_cast<std::size_t>(count) *
                             static_cast<std::size_t>(weight.cols));
-  OR_RETURN(tensor::Dequantise(weight.format,
-                               tensor->bytes.subspan(static_cast<std::size_t>(first) * row_bytes,
-                                                     static_cast<std::size_t>(count) * row_bytes),
-                               values));
+  OR_RETURN(tensor::Dequantise(
+      weight.format,
+      tensor->bytes.subspan(static_cast<std::size_t>(weight.first + first) * row_bytes,
+                            static_cast<std::size_t>(count) * row_bytes),
+      values));
   return values;
+}
+
+Result<std::vector<float>> Walk::ReadVector(int index) const {
+  if (index < 0) return std::vector<float>();
+  const program::Weight& weight = program_.weights[static_cast<std::size_t>(index)];
+  const model::GgufTensor* tensor = gguf_.FindTensor(weight.name);
+  if (tensor == nullptr || tensor->cols() * tensor->rows() < weight.first + weight.cols) {
+    return Fail(ErrorCode::kCorrupt, fmt::format("tensor '{}' is not the program's", weight.name));
+  }
+  std::vector<float> all(static_cast<std::size_t>(tensor->cols() * tensor->rows()));
+  OR_RETURN(tensor::Dequantise(weight.format, tensor->bytes, all));
+  const auto begin = all.begin() + weight.first;
+  return std::vector<float>(begin, begin + weight.cols);
 }
 
 Result<Rows> Walk::Embed(const Operation& op) {
@@ -117,16 +136,40 @@ Result<Rows> Walk::Embed(const Operation& op) {
   return out;
 }
 
+Result<Rows> Walk::Position(const Operation& op) {
+  const program::Weight& weight = WeightOf(op);
+  Rows out(static_cast<int>(tokens_.size()), weight.cols);
+  if (out.count > weight.rows) {
+    return Fail(ErrorCode::kInvalidArgument, "more tokens than there are positions");
+  }
+  const std::vector<float> rows = OR_RETURN(ReadRows(weight, 0, out.count));
+  std::copy(rows.begin(), rows.end(), out.values.begin());
+  return out;
+}
+
 Result<Rows> Walk::Norm(const Operation& op) {
   const auto& norm = op.as<program::NormAttributes>();
-  const std::vector<float> w = OR_RETURN(ReadRows(WeightOf(op), 0, 1));
+  const std::vector<float> w = OR_RETURN(ReadVector(op.weight));
+  const std::vector<float> b = OR_RETURN(ReadVector(op.bias));
   Rows out = in(op, 0);
   for (int r = 0; r < out.count; ++r) {
-    for (double* x = out.row(r); x < out.row(r) + out.width; x += norm.size) {
-      double squares = 0;
-      for (int i = 0; i < norm.size; ++i) squares += x[i] * x[i];
+    for (int at = 0; at < out.width; at += norm.size) {
+      double* x = out.row(r) + at;
+      double mean = 0, squares = 0;
+      if (op.kind == OpKind::kLayerNorm) {
+        for (int i = 0; i < norm.size; ++i) mean += x[i] / norm.size;
+      }
+      for (int i = 0; i < norm.size; ++i) squares += (x[i] - mean) * (x[i] - mean);
       const double factor = 1 / std::sqrt(squares / norm.size + norm.epsilon);
-      for (int i = 0; i < norm.size; ++i) x[i] *= factor * w[static_cast<std::size_t>(i)];
+      // A vector has values for one norm, or for all of the row.
+      const auto index = [&](const std::vector<float>& v, int i) {
+        return v[static_cast<std::size_t>(static_cast<int>(v.size()) > norm.size ? at + i : i)];
+      };
+      for (int i = 0; i < norm.size; ++i) {
+        x[i] = (x[i] - mean) * factor;
+        if (!w.empty()) x[i] *= index(w, i);
+        if (!b.empty()) x[i] += index(b, i);
+      }
     }
   }
   return out;
@@ -148,6 +191,7 @@ Result<Rows> Walk::Matmul(const Operation& op) {
     if (squares > 0 && !two_terms) report_.activation_noise += noise / squares;
     report_.quantised_matmuls += two_terms ? 0 : 1;
   }
+  const std::vector<float> bias = OR_RETURN(ReadVector(op.bias));
   Rows out(x.count, weight.rows);
   std::mutex mutex;
   Result<void> result;
@@ -172,6 +216,10 @@ Result<Rows> Walk::Matmul(const Operation& op) {
     PanelProduct(x.values.data(), x.count, x.width, panel.data(), product.data(), kPanelOutputs);
     for (int r = 0; r < x.count; ++r) {
       std::copy_n(product.data() + r * kPanelOutputs, outputs, out.row(r) + first);
+      if (bias.empty()) continue;
+      for (int n = first; n < first + outputs; ++n) {
+        out.row(r)[n] += bias[static_cast<std::size_t>(n)];
+      }
     }
   });
   OR_RETURN(std::move(result));
@@ -187,10 +235,13 @@ Rows Walk::Rotate(const Operation& op) {
     const int a = neighbours ? 2 * i : i;
     const int b = neighbours ? 2 * i + 1 : i + pairs;
     const long double frequency =
-        rope.position_scale * std::pow(static_cast<long double>(rope.base), -2.0L * i / rope.n_rot);
+        rope.position_scale *
+        std::pow(static_cast<long double>(rope.base), -2.0L * i / rope.n_rot) *
+        (rope.factors.empty() ? 1.0L : rope.factors[static_cast<std::size_t>(i)]);
     for (int r = 0; r < out.count; ++r) {
       const long double angle = frequency * (FirstPosition(out) + r);
-      const auto c = static_cast<double>(std::cos(angle)), s = static_cast<double>(std::sin(angle));
+      const auto c = static_cast<double>(rope.magnitude * std::cos(angle));
+      const auto s = static_cast<double>(rope.magnitude * std::sin(angle));
       for (double* x = out.row(r); x < out.row(r) + out.width; x += rope.head_dim) {
         const double first = x[a], second = x[b];
         x[a] = first * c - second * s;
@@ -201,7 +252,7 @@ Rows Walk::Rotate(const Operation& op) {
   return out;
 }
 
-void Walk::AttendHead(const Operation& op, int head, Rows& out) {
+void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& sinks, Rows& out) {
   const auto& attend = op.as<program::AttendAttributes>();
   const program::KvLayer& kv = program_.kv_layers[static_cast<std::size_t>(attend.layer)];
   const Rows &q = in(op, 0), &k = in(op, 1), &v = in(op, 2);
@@ -229,8 +280,16 @@ void Walk::AttendHead(const Operation& op, int head, Rows& out) {
     if (attend.softcap > 0) {
       for (auto s = begin; s < end; ++s) *s = attend.softcap * std::tanh(*s / attend.softcap);
     }
-    const double most = *std::max_element(begin, end);
-    double sum = 0;
+    if (!attend.slopes.empty()) {
+      for (int j = first; j <= position; ++j) {
+        p[static_cast<std::size_t>(j)] +=
+            double{attend.slopes[static_cast<std::size_t>(head)]} * (j - position);
+      }
+    }
+    const double sink = sinks.empty() ? -std::numeric_limits<double>::infinity()
+                                      : sinks[static_cast<std::size_t>(head)];
+    const double most = std::max(sink, *std::max_element(begin, end));
+    double sum = std::exp(sink - most);
     for (auto s = begin; s < end; ++s) sum += * s = std::exp(*s - most);
     for (int j = first; j <= position; ++j) {
       AddScaled(p[static_cast<std::size_t>(j)] / sum, v.row(j) + kv_offset,
@@ -239,21 +298,38 @@ void Walk::AttendHead(const Operation& op, int head, Rows& out) {
   }
 }
 
-Rows Walk::Attend(const Operation& op) {
+Result<Rows> Walk::Attend(const Operation& op) {
+  const std::vector<float> sinks = OR_RETURN(ReadVector(op.as<program::AttendAttributes>().sinks));
   if (options_.canonical_losses) {
     for (double& x : in(op, 1).values) x = RoundToHalf(x);
     for (double& x : in(op, 2).values) x = RoundToHalf(x);
   }
   Rows out(in(op, 0).count, in(op, 0).width);
   team_.ForEach(op.as<program::AttendAttributes>().heads,
-                [&](std::int64_t head) { AttendHead(op, static_cast<int>(head), out); });
+                [&](std::int64_t head) { AttendHead(op, static_cast<int>(head), sinks, out); });
   return out;
 }
 
 double Activate(kernels::Activation activation, double g) {
-  if (activation == kernels::Activation::kSilu) return g / (1 + std::exp(-g));
   constexpr double kRootTwoOverPi = 0.79788456080286535588;
-  return 0.5 * g * (1 + std::tanh(kRootTwoOverPi * (g + 0.044715 * g * g * g)));
+  const double positive = std::max(g, 0.0);
+  using kernels::Activation;
+  switch (activation) {
+    case Activation::kSilu: return g / (1 + std::exp(-g));
+    case Activation::kGelu:
+      return 0.5 * g * (1 + std::tanh(kRootTwoOverPi * (g + 0.044715 * g * g * g)));
+    case Activation::kGeluErf: return 0.5 * g * std::erfc(-g / std::sqrt(2.0));
+    case Activation::kRelu: return positive;
+    case Activation::kReluSquared: return positive * positive;
+    case Activation::kSiluClamped: break;  // of gates alone
+  }
+  return 0;
+}
+
+double Gate(kernels::Activation activation, double g, double u) {
+  if (activation != kernels::Activation::kSiluClamped) return Activate(activation, g) * u;
+  g = std::min(g, 7.0);
+  return g / (1 + std::exp(-1.702 * g)) * (std::clamp(u, -7.0, 7.0) + 1);
 }
 
 Rows Walk::Elementwise(const Operation& op) {
@@ -264,9 +340,15 @@ Rows Walk::Elementwise(const Operation& op) {
     double& y = out.values[i];
     switch (op.kind) {
       case OpKind::kGate:
-        y = Activate(op.as<program::GateAttributes>().activation, x) * in(op, 1).values[i];
+        y = Gate(op.as<program::GateAttributes>().activation, x, in(op, 1).values[i]);
         break;
+      case OpKind::kActivate: y = Activate(op.as<program::GateAttributes>().activation, x); break;
       case OpKind::kAdd: y = x + in(op, 1).values[i]; break;
+      case OpKind::kClamp: {
+        const double limit = op.as<program::ScaleAttributes>().factor;
+        y = std::clamp(x, -limit, limit);
+        break;
+      }
       case OpKind::kScale: y = x * op.as<program::ScaleAttributes>().factor; break;
       default: {
         const double cap = op.as<program::ScaleAttributes>().factor;
@@ -280,7 +362,9 @@ Rows Walk::Elementwise(const Operation& op) {
 Result<Rows> Walk::Evaluate(const Operation& op) {
   switch (op.kind) {
     case OpKind::kEmbed: return Embed(op);
-    case OpKind::kRmsNorm: return Norm(op);
+    case OpKind::kPosition: return Position(op);
+    case OpKind::kRmsNorm:
+    case OpKind::kLayerNorm: return Norm(op);
     case OpKind::kMatmul: return Matmul(op);
     case OpKind::kRotate: return Rotate(op);
     case OpKind::kAttend: return Attend(op);
@@ -291,8 +375,10 @@ Result<Rows> Walk::Evaluate(const Operation& op) {
       return out;
     }
     case OpKind::kGate:
+    case OpKind::kActivate:
     case OpKind::kAdd:
     case OpKind::kScale:
+    case OpKind::kClamp:
     case OpKind::kSoftcap: return Elementwise(op);
   }
   return Fail(ErrorCode::kUnsupported, "an operation that the reference does not know");

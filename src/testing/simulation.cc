@@ -147,6 +147,7 @@ class Day {
  public:
   Day(std::uint64_t seed, Plant plant)
       : random_(seed),
+        draft_random_(~seed),
         plant_(plant),
         steps_fail_(seed % 10 == 0),
         options_(Options(plant)),
@@ -159,6 +160,8 @@ class Day {
     scheduler.stream_idle_ns = idle_ns_ = Between(1, 20) * 1'000'000'000LL;
     streams_ = Chance(0.7) ? 0.4 : 0;
     if (Chance(0.5)) scheduler.swap = swap_ = MakeSwap();
+    if (DraftBetween(1, 10) <= 3) scheduler.draft = MakeDraft();
+    scheduler.propose_always = DraftBetween(1, 5) == 1;
     scheduler.clock = std::shared_ptr<const Clock>(std::shared_ptr<void>(), &clock_);
     scheduler_ = std::make_unique<engine::Scheduler>(model_, scheduler);
     for (int i = 0; i < 3; ++i) beginnings_.push_back(Text(Between(20, 400)));
@@ -176,7 +179,9 @@ class Day {
     for (int s = 0; s < kMostSteps && !scheduler_->idle() && !Wrong(); ++s) Step();
     if (!scheduler_->idle()) Complain("requests are left: a deadlock, or one starves");
     CheckEnd();
-    return Report();
+    Report();
+    CheckDraft();
+    return report_;
   }
 
  private:
@@ -184,6 +189,9 @@ class Day {
 
   int Between(int low, int high) {
     return low + static_cast<int>(random_() % static_cast<std::uint64_t>(high - low + 1));
+  }
+  int DraftBetween(int low, int high) {
+    return low + static_cast<int>(draft_random_() % static_cast<std::uint64_t>(high - low + 1));
   }
   bool Chance(double p) { return static_cast<double>(random_() >> 11) * 0x1p-53 < p; }
   StubOptions Options(Plant plant) {
@@ -200,6 +208,21 @@ class Day {
                                           [this, fails] { return fails > 0 && Chance(fails); });
     const auto most = static_cast<std::size_t>(Between(4, Chance(0.5) ? 20 : 400)) * 4096;
     return std::make_shared<kv::SwapFile>(model_.pool(), std::move(disk), most, clock_);
+  }
+  // Another model over the same tokens, right as often as it may be, with memory of its own.
+  std::shared_ptr<engine::Draft> MakeDraft() {
+    constexpr int kErrsIn[] = {0, 1, 3, 10};
+    drafter_ = std::make_shared<StubModel>(
+        StubOptions{.budget_tiles = static_cast<std::size_t>(DraftBetween(2, 100)),
+                    .context = DraftBetween(100, 1500),
+                    .step_rows = DraftBetween(1, 200),
+                    .step_sequences = DraftBetween(1, 16),
+                    .errs_in = kErrsIn[DraftBetween(0, 3)]},
+        clock_);
+    return std::make_shared<engine::Draft>(
+        drafter_, engine::DraftOptions{.vocabulary = kStubVocabulary,
+                                       .catch_up_rows = DraftBetween(0, 200),
+                                       .cache_secret = 1});
   }
   Tokens Text(int size) {
     Tokens text(static_cast<std::size_t>(size));
@@ -351,6 +374,7 @@ class Day {
     }
     SendPieces(0.1, false);
     if (steps_fail_ && Chance(0.01)) FailStep();
+    if (drafter_ && DraftBetween(1, 100) == 1) drafter_->FailNextStep();
     std::stop_source stop;
     if (Chance(0.01)) stop.request_stop();
     const bool worked = scheduler_->Step(stop.get_token());
@@ -379,6 +403,15 @@ class Day {
     if (swap_ && swap_->counters().bytes != 0) Complain("swapped tiles are left");
   }
 
+  void CheckDraft() {
+    if (!drafter_) return;
+    report_.accepted_of_draft = report_.accepted;
+    if (!drafter_->complaint().empty()) Complain("the draft model: " + drafter_->complaint());
+    if (Wrong()) return;
+    scheduler_.reset();  // and with it the draft
+    if (drafter_->pool().use().used != 0) Complain("the draft model holds tiles of nobody");
+  }
+
   void Complain(const std::string& what) {
     if (report_.complaint.empty()) report_.complaint = what;
   }
@@ -387,7 +420,7 @@ class Day {
     return !report_.complaint.empty();
   }
 
-  DayReport Report() {
+  void Report() {
     const engine::SchedulerCounters counters = scheduler_->counters();
     Wrong();
     report_.steps = model_.steps();
@@ -400,10 +433,11 @@ class Day {
     report_.invalidated_rows = counters.invalidated_rows;
     report_.lost_rows = counters.lost_rows;
     report_.swapped_in = counters.swapped_in;
-    return report_;
   }
 
   std::mt19937_64 random_;
+  std::mt19937_64
+      draft_random_;  // its own, so that days are what they were before there were drafts
   Plant plant_;
   double streams_ = 0;  // of the requests
   std::int64_t idle_ns_ = 0;
@@ -411,6 +445,7 @@ class Day {
   VirtualClock clock_;
   StubOptions options_;
   StubModel model_;
+  std::shared_ptr<StubModel> drafter_;
   std::map<engine::RequestId, std::unique_ptr<Expected>> expected_;
   std::shared_ptr<kv::SwapFile> swap_;
   std::unique_ptr<engine::Scheduler> scheduler_;  // dies before what its choosers know

@@ -134,7 +134,10 @@ void StubModel::Append(engine::StepEntry& entry, std::size_t index,
     }
     if (r >= rows - entry.sampled) {
       std::vector<float> logits(kStubVocabulary, 0.0f);
-      logits[static_cast<std::size_t>(StubNext(hash, last, token))] = 1;
+      std::int32_t next = StubNext(hash, last, token);
+      if (options_.errs_in > 0 && Mix(hash + 1) % static_cast<std::uint64_t>(options_.errs_in) == 0)
+        next = 1 + next % (kStubVocabulary - 1);
+      logits[static_cast<std::size_t>(next)] = 1;
       sink(static_cast<int>(index), static_cast<int>(r - (rows - entry.sampled)), logits);
     }
     last = token;

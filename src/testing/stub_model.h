@@ -44,6 +44,7 @@ struct StubOptions {
   std::int64_t context = 2048;
   int step_rows = 128;
   int step_sequences = 16;
+  int errs_in = 0;  // one token in so many is not StubNext's: what a draft model would say; 0: none
   Plant plant = Plant::kNothing;
 };
 

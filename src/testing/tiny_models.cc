@@ -44,6 +44,9 @@ class Maker {
                                             : WriteByteBpe(writer_, spec_.chat_template);
     WriteEnds(tokens + spec_.spare_rows);
     for (int layer = 0; layer < spec_.layers; ++layer) WriteLayer(layer);
+    if (!spec_.further_tensor.empty()) {
+      writer_.AddRandomTensor(spec_.further_tensor, Format::kF32, {32}, spec_.seed);
+    }
     return writer_.Build();
   }
 

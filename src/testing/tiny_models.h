@@ -34,7 +34,8 @@ struct TinySpec {
   int kv_heads = 2;
   int window = 24;  // gemma3: of five layers in six
   int context = 4096;
-  float softcap = 0;  // gemma3: of the logits
+  float softcap = 0;           // gemma3: of the logits
+  std::string further_tensor;  // one of 32 values that no builder knows
   std::uint64_t seed = 1;
   std::optional<std::int32_t> nan_token;  // its embedding is not a number, and where that is
                                           // tied, its logit neither; the embedding is F32

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import PROGRAM, ROOT, one_sentence
 
-COMMANDS = ("run", "chat", "batch", "pull", "list", "show", "rm", "tokenize", "detokenize",
-            "logits", "perplexity", "template", "bench", "verify", "doctor")
+COMMANDS = ("run", "chat", "batch", "serve", "pull", "list", "show", "rm", "tokenize", "detokenize",
+            "logits", "perplexity", "template", "bench", "verify", "doctor", "support")
 MEGABYTE = 1 << 20
 CAPITAL = [504, 3575, 282, 4649, 314]  # "The capital of France is" in smollm2
 
@@ -129,7 +129,7 @@ def test_run_as_json(smollm2):
 def test_json_of_every_command_is_one_document(smollm2):
     text = ROOT / "tests/data/northanger.txt"
     for command in (["list"], ["show", "smollm2"], ["show", "smollm2", "--program"],
-                    ["show", "smollm2", "--template"], ["doctor"], ["tokenize", "smollm2"],
+                    ["show", "smollm2", "--template"], ["doctor", "support"], ["tokenize", "smollm2"],
                     ["perplexity", "smollm2", "-", "--context", "16"]):
         report = json.loads(ok(smollm2(*command, "--json", stdin=text.read_bytes()[:600])))
         assert isinstance(report, dict) and report, command

@@ -14,10 +14,11 @@ def test_every_way_has_one_hash(cairn, smollm2):
     assert result["different"] == 0 and result["prompts"] == 4
     assert {row["hash"] for row in result["rows"]} == {result["hash"]}
     ways = {row["way"] for row in result["rows"]}
-    assert len(ways) == 10 and len({row["isa"] for row in result["rows"]}) >= 2
+    assert len(ways) == 11 and len({row["isa"] for row in result["rows"]}) >= 2
     cached = [row for row in result["rows"] if "cached" in row["way"]]
     assert cached and all(row["reused_tokens"] > 0 for row in cached)
     assert any(row["preempted"] > 0 for row in result["rows"])
+    assert sum(row["guessed"] for row in result["rows"]) > 0
 
 
 def test_prompts_of_a_file_are_those_that_are_asked(cairn, smollm2, tmp_path):

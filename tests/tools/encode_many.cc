@@ -3,7 +3,8 @@
 // Standard input: for each text its bytes' number as u32, then the bytes. Standard output: for each
 // text the number of ids as u32, then the ids; little-endian. All cores take part. An argument
 // "--special" parses special tokens; "--time" works on one core and prints processor seconds to
-// standard error.
+// standard error. "--split NAME" in place of a file cuts words with that pre-tokenizer and writes
+// the bytes of each word where ids would be (scripts/pre_tokenizers.py).
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -15,6 +16,7 @@
 #include "base/mapped_file.h"
 #include "model/bulk_encode.h"
 #include "model/gguf.h"
+#include "model/pre_tokenizer.h"
 #include "model/tokenizer.h"
 
 namespace {
@@ -74,6 +76,18 @@ cairn::Result<void> Run(const std::string& path, bool special, bool time) {
   return {};
 }
 
+cairn::Result<void> SplitAll(const std::string& name) {
+  const auto pre = OR_RETURN(cairn::model::PreTokenizer::Create(name));
+  for (const std::string& text : ReadTexts()) {
+    std::vector<std::int32_t> bytes;
+    OR_RETURN(pre.Split(text, [&](std::string_view word) {
+      bytes.push_back(static_cast<std::int32_t>(word.size()));
+    }));
+    Write(bytes);
+  }
+  return {};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -83,10 +97,13 @@ int main(int argc, char** argv) {
     time |= std::strcmp(argv[i], "--time") == 0;
   }
   if (argc < 2) {
-    fmt::print(stderr, "usage: cairn_encode_many MODEL.gguf [--special] [--time]\n");
+    fmt::print(stderr,
+               "usage: cairn_encode_many MODEL.gguf [--special] [--time]\n"
+               "       cairn_encode_many --split NAME\n");
     return 2;
   }
-  const auto result = Run(argv[1], special, time);
+  const bool split = argc == 3 && std::strcmp(argv[1], "--split") == 0;
+  const auto result = split ? SplitAll(argv[2]) : Run(argv[1], special, time);
   if (!result) {
     fmt::print(stderr, "{}\n", result.error().message);
     return 1;

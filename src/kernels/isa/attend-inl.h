@@ -5,11 +5,14 @@
 // A query is one row of one query head. A format is a class with
 //   Format(view, head, queries, scratch)      from where; scratch of AttendScratchFloats
 //   SetQuery(i, from)                         takes one query, not yet scaled
-//   Tile TileAt(tile, queries, positions)     looks at a tile that so many queries will meet, of
-//                                             which they see no position from `positions` on
+//   Tile TileAt(tile, queries, positions, ahead)   looks at a tile that so many queries will meet,
+//                                             of which they see no position from `positions` on;
+//                                             the next one lies `ahead` bytes on (0: none)
 //   Meet<kCount>(tile, i, ranges, states, scores)   queries i .. i + kCount - 1 meet it
 // and Meet makes two register tiles of kCount queries: scores, whose lanes are keys, and weighted
-// values, whose lanes are channels. A block of up to kQueries queries takes 24 of 32 registers on
+// values, whose lanes are channels. With few queries the tiles come as fast as memory gives them,
+// in pieces that no prefetcher foresees: then the scores ask for the tile's values, and the values
+// for the keys of the next tile. A block of up to kQueries queries takes 24 of 32 registers on
 // AVX-512 and NEON and 8 of 16 on AVX2.
 #pragma once
 
@@ -37,6 +40,8 @@ struct Query {
   float* m;      // m[0]; m[1]: whether this part has a tile yet
   float* lanes;  // 16
   float* o;
+  float slope;  // ALiBi; 0: none
+  float ahead;  // positions from the query to the first key of the tile that it meets
 };
 
 // Positions of a tile that a query sees.
@@ -55,13 +60,20 @@ CAIRN_INLINE VF IfVisible(Range range, int v, VF x, VF hidden) {
 }
 
 // The largest visible score of one query; hidden ones become minus infinity.
-CAIRN_INLINE float FindLargest(float* scores, Range range, float softcap) {
+CAIRN_INLINE float FindLargest(float* scores, Range range, float softcap, const Query& query) {
   VF s[kTileVectors];
 #pragma GCC unroll 8
   for (int v = 0; v < kTileVectors; ++v) s[v] = Load(scores + v * kLanes);
   if (softcap != 0) {
     for (int v = 0; v < kTileVectors; ++v) {
       s[v] = Mul(Set1(softcap), Tanh(Div(s[v], Set1(softcap))));
+      Store(scores + v * kLanes, s[v]);
+    }
+  }
+  if (query.slope != 0) {
+    for (int v = 0; v < kTileVectors; ++v) {
+      const VF distance = Add(Lanes(), Set1(query.ahead + static_cast<float>(v * kLanes)));
+      s[v] = Fma(Set1(query.slope), distance, s[v]);
       Store(scores + v * kLanes, s[v]);
     }
   }
@@ -116,7 +128,7 @@ CAIRN_INLINE void Softmax(float* scores, const Range* ranges, float softcap, int
                           Query* queries) {
   float largest[kCount];
   for (int i = 0; i < kCount; ++i) {
-    largest[i] = FindLargest(scores + i * kTilePositions, ranges[i], softcap);
+    largest[i] = FindLargest(scores + i * kTilePositions, ranges[i], softcap, queries[i]);
   }
   for (int i = 0; i < kCount; ++i) TakeLargest(largest[i], head_dim, queries[i]);
   for (int i = 0; i < kCount; ++i) Exponentiate(scores + i * kTilePositions, queries[i]);
@@ -134,6 +146,15 @@ CAIRN_INLINE void ForVectors(int begin, int end, F visit) {
     for (; v + 2 <= end; v += 2) visit.template operator()<2>(v);
   }
   for (; v < end; ++v) visit.template operator()<1>(v);
+}
+
+// Asks for kBytes at `at`.
+template <int kBytes>
+CAIRN_INLINE void PrefetchBytes(const void* at) {
+#pragma GCC unroll 8
+  for (int line = 0; line < kBytes; line += 64) {
+    __builtin_prefetch(static_cast<const char*>(at) + line);
+  }
 }
 
 // --- one tile -------------------------------------------------------------------------------
@@ -198,8 +219,16 @@ CAIRN_INLINE void Merge(float& m, float& l, float* o, float part_m, float part_l
   m = most;
 }
 
-CAIRN_INLINE void WriteOutput(const float* o, float l, int head_dim, float* out) {
-  const VF inverse = Set1(1.0f / l);
+// `sink`: a score without a value, or null.
+CAIRN_INLINE void WriteOutput(const float* o, float m, float l, int head_dim, const float* sink,
+                              float* out) {
+  float numerator = 1.0f;
+  if (sink != nullptr) {
+    const float most = *sink > m ? *sink : m;
+    numerator = ExpOne(m - most);
+    l = __builtin_fmaf(l, numerator, ExpOne(*sink - most));
+  }
+  const VF inverse = Set1(numerator / l);
   for (int c = 0; c < head_dim; c += kLanes) Store(out + c, Mul(Load(o + c), inverse));
 }
 
@@ -221,6 +250,16 @@ CAIRN_INLINE void EndPart(Query& query, int head_dim, float* merged) {
 
 // --- the walks ------------------------------------------------------------------------------
 
+// Where one KV head lies in a tile.
+CAIRN_INLINE std::byte* HeadOf(const KvView& kv, int head, int tile) {
+  return kv.tiles[tile] + kv.offset +
+         static_cast<size_t>(head) * KvHeadBytes(kv.format, kv.head_dim);
+}
+// From there to the same head in the next tile; 0 where `tile` is the last of a walk.
+CAIRN_INLINE ptrdiff_t BytesAhead(const KvView& kv, int head, int tile, int last_tile) {
+  return tile < last_tile ? HeadOf(kv, head, tile + 1) - HeadOf(kv, head, tile) : 0;
+}
+
 // Positions of a tile within a range of absolute ones.
 CAIRN_INLINE Range InTile(Range absolute, int tile) {
   const int begin = absolute.begin - tile * kTilePositions;
@@ -228,26 +267,49 @@ CAIRN_INLINE Range InTile(Range absolute, int tile) {
   return {Most(begin, 0), Least(end, kTilePositions)};
 }
 
+// Query heads [first, first + group) of the model, which share KV head `head`.
+struct HeadGroup {
+  int head;
+  int first;
+  int group;
+};
+
+// Calls visit for the query heads of a KV head, at most kMostGroup at once.
+template <typename F>
+CAIRN_INLINE void ForGroups(const AttendView& view, int head, F visit) {
+  for (int at = 0; at < view.group; at += kMostGroup) {
+    visit(HeadGroup{head, head * view.group + at, Least(view.group - at, kMostGroup)});
+  }
+}
+
+CAIRN_INLINE float SlopeOf(const AttendView& view, int query_head) {
+  return view.slopes != nullptr ? view.slopes[query_head] : 0;
+}
+CAIRN_INLINE const float* SinkOf(const AttendView& view, int query_head) {
+  return view.sinks != nullptr ? view.sinks + query_head : nullptr;
+}
+
 // Kernels::attend. Tiles are the outer loop: every query of the call meets a tile while it is in
 // the cache. The scratch holds states of the part, merged states, scores, and the format's own.
 template <typename Format>
-CAIRN_INLINE void AttendRows(const AttendView& view, int head, int row_begin, int row_end,
-                             float* scratch) {
+CAIRN_INLINE void AttendGroup(const AttendView& view, HeadGroup heads, int row_begin, int row_end,
+                              float* scratch) {
   const int d = view.kv.head_dim;
-  const int group = view.group;
+  const int group = heads.group;
   const int count = (row_end - row_begin) * group;
   const int state = 32 + d;
   float* part_states = scratch;
   float* merged = part_states + count * state;
   float* scores = merged + count * state;
-  Format format(view, head, count, scores + kQueries * kTilePositions);
+  Format format(view, heads.head, count, scores + kQueries * kTilePositions);
   Query queries[kMostQueries];
   Range ranges[kMostQueries];
   for (int i = 0; i < count; ++i) {
     const int row = row_begin + i / group;
-    format.SetQuery(i, view.q.data + row * view.q.stride + (head * group + i % group) * d);
+    const int query_head = heads.first + i % group;
+    format.SetQuery(i, view.q.data + row * view.q.stride + query_head * d);
     float* base = part_states + i * state;
-    queries[i] = {base, base + 16, base + 32};
+    queries[i] = {base, base + 16, base + 32, SlopeOf(view, query_head), 0};
     merged[i * state + 1] = 0;  // nothing merged yet
     ranges[i] = VisibleRange(view.first + row, view.window);
     StartPart(queries[i], d);
@@ -264,8 +326,14 @@ CAIRN_INLINE void AttendRows(const AttendView& view, int head, int row_begin, in
     while (high > low && ranges[high - 1].begin >= base + kTilePositions) --high;
     Range local[kMostQueries];
     for (int i = low; i < high; ++i) local[i] = InTile(ranges[i], tile);
+    if (view.slopes != nullptr) {
+      for (int i = low; i < high; ++i) {
+        queries[i].ahead = static_cast<float>(base - (ranges[i].end - 1));
+      }
+    }
     if (low < high) {
-      const auto at = format.TileAt(tile, high - low, local[high - 1].end);
+      const ptrdiff_t ahead = BytesAhead(view.kv, heads.head, tile, last_tile);
+      const auto at = format.TileAt(tile, high - low, local[high - 1].end, ahead);
       MeetInBlocks(format, at, low, high, local, queries, scores);
     }
     if (tile == last_tile || (tile + 1) % kPartTiles == 0) {
@@ -274,36 +342,54 @@ CAIRN_INLINE void AttendRows(const AttendView& view, int head, int row_begin, in
   }
   for (int i = 0; i < count; ++i) {
     const int row = row_begin + i / group;
-    WriteOutput(merged + i * state + 32, merged[i * state + 2], d,
-                view.out.data + row * view.out.stride + (head * group + i % group) * d);
+    const int query_head = heads.first + i % group;
+    const float* of = merged + i * state;
+    WriteOutput(of + 32, of[0], of[2], d, SinkOf(view, query_head),
+                view.out.data + row * view.out.stride + query_head * d);
   }
+}
+
+template <typename Format>
+CAIRN_INLINE void AttendRows(const AttendView& view, int head, int row_begin, int row_end,
+                             float* scratch) {
+  ForGroups(
+      view, head, [&](HeadGroup heads) __attribute__((always_inline)) {
+        AttendGroup<Format>(view, heads, row_begin, row_end, scratch);
+      });
 }
 
 // Kernels::attend_part.
 template <typename Format>
-CAIRN_INLINE void AttendPartOf(const AttendView& view, int head, int row, int part, float* states,
-                               float* scratch) {
+CAIRN_INLINE void AttendPartOfGroup(const AttendView& view, HeadGroup heads, int row, int part,
+                                    float* states, float* scratch) {
   const int d = view.kv.head_dim;
-  const int group = view.group;
+  const int group = heads.group;
   const int stride = PartStride(d);
   float* lanes = scratch;
   float* scores = lanes + group * 16;
-  Format format(view, head, group, scores + kQueries * kTilePositions);
+  Format format(view, heads.head, group, scores + kQueries * kTilePositions);
   Query queries[kMostGroup];
   Range ranges[kMostGroup];
   float m[kMostGroup][2];
   const Range visible = VisibleRange(view.first + row, view.window);
   for (int i = 0; i < group; ++i) {
-    format.SetQuery(i, view.q.data + row * view.q.stride + (head * group + i) * d);
-    queries[i] = {m[i], lanes + 16 * i, states + i * stride + 16};
+    format.SetQuery(i, view.q.data + row * view.q.stride + (heads.first + i) * d);
+    queries[i] = {m[i], lanes + 16 * i, states + i * stride + 16, SlopeOf(view, heads.first + i),
+                  0};
     StartPart(queries[i], d);
   }
   constexpr int kPartTiles = kPartPositions / kTilePositions;
-  for (int tile = part * kPartTiles; tile < (part + 1) * kPartTiles; ++tile) {
+  const int last_tile = Least((part + 1) * kPartTiles, (visible.end - 1) / kTilePositions + 1) - 1;
+  for (int tile = part * kPartTiles; tile <= last_tile; ++tile) {
     const Range local = InTile(visible, tile);
-    if (local.begin >= kTilePositions || local.end <= 0) continue;
-    for (int i = 0; i < group; ++i) ranges[i] = local;
-    MeetInBlocks(format, format.TileAt(tile, group, local.end), 0, group, ranges, queries, scores);
+    if (local.begin >= kTilePositions) continue;
+    for (int i = 0; i < group; ++i) {
+      ranges[i] = local;
+      queries[i].ahead = static_cast<float>(tile * kTilePositions - (visible.end - 1));
+    }
+    const ptrdiff_t ahead = BytesAhead(view.kv, heads.head, tile, last_tile);
+    MeetInBlocks(format, format.TileAt(tile, group, local.end, ahead), 0, group, ranges, queries,
+                 scores);
   }
   for (int i = 0; i < group; ++i) {
     states[i * stride] = m[i][0];
@@ -311,10 +397,15 @@ CAIRN_INLINE void AttendPartOf(const AttendView& view, int head, int row, int pa
   }
 }
 
-// Where one KV head lies in a tile.
-CAIRN_INLINE std::byte* HeadOf(const KvView& kv, int head, int tile) {
-  return kv.tiles[tile] + kv.offset +
-         static_cast<size_t>(head) * KvHeadBytes(kv.format, kv.head_dim);
+template <typename Format>
+CAIRN_INLINE void AttendPartOf(const AttendView& view, int head, int row, int part, float* states,
+                               float* scratch) {
+  ForGroups(
+      view, head, [&](HeadGroup heads) __attribute__((always_inline)) {
+        const int before = heads.first - head * view.group;
+        AttendPartOfGroup<Format>(view, heads, row, part,
+                                  states + before * PartStride(view.kv.head_dim), scratch);
+      });
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -30,7 +30,8 @@ void AttendPart(const AttendView& view, int head, int row, int part, float* stat
   }
 }
 
-void MergeParts(const float* states, int parts, std::ptrdiff_t stride, int head_dim, float* out) {
+void MergeParts(const float* states, int parts, std::ptrdiff_t stride, int head_dim,
+                const float* sink, float* out) {
   alignas(64) float o[kMostHeadDim];
   float m = states[0];
   float l = states[1];
@@ -39,7 +40,7 @@ void MergeParts(const float* states, int parts, std::ptrdiff_t stride, int head_
     const float* part = states + p * stride;
     Merge(m, l, o, part[0], part[1], part + 16, head_dim);
   }
-  WriteOutput(o, l, head_dim, out);
+  WriteOutput(o, m, l, head_dim, sink, out);
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -24,9 +24,10 @@ CAIRN_INLINE void StoreElement(uint16_t* p, VF v) { StoreHalf(p, v); }
 // --- the two products -----------------------------------------------------------------------
 
 // scores[q][..] = q . k for kCount queries and kUse vectors of keys from `keys` on; rows of q are
-// head_dim apart.
+// head_dim apart. On the way it asks for `values`, in `steps` steps.
 template <int kCount, int kUse, typename Element>
-CAIRN_INLINE void ScoresAt(const float* q, const Element* keys, int head_dim, float* scores) {
+CAIRN_INLINE void ScoresAt(const float* q, const Element* keys, const Element* values, int steps,
+                           int head_dim, float* scores) {
   VF sums[kCount][kUse];
 #pragma GCC unroll 8
   for (int i = 0; i < kCount; ++i) {
@@ -34,6 +35,7 @@ CAIRN_INLINE void ScoresAt(const float* q, const Element* keys, int head_dim, fl
     for (int v = 0; v < kUse; ++v) sums[i][v] = Zero();
   }
   for (int c = 0; c < head_dim; ++c, keys += kTilePositions) {
+    if (c < steps) PrefetchBytes<kTilePositions * sizeof(Element)>(values + c * kTilePositions);
     VF k[kUse];
 #pragma GCC unroll 8
     for (int v = 0; v < kUse; ++v) k[v] = LoadElement(keys + v * kLanes);
@@ -54,9 +56,10 @@ CAIRN_INLINE void ScoresAt(const float* q, const Element* keys, int head_dim, fl
 }
 
 // o[q] += sum over positions [begin, end) of p[q][j] * values[j], kUse vectors of channels from c0.
+// On the way it asks for as much as it reads, `ahead` elements on.
 template <int kCount, int kUse, typename Element>
-CAIRN_INLINE void AddValuesAt(const float* p, const Element* values, int head_dim, int begin,
-                              int end, int c0, float* const* o) {
+CAIRN_INLINE void AddValuesAt(const float* p, const Element* values, ptrdiff_t ahead, int head_dim,
+                              int begin, int end, int c0, float* const* o) {
   VF sums[kCount][kUse];
 #pragma GCC unroll 8
   for (int i = 0; i < kCount; ++i) {
@@ -65,6 +68,7 @@ CAIRN_INLINE void AddValuesAt(const float* p, const Element* values, int head_di
   }
   const Element* at = values + static_cast<ptrdiff_t>(begin) * head_dim + c0;
   for (int j = begin; j < end; ++j, at += head_dim) {
+    if (ahead != 0) PrefetchBytes<kUse * kLanes * sizeof(Element)>(at + ahead);
     VF value[kUse];
 #pragma GCC unroll 8
     for (int v = 0; v < kUse; ++v) value[v] = LoadElement(at + v * kLanes);
@@ -83,12 +87,13 @@ CAIRN_INLINE void AddValuesAt(const float* p, const Element* values, int head_di
 }
 
 template <int kCount, typename Element>
-CAIRN_INLINE void AddValues(const float* p, const Element* values, int head_dim, Range range,
-                            float* const* o) {
+CAIRN_INLINE void AddValues(const float* p, const Element* values, ptrdiff_t ahead, int head_dim,
+                            Range range, float* const* o) {
   if (range.begin >= range.end) return;
   ForVectors(
       0, head_dim / kLanes, [&]<int kUse>(int v) __attribute__((always_inline)) {
-        AddValuesAt<kCount, kUse>(p, values, head_dim, range.begin, range.end, v * kLanes, o);
+        AddValuesAt<kCount, kUse>(p, values, ahead, head_dim, range.begin, range.end, v * kLanes,
+                                  o);
       });
 }
 
@@ -96,14 +101,14 @@ CAIRN_INLINE void AddValues(const float* p, const Element* values, int head_dim,
 template <typename Element>
 __attribute__((noinline)) void AddValuesOfOne(const float* p, const Element* values, int head_dim,
                                               Range range, float* o) {
-  AddValues<1>(p, values, head_dim, range, &o);
+  AddValues<1>(p, values, 0, head_dim, range, &o);
 }
 
 // kCount queries meet one tile.
 template <int kCount, typename Element>
 __attribute__((noinline)) void MeetTile(const float* q, const Element* keys, const Element* values,
-                                        int head_dim, float softcap, const Range* ranges,
-                                        Query* queries, float* scores) {
+                                        bool fetch, ptrdiff_t ahead, int head_dim, float softcap,
+                                        const Range* ranges, Query* queries, float* scores) {
   Range any = ranges[0], common = ranges[0];  // seen by one at least; by all
   float* o[kCount];
   for (int i = 0; i < kCount; ++i) {
@@ -112,17 +117,19 @@ __attribute__((noinline)) void MeetTile(const float* q, const Element* keys, con
     o[i] = queries[i].o;
   }
   if (common.begin >= common.end) common = {kTilePositions, kTilePositions};
+  const int first = any.begin / kLanes;
+  const int steps = fetch ? (any.end * head_dim + kTilePositions - 1) / kTilePositions : 0;
   ForVectors(
-      any.begin / kLanes,
-      (any.end + kLanes - 1) / kLanes, [&]<int kUse>(int v) __attribute__((always_inline)) {
-        ScoresAt<kCount, kUse>(q, keys + v * kLanes, head_dim, scores + v * kLanes);
+      first, (any.end + kLanes - 1) / kLanes, [&]<int kUse>(int v) __attribute__((always_inline)) {
+        ScoresAt<kCount, kUse>(q, keys + v * kLanes, values, v == first ? steps : 0, head_dim,
+                               scores + v * kLanes);
       });
   Softmax<kCount>(scores, ranges, softcap, head_dim, queries);
   for (int i = 0; i < kCount; ++i) {
     const Range before = {ranges[i].begin, Least(common.begin, ranges[i].end)};
     AddValuesOfOne(scores + i * kTilePositions, values, head_dim, before, o[i]);
   }
-  AddValues<kCount>(scores, values, head_dim, common, o);
+  AddValues<kCount>(scores, values, ahead, head_dim, common, o);
   for (int i = 0; i < kCount; ++i) {
     const Range after = {common.end, ranges[i].end};
     AddValuesOfOne(scores + i * kTilePositions, values, head_dim, after, o[i]);
@@ -135,7 +142,8 @@ class FloatTiles {
   struct Tile {
     const Element* keys;
     const Element* values;
-    bool wide;  // in `wide_` instead
+    ptrdiff_t ahead;  // elements
+    bool wide;        // in `wide_` instead, and so in the cache
   };
 
   // The scratch holds scaled queries and a widened tile.
@@ -153,8 +161,9 @@ class FloatTiles {
     }
   }
 
-  Tile TileAt(int index, int queries, int positions) {
+  Tile TileAt(int index, int queries, int positions, ptrdiff_t ahead) {
     Tile tile;
+    tile.ahead = ahead / static_cast<ptrdiff_t>(sizeof(Element));
     tile.keys = reinterpret_cast<const Element*>(HeadOf(view_.kv, head_, index));
     tile.values = tile.keys + d_ * kTilePositions;
     tile.wide = sizeof(Element) != sizeof(float) && queries >= kWidenQueries;
@@ -169,11 +178,13 @@ class FloatTiles {
   template <int kCount>
   void Meet(const Tile& tile, int i, const Range* ranges, Query* queries, float* scores) {
     if (tile.wide) {
-      MeetTile<kCount>(q_ + i * d_, wide_keys_, wide_values_, d_, view_.softcap, ranges, queries,
-                       scores);
+      MeetTile<kCount>(q_ + i * d_, wide_keys_, wide_values_, false, 0, d_, view_.softcap, ranges,
+                       queries, scores);
     } else {
-      MeetTile<kCount>(q_ + i * d_, tile.keys, tile.values, d_, view_.softcap, ranges, queries,
-                       scores);
+      // From the values to the keys of the next tile.
+      const ptrdiff_t ahead = tile.ahead == 0 ? 0 : tile.ahead - d_ * kTilePositions;
+      MeetTile<kCount>(q_ + i * d_, tile.keys, tile.values, true, ahead, d_, view_.softcap, ranges,
+                       queries, scores);
     }
   }
 

@@ -48,12 +48,15 @@ struct Tile {
   const uint8_t* values;
   const float* key_scales;
   const float* value_scales;
+  ptrdiff_t ahead;  // bytes from the values to the keys of the next tile, 0: none
+  bool fetch;       // few queries: it is asked for on the way
 };
-CAIRN_INLINE Tile TileOf(std::byte* head, int head_dim) {
+CAIRN_INLINE Tile TileOf(std::byte* head, int head_dim, ptrdiff_t ahead, bool fetch) {
   const int bytes = head_dim * kTilePositions;
   const auto* keys = reinterpret_cast<const uint8_t*>(head);
   const auto* scales = reinterpret_cast<const float*>(head + 2 * static_cast<ptrdiff_t>(bytes));
-  return {keys, keys + bytes, scales, scales + kTilePositions};
+  return {keys, keys + bytes, scales, scales + kTilePositions, ahead != 0 ? ahead - bytes : 0,
+          fetch};
 }
 
 // A query as integers.
@@ -63,10 +66,11 @@ struct Quantised {
   int32_t sum;  // of q
 };
 
-// scores[i][..] of kCount queries and kUse vectors of keys from vector v on.
+// scores[i][..] of kCount queries and kUse vectors of keys from vector v on. On the way it asks for
+// the values, in `steps` steps.
 template <int kCount, int kUse>
-CAIRN_INLINE void ScoresAt(const Quantised* queries, const Tile& tile, int head_dim, int v,
-                           float* scores) {
+CAIRN_INLINE void ScoresAt(const Quantised* queries, const Tile& tile, int steps, int head_dim,
+                           int v, float* scores) {
   VI sums[kCount][kUse];
 #pragma GCC unroll 8
   for (int i = 0; i < kCount; ++i) {
@@ -77,6 +81,7 @@ CAIRN_INLINE void ScoresAt(const Quantised* queries, const Tile& tile, int head_
   }
   const uint8_t* keys = tile.keys + v * 4 * kLanes;
   for (int c = 0; c < head_dim; c += 4, keys += 4 * kTilePositions) {
+    if (c < 4 * steps) PrefetchBytes<4 * kTilePositions>(tile.values + c * kTilePositions);
     VB k[kUse];
 #pragma GCC unroll 8
     for (int u = 0; u < kUse; ++u) k[u] = LoadB(keys + u * 4 * kLanes);
@@ -131,6 +136,7 @@ CAIRN_INLINE void AddValuesAt(const uint8_t* bytes, const float* scales, const T
   }
   const uint8_t* values = tile.values + 4 * (begin * head_dim + c);
   for (int j = begin; j < end; ++j, values += 4 * head_dim) {
+    if (tile.ahead != 0) PrefetchBytes<kUse * 4 * kLanes>(values + tile.ahead);
     VB value[kUse];
 #pragma GCC unroll 8
     for (int u = 0; u < kUse; ++u) value[u] = LoadB(values + u * 4 * kLanes);
@@ -160,10 +166,13 @@ __attribute__((noinline)) void MeetTile(const Quantised* quantised, const Tile& 
   for (int i = 1; i < kCount; ++i) {
     any = {Least(any.begin, ranges[i].begin), Most(any.end, ranges[i].end)};
   }
+  if (tile.fetch) PrefetchBytes<2 * kTilePositions * sizeof(float)>(tile.key_scales);
+  const int first = any.begin / kLanes;
+  const int steps =
+      tile.fetch ? (any.end * head_dim + 4 * kTilePositions - 1) / (4 * kTilePositions) : 0;
   ForVectors(
-      any.begin / kLanes,
-      (any.end + kLanes - 1) / kLanes, [&]<int kUse>(int v) __attribute__((always_inline)) {
-        ScoresAt<kCount, kUse>(quantised, tile, head_dim, v, scores);
+      first, (any.end + kLanes - 1) / kLanes, [&]<int kUse>(int v) __attribute__((always_inline)) {
+        ScoresAt<kCount, kUse>(quantised, tile, v == first ? steps : 0, head_dim, v, scores);
       });
   alignas(64) uint8_t bytes[kCount * kTilePositions];
   float scales[kCount];
@@ -196,8 +205,9 @@ class Q8Tiles {
     for (int c = 0; c < d; ++c) quantised_[i].sum += static_cast<int8_t>(q[c]);
   }
 
-  Tile TileAt(int index, int, int) {
-    return TileOf(HeadOf(view_.kv, head_, index), view_.kv.head_dim);
+  Tile TileAt(int index, int queries, int, ptrdiff_t ahead) {
+    const bool few = queries <= kQueries;
+    return TileOf(HeadOf(view_.kv, head_, index), view_.kv.head_dim, few ? ahead : 0, few);
   }
 
   template <int kCount>

@@ -45,6 +45,10 @@ template <int kBits>
 CAIRN_INLINE VI ShiftRight(VI a) {
   return _mm256_srli_epi32(a, kBits);
 }
+template <int kBits>
+CAIRN_INLINE VI ShiftRightSigned(VI a) {
+  return _mm256_srai_epi32(a, kBits);
+}
 CAIRN_INLINE VI BitsOf(VF a) { return _mm256_castps_si256(a); }
 CAIRN_INLINE VF FloatOfBits(VI a) { return _mm256_castsi256_ps(a); }
 CAIRN_INLINE VI MaxI(VI a, VI b) { return _mm256_max_epi32(a, b); }

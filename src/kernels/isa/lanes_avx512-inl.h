@@ -42,6 +42,10 @@ template <int kBits>
 CAIRN_INLINE VI ShiftRight(VI a) {
   return _mm512_srli_epi32(a, kBits);
 }
+template <int kBits>
+CAIRN_INLINE VI ShiftRightSigned(VI a) {
+  return _mm512_srai_epi32(a, kBits);
+}
 CAIRN_INLINE VI BitsOf(VF a) { return _mm512_castps_si512(a); }
 CAIRN_INLINE VF FloatOfBits(VI a) { return _mm512_castsi512_ps(a); }
 CAIRN_INLINE VI MaxI(VI a, VI b) { return _mm512_max_epi32(a, b); }
@@ -98,6 +102,8 @@ CAIRN_INLINE VB LoadTable(const uint8_t* p) {
 // Entries of each 16 bytes of `table` at the places of the same 16 bytes of `codes`, all < 16.
 CAIRN_INLINE VB LookUp(VB table, VB codes) { return _mm512_shuffle_epi8(table, codes); }
 CAIRN_INLINE VB Set1B(uint8_t x) { return _mm512_set1_epi8(static_cast<char>(x)); }
+CAIRN_INLINE VB AddB(VB a, VB b) { return _mm512_add_epi8(a, b); }
+CAIRN_INLINE void StoreB(uint8_t* p, VB v) { _mm512_storeu_si512(p, v); }
 
 // Exact sums of four products of u8 weights and s8 activations per lane, added to acc. The four
 // activations are the same for all lanes. Weights of up to 8 bits are taken as value + 128 where

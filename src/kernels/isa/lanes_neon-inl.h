@@ -44,6 +44,10 @@ template <int kBits>
 CAIRN_INLINE VI ShiftRight(VI a) {
   return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), kBits));
 }
+template <int kBits>
+CAIRN_INLINE VI ShiftRightSigned(VI a) {
+  return vshrq_n_s32(a, kBits);
+}
 // Of bytes: what crosses from one to the next elsewhere is masked off by those who call.
 template <int kBits>
 CAIRN_INLINE VB ShiftLeft(VB a) {

@@ -88,6 +88,10 @@ CAIRN_INLINE VI ShiftRight(VI a) {
   return (VI)((VU)a >> kBits);
 }
 template <int kBits>
+CAIRN_INLINE VI ShiftRightSigned(VI a) {
+  return a >> kBits;
+}
+template <int kBits>
 CAIRN_INLINE VB ShiftLeft(VB a) {
   return (VB)((VU)a << kBits);
 }

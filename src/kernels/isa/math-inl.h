@@ -56,6 +56,42 @@ CAIRN_INLINE VF Gelu(VF x) {
   return Div(x, Add(Set1(1.0f), Exp(Mul(Set1(-2.0f), u))));
 }
 
+// x times the normal distribution's share below x, with that of the far side h = erfc(|x| / sqrt 2)
+// / 2 as exp(-x^2 / 2) times a polynomial in t = 1 / (1 + p |x| / sqrt 2), which is within 2^-23 of
+// it (relative) up to where exp is cut off: minimax, fitted as exp's above.
+CAIRN_INLINE VF GeluErf(VF x) {
+  const VF magnitude = FloatOfBits(AndI(BitsOf(x), Set1I(0x7fffffff)));
+  const VF z = Mul(magnitude, Set1(0x1.6a09e6p-1f));
+  const VF t = Div(Set1(1.0f), Fma(Set1(0x1.b8p-2f), z, Set1(1.0f)));
+  VF p = Set1(0x1.2e52d8p-5f);
+  p = Fma(p, t, Set1(-0x1.3f02fcp-3f));
+  p = Fma(p, t, Set1(0x1.8c1f78p-3f));
+  p = Fma(p, t, Set1(-0x1.6999aep-5f));
+  p = Fma(p, t, Set1(0x1.fc26fap-4f));
+  p = Fma(p, t, Set1(0x1.a2bb16p-4f));
+  p = Fma(p, t, Set1(0x1.f43b1ap-4f));
+  p = Fma(p, t, Set1(0x1.f04d54p-4f));
+  const VF h = Mul(Mul(p, t), Exp(Neg(Mul(z, z))));
+  const VF far = Mul(x, h);
+  return IfLess(x, Zero(), far, Sub(x, far));
+}
+
+CAIRN_INLINE VF Relu(VF x) { return IfLess(x, Zero(), Zero(), x); }
+CAIRN_INLINE VF ReluSquared(VF x) {
+  const VF y = Relu(x);
+  return Mul(y, y);
+}
+
+// x within [-limit, limit]; a value that is not a number stays so.
+CAIRN_INLINE VF Clamp(VF x, float limit) { return Max(Set1(-limit), Min(Set1(limit), x)); }
+
+CAIRN_INLINE VF ClampedSiluGate(VF g, VF u) {
+  g = Min(Set1(7.0f), g);
+  u = Clamp(u, 7.0f);
+  const VF silu = Div(g, Add(Set1(1.0f), Exp(Mul(Set1(-1.702f), g))));
+  return Mul(silu, Add(u, Set1(1.0f)));
+}
+
 CAIRN_INLINE VF Tanh(VF x) {
   const VI sign = AndI(BitsOf(x), Set1I(static_cast<int32_t>(0x80000000u)));
   const VF magnitude = FloatOfBits(AndI(BitsOf(x), Set1I(0x7fffffff)));

@@ -1,62 +1,110 @@
 // SPDX-License-Identifier: Apache-2.0
 // The loops of a matmul over groups of outputs and tiles of rows, and what becomes of a product
 // before it is stored. Tiles are the inner loop: a group's weights stay in the first-level cache
-// while all rows pass. A format is one line here and one file beside this one.
+// while all rows pass, and where many do, they are unpacked once for all of them. A format is one
+// line here and one file beside this one.
 #include "kernels/isa/functions.h"
 #include "kernels/isa/math-inl.h"
 
 namespace cairn::kernels::CAIRN_ISA {
 namespace {
 
-TileFunction* TileOfFormat(tensor::Format format) {
+// How the tiles of a format are computed. Nothing is to be expanded in Q8_0 and floats, and Q2_K
+// adds its minima another way.
+struct FormatTiles {
+  TileFunction* packed = nullptr;
+  Expansion expanded = {};
+};
+
+FormatTiles TilesOf(tensor::Format format) {
   using tensor::Format;
   switch (format) {
-    case Format::kF32: return TileF32;
-    case Format::kF16: return TileF16;
-    case Format::kBF16: return TileBF16;
-    case Format::kQ4_0: return TileQ4_0;
-    case Format::kQ4_1: return TileQ4_1;
-    case Format::kQ5_0: return TileQ5_0;
-    case Format::kQ5_1: return TileQ5_1;
-    case Format::kQ8_0: return TileQ8_0;
-    case Format::kQ4_K: return TileQ4_K;
-    case Format::kQ5_K: return TileQ5_K;
-    case Format::kQ6_K: return TileQ6_K;
-    case Format::kQ2_K: return TileQ2_K;
-    case Format::kQ3_K: return TileQ3_K;
-    case Format::kIQ4_NL: return TileIQ4_NL;
-    case Format::kIQ4_XS: return TileIQ4_XS;
-    case Format::kMXFP4: return TileMXFP4;
-    case Format::kNVFP4: return TileNVFP4;
-    case Format::kTQ2_0: return TileTQ2_0;
-    case Format::kIQ1_S: return TileIQ1_S;
-    case Format::kIQ1_M: return TileIQ1_M;
-    case Format::kIQ2_XXS: return TileIQ2_XXS;
-    case Format::kIQ2_S: return TileIQ2_S;
-    case Format::kIQ3_XXS: return TileIQ3_XXS;
-    case Format::kIQ3_S: return TileIQ3_S;
-    case Format::kTQ1_0: return TileTQ2_0;   // packed as it
-    case Format::kIQ2_XS: return TileIQ2_S;  // packed as it
-    default: return nullptr;  // not reached: PackGroups refuses formats without a matmul
+    case Format::kF32: return {TileF32};
+    case Format::kF16: return {TileF16};
+    case Format::kBF16: return {TileBF16};
+    case Format::kQ4_0: return {TileQ4_0, kExpandQ4_0};
+    case Format::kQ4_1: return {TileQ4_1, kExpandQ4_1};
+    case Format::kQ5_0: return {TileQ5_0, kExpandQ5_0};
+    case Format::kQ5_1: return {TileQ5_1, kExpandQ5_1};
+    case Format::kQ8_0: return {TileQ8_0};
+    case Format::kQ4_K: return {TileQ4_K, kExpandQ4_K};
+    case Format::kQ5_K: return {TileQ5_K, kExpandQ5_K};
+    case Format::kQ6_K: return {TileQ6_K, kExpandQ6_K};
+    case Format::kQ2_K: return {TileQ2_K};
+    case Format::kQ3_K: return {TileQ3_K, kExpandQ3_K};
+    case Format::kIQ4_NL: return {TileIQ4_NL, kExpandIQ4_NL};
+    case Format::kIQ4_XS: return {TileIQ4_XS, kExpandIQ4_XS};
+    case Format::kMXFP4: return {TileMXFP4, kExpandMXFP4};
+    case Format::kNVFP4: return {TileNVFP4, kExpandNVFP4};
+    case Format::kTQ2_0: return {TileTQ2_0, kExpandTQ2_0};
+    case Format::kIQ1_S: return {TileIQ1_S, kExpandIQ1_S};
+    case Format::kIQ1_M: return {TileIQ1_M, kExpandIQ1_M};
+    case Format::kIQ2_XXS: return {TileIQ2_XXS, kExpandIQ2_XXS};
+    case Format::kIQ2_S: return {TileIQ2_S, kExpandIQ2_S};
+    case Format::kIQ3_XXS: return {TileIQ3_XXS, kExpandIQ3_XXS};
+    case Format::kIQ3_S: return {TileIQ3_S, kExpandIQ3_S};
+    case Format::kTQ1_0: return {TileTQ2_0, kExpandTQ2_0};   // packed as it
+    case Format::kIQ2_XS: return {TileIQ2_S, kExpandIQ2_S};  // packed as it
+    default: return {};  // not reached: PackGroups refuses formats without a matmul
   }
 }
 
+// The outputs of one group in one row: to = a + b.
+CAIRN_INLINE void AddGroup(const float* a, const float* b, float* to) {
+  for (int i = 0; i < kGroupRows; i += kLanes) Store(to + i, Add(Load(a + i), Load(b + i)));
+}
+
+// From so many rows on a group's weights are expanded first, where they fit: expanding costs about
+// as much as it saves in two tiles, three where it leaves the first-level cache.
+constexpr int kExpandRows = 3 * kMostTileRows + 1;
+constexpr int kMostExpandedBlocks = 256;  // 160 KiB: with the rows of a unit half an L2
+
 // One matrix with its packed rows, ready to be walked.
-struct Walk {
-  explicit Walk(const Factors& factors)
-      : weights(*factors.weights),
-        tile_of(TileOfFormat(weights.format)),
-        tiles(factors.tiles),
-        tile_bytes(PackedTileBytes(ActivationOf(weights.format), weights.cols)) {}
-  // Products of the rows of tile `index`.
+class Walk {
+ public:
+  Walk(const Factors& factors, int rows)
+      : weights_(*factors.weights),
+        tiles_(TilesOf(weights_.format)),
+        rows_(factors.tiles),
+        bias_(factors.bias),
+        tile_bytes_(PackedTileBytes(ActivationOf(weights_.format), weights_.cols)),
+        expands_(rows >= kExpandRows && tiles_.expanded.expand != nullptr &&
+                 weights_.cols <= kMostExpandedBlocks * kBlockValues),
+        expanded_{.cols = weights_.cols, .data = expanded_bytes_} {}
+  Walk(const Walk&) = delete;
+  Walk& operator=(const Walk&) = delete;
+
+  // Before the first tile of a group.
+  void Begin(int group) {
+    if (expands_) tiles_.expanded.expand(weights_, group, expanded_bytes_);
+  }
+  // Products of the rows of tile `index`, without the bias.
+  void Bare(int group, int index, int rows, float* out, std::ptrdiff_t stride) const {
+    const std::byte* tile = rows_ + static_cast<size_t>(index) * tile_bytes_;
+    if (expands_) {
+      tiles_.expanded.tile(expanded_, 0, tile, rows, out, stride);
+    } else {
+      tiles_.packed(weights_, group, tile, rows, out, stride);
+    }
+  }
   void Tile(int group, int index, int rows, float* out, std::ptrdiff_t stride) const {
-    tile_of(weights, group, tiles + static_cast<size_t>(index) * tile_bytes, rows, out, stride);
+    Bare(group, index, rows, out, stride);
+    if (bias_ == nullptr) return;
+    for (int r = 0; r < rows; ++r, out += stride) AddGroup(out, bias_ + group * kGroupRows, out);
+  }
+  const float* bias(int group) const {
+    return bias_ == nullptr ? nullptr : bias_ + group * kGroupRows;
   }
 
-  const PackedMatrix& weights;
-  TileFunction* tile_of;
-  const std::byte* tiles;
-  size_t tile_bytes;
+ private:
+  const PackedMatrix& weights_;
+  const FormatTiles tiles_;
+  const std::byte* rows_;
+  const float* const bias_;
+  const size_t tile_bytes_;
+  const bool expands_;
+  const PackedMatrix expanded_;  // of one group
+  alignas(64) std::byte expanded_bytes_[kMostExpandedBlocks * kExpandedBlockBytes];
 };
 
 // Products of one tile on their way to an epilogue.
@@ -65,10 +113,11 @@ struct Products {
   const float* row(int r) const { return at + r * kGroupRows; }
 };
 
-// Calls visit(group, tile, first row, rows) for all tiles of all groups.
-template <typename F>
-CAIRN_INLINE void ForTiles(int group_begin, int group_end, int rows, F visit) {
+// Calls begin(group), then visit(group, tile, first row, rows) for its tiles, for all groups.
+template <typename B, typename F>
+CAIRN_INLINE void ForTiles(int group_begin, int group_end, int rows, B begin, F visit) {
   for (int group = group_begin; group < group_end; ++group) {
+    begin(group);
     for (int row = 0, tile = 0; row < rows; row += kMostTileRows, ++tile) {
       visit(group, tile, row, rows - row < kMostTileRows ? rows - row : kMostTileRows);
     }
@@ -83,37 +132,50 @@ CAIRN_INLINE const float* At(ConstRowsView out, int row, int group) {
   return out.data + row * out.stride + group * kGroupRows;
 }
 
-// The outputs of one group in one row: to = a + b.
-CAIRN_INLINE void AddGroup(const float* a, const float* b, float* to) {
-  for (int i = 0; i < kGroupRows; i += kLanes) Store(to + i, Add(Load(a + i), Load(b + i)));
-}
-
 }  // namespace
 
 void Matmul(const Factors& factors, int group_begin, int group_end, int rows, RowsView out) {
-  const Walk walk(factors);
-  ForTiles(group_begin, group_end, rows, [&](int group, int tile, int row, int count) {
+  Walk walk(factors, rows);
+  const auto begin = [&](int group) { walk.Begin(group); };
+  ForTiles(group_begin, group_end, rows, begin, [&](int group, int tile, int row, int count) {
     walk.Tile(group, tile, count, At(out, row, group - group_begin), out.stride);
   });
 }
 
 void MatmulPairs(const Factors& factors, int group_begin, int group_end, int rows, RowsView out) {
-  const Walk walk(factors);
+  Walk walk(factors, 2 * rows);
+  const auto begin = [&](int group) { walk.Begin(group); };
   Products products;
-  ForTiles(group_begin, group_end, 2 * rows, [&](int group, int tile, int row, int count) {
-    walk.Tile(group, tile, count, products.at, kGroupRows);
+  ForTiles(group_begin, group_end, 2 * rows, begin, [&](int group, int tile, int row, int count) {
+    walk.Bare(group, tile, count, products.at, kGroupRows);
     float* to = At(out, row / 2, group - group_begin);
     for (int r = 0; r < count; r += 2, to += out.stride) {
       AddGroup(products.row(r), products.row(r + 1), to);
+      if (walk.bias(group) != nullptr) AddGroup(to, walk.bias(group), to);
+    }
+  });
+}
+
+void MatmulActivate(Activation act, const Factors& factors, int group_begin, int group_end,
+                    int rows, RowsView out) {
+  Walk walk(factors, rows);
+  const auto begin = [&](int group) { walk.Begin(group); };
+  Products products;
+  ForTiles(group_begin, group_end, rows, begin, [&](int group, int tile, int row, int count) {
+    walk.Tile(group, tile, count, products.at, kGroupRows);
+    float* to = At(out, row, group - group_begin);
+    for (int r = 0; r < count; ++r, to += out.stride) {
+      ActivateRow(act, products.row(r), kGroupRows, to);
     }
   });
 }
 
 void MatmulAdd(const Factors& factors, int group_begin, int group_end, int rows,
                ConstRowsView other, RowsView out) {
-  const Walk walk(factors);
+  Walk walk(factors, rows);
+  const auto begin = [&](int group) { walk.Begin(group); };
   Products products;
-  ForTiles(group_begin, group_end, rows, [&](int group, int tile, int row, int count) {
+  ForTiles(group_begin, group_end, rows, begin, [&](int group, int tile, int row, int count) {
     const float* from = At(other, row, group - group_begin);
     // The rows are far apart and come from the third-level cache: under way while the tile runs.
     for (int r = 0; r < count; ++r) __builtin_prefetch(from + r * other.stride);
@@ -127,10 +189,14 @@ void MatmulAdd(const Factors& factors, int group_begin, int group_end, int rows,
 
 void MatmulGate(Activation act, const Factors& gate, const Factors& up, int group_begin,
                 int group_end, int rows, RowsView out) {
-  const Walk gate_walk(gate);
-  const Walk up_walk(up);
+  Walk gate_walk(gate, rows);
+  Walk up_walk(up, rows);
+  const auto begin = [&](int group) {
+    gate_walk.Begin(group);
+    up_walk.Begin(group);
+  };
   Products gates, ups;
-  ForTiles(group_begin, group_end, rows, [&](int group, int tile, int row, int count) {
+  ForTiles(group_begin, group_end, rows, begin, [&](int group, int tile, int row, int count) {
     gate_walk.Tile(group, tile, count, gates.at, kGroupRows);
     up_walk.Tile(group, tile, count, ups.at, kGroupRows);
     GateRow(act, gates.at, ups.at, count * kGroupRows, gates.at);

@@ -28,4 +28,6 @@ void TileIQ1_M(const PackedMatrix& weights, int group, const std::byte* tile, in
   TileOfRows<IQ1_M>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandIQ1_M = ExpansionOf<IQ1_M>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

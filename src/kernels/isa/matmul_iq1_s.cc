@@ -29,4 +29,6 @@ void TileIQ1_S(const PackedMatrix& weights, int group, const std::byte* tile, in
   TileOfRows<IQ1_S>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandIQ1_S = ExpansionOf<IQ1_S>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

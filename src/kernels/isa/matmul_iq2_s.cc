@@ -27,4 +27,6 @@ void TileIQ2_S(const PackedMatrix& weights, int group, const std::byte* tile, in
   TileOfRows<IQ2_S>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandIQ2_S = ExpansionOf<IQ2_S>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -25,4 +25,6 @@ void TileIQ2_XXS(const PackedMatrix& weights, int group, const std::byte* tile, 
   TileOfRows<IQ2_XXS>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandIQ2_XXS = ExpansionOf<IQ2_XXS>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

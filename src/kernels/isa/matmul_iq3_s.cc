@@ -25,4 +25,6 @@ void TileIQ3_S(const PackedMatrix& weights, int group, const std::byte* tile, in
   TileOfRows<IQ3_S>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandIQ3_S = ExpansionOf<IQ3_S>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -25,4 +25,6 @@ void TileIQ3_XXS(const PackedMatrix& weights, int group, const std::byte* tile, 
   TileOfRows<IQ3_XXS>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandIQ3_XXS = ExpansionOf<IQ3_XXS>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

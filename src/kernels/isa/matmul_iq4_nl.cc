@@ -24,4 +24,6 @@ void TileIQ4_NL(const PackedMatrix& weights, int group, const std::byte* tile, i
   TileOfRows<IQ4_NL>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandIQ4_NL = ExpansionOf<IQ4_NL>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

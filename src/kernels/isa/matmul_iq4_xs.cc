@@ -26,4 +26,6 @@ void TileIQ4_XS(const PackedMatrix& weights, int group, const std::byte* tile, i
   TileOfRows<IQ4_XS>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandIQ4_XS = ExpansionOf<IQ4_XS>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -28,4 +28,6 @@ void TileMXFP4(const PackedMatrix& weights, int group, const std::byte* tile, in
   TileOfRows<MXFP4>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandMXFP4 = ExpansionOf<MXFP4>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -32,4 +32,6 @@ void TileNVFP4(const PackedMatrix& weights, int group, const std::byte* tile, in
   TileOfRows<NVFP4>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandNVFP4 = ExpansionOf<NVFP4>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

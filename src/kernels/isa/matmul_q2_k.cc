@@ -24,16 +24,17 @@ struct Q2_K : CodedWeights {
     return LookUp(BytesOf(products), OrI(TwoBitQuad<j>(block, part), LoadTable(kLane)));
   }
   CAIRN_INLINE VF Scale(const uint8_t* unit, int, int, int part) { return HalfScale(unit, part); }
-  // The sum of both halves' minima times minus their activations: integers below 2^24, so that
-  // floats are exact.
+  // The sum of both halves' minima times minus their activations: integers below 2^24 times 128,
+  // so that floats are exact.
   template <int kWidth, int kCols>
   CAIRN_INLINE void AddMinima(const uint8_t* unit, int b, int part, const uint8_t* activations,
                               VF (&totals)[kCols]) {
     using Block = ActivationBlock<kWidth>;
     const VF first = ToFloat(ShiftRight<4>(ScaleBytes(unit, 2 * b, part)));
     const VF last = ToFloat(ShiftRight<4>(ScaleBytes(unit, 2 * b + 1, part)));
-    const VF scale = HalfScale(unit + 32, part);
-    const uint8_t* sums = activations + Block::kMinusSum;
+    // What stands there is 128 times the sums; the power of two leaves every rounding as it is.
+    const VF scale = Mul(HalfScale(unit + 32, part), Set1(0x1p-7f));
+    const uint8_t* sums = activations + Block::kCorrection;
 #pragma GCC unroll 12
     for (int c = 0; c < kCols; ++c) {
       const VF first_sum = ToFloat(Set1I(LoadInt(sums + 4 * (kWidth + c))));

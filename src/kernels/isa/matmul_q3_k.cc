@@ -25,4 +25,6 @@ void TileQ3_K(const PackedMatrix& weights, int group, const std::byte* tile, int
   TileOfRows<Q3_K>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandQ3_K = ExpansionOf<Q3_K>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -25,4 +25,6 @@ void TileQ4_0(const PackedMatrix& weights, int group, const std::byte* tile, int
   TileOfRows<Q4_0>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandQ4_0 = ExpansionOf<Q4_0>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

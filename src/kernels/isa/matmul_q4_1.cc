@@ -20,4 +20,6 @@ void TileQ4_1(const PackedMatrix& weights, int group, const std::byte* tile, int
   TileOfRows<Q4_1>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandQ4_1 = ExpansionOf<Q4_1>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -20,4 +20,6 @@ void TileQ4_K(const PackedMatrix& weights, int group, const std::byte* tile, int
   TileOfRows<Q4_K>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandQ4_K = ExpansionOf<Q4_K>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -25,4 +25,6 @@ void TileQ5_0(const PackedMatrix& weights, int group, const std::byte* tile, int
   TileOfRows<Q5_0>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandQ5_0 = ExpansionOf<Q5_0>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -20,4 +20,6 @@ void TileQ5_1(const PackedMatrix& weights, int group, const std::byte* tile, int
   TileOfRows<Q5_1>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandQ5_1 = ExpansionOf<Q5_1>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

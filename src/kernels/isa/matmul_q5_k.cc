@@ -20,4 +20,6 @@ void TileQ5_K(const PackedMatrix& weights, int group, const std::byte* tile, int
   TileOfRows<Q5_K>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandQ5_K = ExpansionOf<Q5_K>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

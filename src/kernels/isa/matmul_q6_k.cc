@@ -29,4 +29,6 @@ void TileQ6_K(const PackedMatrix& weights, int group, const std::byte* tile, int
   TileOfRows<Q6_K>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandQ6_K = ExpansionOf<Q6_K>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -23,4 +23,6 @@ void TileTQ2_0(const PackedMatrix& weights, int group, const std::byte* tile, in
   TileOfRows<TQ2_0>(weights, group, tile, rows, out, stride);
 }
 
+const Expansion kExpandTQ2_0 = ExpansionOf<TQ2_0>();
+
 }  // namespace cairn::kernels::CAIRN_ISA

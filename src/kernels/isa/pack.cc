@@ -81,9 +81,9 @@ CAIRN_INLINE void PackBlock(const float* x, float d, float inverse, bool finite,
   const int32_t sum = first + last;
   PutFloat(block + 32 * width + 4 * row, d);
   PutFloat(block + 36 * width + 4 * row, d * static_cast<float>(sum));
-  PutInt(block + 40 * width + 4 * row, -sum);
-  PutInt(block + 44 * width + 4 * row, -first);
-  PutInt(block + 48 * width + 4 * row, -last);
+  PutInt(block + 40 * width + 4 * row, -128 * sum);
+  PutInt(block + 44 * width + 4 * row, -128 * first);
+  PutInt(block + 48 * width + 4 * row, -128 * last);
 }
 
 // A row of zeros in place of one that failed or is missing.

@@ -14,7 +14,67 @@ CAIRN_INLINE void Map(const float* a, const float* b, int n, float* y, F f) {
   if (i < n) StoreFirst(y + i, f(LoadFirst(a + i, n - i), LoadFirst(b + i, n - i)), n - i);
 }
 
+template <Activation kAct>
+CAIRN_INLINE VF Activated(VF x) {
+  if constexpr (kAct == Activation::kSilu) return Silu(x);
+  if constexpr (kAct == Activation::kGelu) return Gelu(x);
+  if constexpr (kAct == Activation::kGeluErf) return GeluErf(x);
+  if constexpr (kAct == Activation::kRelu) return Relu(x);
+  if constexpr (kAct == Activation::kReluSquared) return ReluSquared(x);
+}
+
+template <Activation kAct>
+void GateRowOf(const float* g, const float* u, int n, float* y) {
+  Map(
+      g, u, n, y,
+      [](VF a, VF b) __attribute__((always_inline)) { return Mul(Activated<kAct>(a), b); });
+}
+
+template <Activation kAct>
+void ActivateRowOf(const float* x, int n, float* y) {
+  Map(
+      x, x, n, y, [](VF v, VF) __attribute__((always_inline)) { return Activated<kAct>(v); });
+}
+
+// f(v) for every vector of x, with the running sums that it belongs to; what a last vector lacks is
+// `rest`.
+template <typename F>
+CAIRN_INLINE void ForSums(const float* x, int n, float rest, F f) {
+  int i = 0;
+  for (; i + 16 <= n; i += 16) {
+    for (int p = 0; p < kParts; ++p) f(p, Load(x + i + p * kLanes));
+  }
+  for (int p = 0; i + p * kLanes < n; ++p) {
+    const int left = n - i - p * kLanes < kLanes ? n - i - p * kLanes : kLanes;
+    alignas(64) float last[kLanes];
+    Store(last, Set1(rest));
+    StoreFirst(last, LoadFirst(x + i + p * kLanes, left), left);
+    f(p, Load(last));
+  }
+}
+
 }  // namespace
+
+void LayerNorm(const float* x, const float* w, const float* b, int n, float eps, float* y) {
+  VF sums[kParts];
+  for (VF& sum : sums) sum = Zero();
+  ForSums(
+      x, n, 0, [&](int p, VF v) __attribute__((always_inline)) { sums[p] = Add(sums[p], v); });
+  const float mean = SumTree(sums) / static_cast<float>(n);
+  for (VF& sum : sums) sum = Zero();
+  ForSums(
+      x, n, mean, [&](int p, VF v) __attribute__((always_inline)) {
+        const VF c = Sub(v, Set1(mean));
+        sums[p] = Fma(c, c, sums[p]);
+      });
+  const float r = 1.0f / __builtin_sqrtf(SumTree(sums) / static_cast<float>(n) + eps);
+  Map(
+      x, w != nullptr ? w : x, n, y, [&](VF v, VF weight) __attribute__((always_inline)) {
+        const VF c = Mul(Sub(v, Set1(mean)), Set1(r));
+        return w != nullptr ? Mul(c, weight) : c;
+      });
+  if (b != nullptr) AddRows(y, b, n, y);
+}
 
 void RmsNorm(const float* x, const float* w, int n, float eps, float* y) {
   VF sums[kParts];
@@ -33,6 +93,7 @@ void RmsNorm(const float* x, const float* w, int n, float eps, float* y) {
   }
   const float mean = SumTree(sums) / static_cast<float>(n);
   const float r = 1.0f / __builtin_sqrtf(mean + eps);
+  if (w == nullptr) return ScaleRow(x, r, n, y);
   Map(
       x, w, n, y, [r](VF v, VF weight) __attribute__((always_inline)) {
         return Mul(Mul(v, Set1(r)), weight);
@@ -44,18 +105,44 @@ void AddRows(const float* a, const float* b, int n, float* y) {
       a, b, n, y, [](VF u, VF v) __attribute__((always_inline)) { return Add(u, v); });
 }
 
+void AddScaledRow(const float* x, float s, int n, float* y) {
+  Map(
+      x, y, n,
+      y, [s](VF v, VF sum) __attribute__((always_inline)) { return Fma(v, Set1(s), sum); });
+}
+
+void ClampRow(const float* x, float limit, int n, float* y) {
+  Map(
+      x, x, n, y, [limit](VF v, VF) __attribute__((always_inline)) { return Clamp(v, limit); });
+}
+
 void ScaleRow(const float* x, float s, int n, float* y) {
   Map(
       x, x, n, y, [s](VF v, VF) __attribute__((always_inline)) { return Mul(v, Set1(s)); });
 }
 
 void GateRow(Activation act, const float* g, const float* u, int n, float* y) {
-  if (act == Activation::kSilu) {
-    Map(
-        g, u, n, y, [](VF a, VF b) __attribute__((always_inline)) { return Mul(Silu(a), b); });
-  } else {
-    Map(
-        g, u, n, y, [](VF a, VF b) __attribute__((always_inline)) { return Mul(Gelu(a), b); });
+  switch (act) {
+    case Activation::kSilu: return GateRowOf<Activation::kSilu>(g, u, n, y);
+    case Activation::kGelu: return GateRowOf<Activation::kGelu>(g, u, n, y);
+    case Activation::kGeluErf: return GateRowOf<Activation::kGeluErf>(g, u, n, y);
+    case Activation::kRelu: return GateRowOf<Activation::kRelu>(g, u, n, y);
+    case Activation::kReluSquared: return GateRowOf<Activation::kReluSquared>(g, u, n, y);
+    case Activation::kSiluClamped:
+      return Map(
+          g, u, n, y,
+          [](VF a, VF b) __attribute__((always_inline)) { return ClampedSiluGate(a, b); });
+  }
+}
+
+void ActivateRow(Activation act, const float* x, int n, float* y) {
+  switch (act) {
+    case Activation::kSilu: return ActivateRowOf<Activation::kSilu>(x, n, y);
+    case Activation::kGelu: return ActivateRowOf<Activation::kGelu>(x, n, y);
+    case Activation::kGeluErf: return ActivateRowOf<Activation::kGeluErf>(x, n, y);
+    case Activation::kRelu: return ActivateRowOf<Activation::kRelu>(x, n, y);
+    case Activation::kReluSquared: return ActivateRowOf<Activation::kReluSquared>(x, n, y);
+    case Activation::kSiluClamped: return;  // of gates alone; the builder refuses it
   }
 }
 

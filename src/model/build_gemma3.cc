@@ -5,8 +5,9 @@
 #include <cmath>
 
 #include "model/architectures.h"
+#include "model/gguf_catalog.h"
 #include "model/hyper_parameters.h"
-#include "model/weights.h"
+#include "model/rotary.h"
 #include "program/builder.h"
 
 namespace cairn::model {
@@ -27,7 +28,6 @@ struct Gemma3 {
 
 Result<Gemma3> ReadGemma3(const Gguf& gguf) {
   const HyperParameters h(gguf, "gemma3");
-  OR_RETURN(RefuseUnknownFeatures(gguf, h));
   Gemma3 m{};
   m.layers = OR_RETURN(h.Int("block_count", 1, kMostLayers));
   m.width = OR_RETURN(h.Int("embedding_length", 1, kMostWidth));
@@ -39,14 +39,13 @@ Result<Gemma3> ReadGemma3(const Gguf& gguf) {
   m.softcap = static_cast<float>(OR_RETURN(h.NumberOr("final_logit_softcapping", 0, 0, 1e6)));
   m.scale =
       1 / std::sqrt(static_cast<float>(m.layers == kLayersOf27B ? m.width / m.heads : m.head_dim));
-  m.global = {.pairs = kernels::RotaryPairs::kHalves,
-              .head_dim = m.head_dim,
-              .n_rot = m.head_dim,
-              .base = OR_RETURN(RotaryBase(h, "rope.freq_base", 1000000)),
-              .position_scale = OR_RETURN(PositionScale(gguf, h))};
+  m.global = OR_RETURN(
+      ReadRotary(gguf, h, m.head_dim, {.pairs = kernels::RotaryPairs::kHalves, .base = 1000000}));
   m.local = m.global;
   m.local.base = OR_RETURN(RotaryBase(h, "rope.freq_base_swa", kLocalBase));
   m.local.position_scale = 1;
+  m.local.factors.clear();
+  m.local.magnitude = 1;
   return m;
 }
 

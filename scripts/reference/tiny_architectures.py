@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One tiny model of each architecture: its configuration in transformers, and what its GGUF file says.
+
+Every entry is a Tiny: `arch` is the file's architecture, `model` builds transformers' own model, and
+`write` adds the metadata beside the common keys. `tensors` turns transformers' weights into those of
+the file where they differ in more than their names, as llama.cpp's converter does: rows of queries
+and keys permuted, heads sorted by queries, keys and values, norms with 1 added.
+"""
+import math
+from dataclasses import dataclass, field
+from typing import Callable
+
+import numpy as np
+import transformers as hf
+
+WIDTH, HEADS, KV_HEADS, HEAD_DIM, FORWARD, VOCABULARY, CONTEXT = 64, 4, 2, 16, 96, 64, 256
+WINDOW = 6
+
+COMMON = dict(
+    vocab_size=VOCABULARY, hidden_size=WIDTH, intermediate_size=FORWARD, num_hidden_layers=2,
+    num_attention_heads=HEADS, num_key_value_heads=KV_HEADS, max_position_embeddings=CONTEXT,
+    pad_token_id=None, bos_token_id=0, eos_token_id=1)
+
+
+def rope(kind="default", base=10000.0, **more):
+    return dict(rope_type=kind, rope_theta=base, **more)
+
+
+def permute(values, heads):
+    """Rows of rotary halves to neighbouring pairs, as llama.cpp's converter has them."""
+    rows = values.shape[0]
+    return (values.reshape(heads, 2, rows // heads // 2, *values.shape[1:]).swapaxes(1, 2)
+            .reshape(values.shape))
+
+
+def permuted(name, values, config):
+    if ".q_proj." in name:
+        return permute(values, config.num_attention_heads)
+    if ".k_proj." in name:
+        return permute(values, config.num_key_value_heads)
+    return values
+
+
+def plus_one(name, values, config):
+    return values + 1 if "norm" in name and name.endswith("weight") else values
+
+
+def by_kind(name, values, config):
+    """Heads of [q, k, v] each become all queries, all keys, all values."""
+    if "query_key_value" not in name:
+        return values
+    apart = values.reshape(HEADS, 3, HEAD_DIM, *values.shape[1:])
+    return np.concatenate([apart[:, i].reshape(WIDTH, *values.shape[1:]) for i in range(3)])
+
+
+def falcon_groups(name, values, config):
+    if "query_key_value" not in name or not config.new_decoder_architecture:
+        return values
+    groups = values.reshape(config.num_kv_heads, -1, HEAD_DIM, values.shape[1])
+    return np.concatenate([part.reshape(-1, values.shape[1])
+                           for part in (groups[:, :-2], groups[:, -2:-1], groups[:, -1:])])
+
+
+def turned(name, values, config):
+    """GPT-2 keeps its matrices the other way round."""
+    matrices = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
+    return values.T if name.endswith(matrices) else values
+
+
+@dataclass
+class Tiny:
+    arch: str
+    model: Callable
+    config: Callable
+    options: dict
+    write: Callable = lambda w, c: None
+    tensors: Callable = lambda name, values, config: values
+    rms: bool = True
+    norm_is_added: bool = False  # transformers adds 1 to the weights of norms
+    extra: Callable = lambda c: {}  # further tensors of the file
+    common: dict = field(default_factory=lambda: COMMON)
+    prompt: int = 24
+
+    def make_config(self):
+        return self.config(**{**self.common, **self.options})
+
+
+def llama3_factors(config):
+    p = config.rope_parameters
+    freqs = 1 / p["rope_theta"] ** (np.arange(0, HEAD_DIM, 2) / HEAD_DIM)
+    low, high, old = p["low_freq_factor"], p["high_freq_factor"], p["original_max_position_embeddings"]
+    factors = []
+    for freq in freqs:
+        wave = 2 * math.pi / freq
+        if wave < old / high:
+            factors.append(1.0)
+        elif wave > old / low:
+            factors.append(p["factor"])
+        else:
+            smooth = (old / wave - low) / (high - low)
+            factors.append(1 / ((1 - smooth) / p["factor"] + smooth))
+    return {"rope_freqs.weight": np.array(factors, dtype=np.float32)}
+
+
+LONG = [1.0 + 0.5 * i for i in range(HEAD_DIM // 2)]
+SHORT = [1.0 + 0.1 * i for i in range(HEAD_DIM // 2)]
+
+
+def write_phi3(w, c):
+    w.add_sliding_window(c.sliding_window or 0)
+    if c.rope_parameters["rope_type"] == "longrope":
+        old = c.rope_parameters["original_max_position_embeddings"]
+        w.add_rope_scaling_orig_ctx_len(old)
+        w.add_rope_scaling_attn_factors(
+            math.sqrt(1 + math.log(c.max_position_embeddings / old) / math.log(old)))
+
+
+def write_granite(w, c):
+    w.add_attention_scale(c.attention_multiplier)
+    w.add_embedding_scale(c.embedding_multiplier)
+    w.add_residual_scale(c.residual_multiplier)
+    w.add_logit_scale(c.logits_scaling)
+
+
+def write_minicpm(w, c):
+    w.add_embedding_scale(c.embedding_multiplier)
+    w.add_residual_scale(c.residual_multiplier)
+    w.add_logit_scale(c.logits_scaling)
+
+
+def write_gemma2(w, c):
+    w.add_sliding_window(c.sliding_window)
+    w.add_attn_logit_softcapping(c.attn_logit_softcapping)
+    w.add_final_logit_softcapping(c.final_logit_softcapping)
+
+
+def write_gemma3(w, c):
+    w.add_sliding_window(c.sliding_window)
+    full = c.rope_parameters["full_attention"]
+    w.add_rope_freq_base(full["rope_theta"])
+    w.add_rope_scaling_type(hf_scaling("linear"))
+    w.add_rope_scaling_factor(full["factor"])
+
+
+def write_yarn(w, c):
+    w.add_rope_scaling_type(hf_scaling("yarn"))
+    w.add_rope_scaling_factor(c.rope_parameters["factor"])
+    w.add_rope_scaling_orig_ctx_len(c.rope_parameters["original_max_position_embeddings"])
+
+
+def hf_scaling(name):
+    from gguf import RopeScalingType
+    return RopeScalingType(name)
+
+
+def write_linear(w, c):
+    w.add_rope_scaling_type(hf_scaling("linear"))
+    w.add_rope_scaling_factor(c.rope_parameters["factor"])
+
+
+def write_mpt(w, c):
+    w.add_max_alibi_bias(c.attn_config.alibi_bias_max)
+    if c.attn_config.clip_qkv:
+        w.add_clamp_kqv(c.attn_config.clip_qkv)
+
+
+def no_kv_heads(**more):
+    return {k: v for k, v in {**COMMON, **more}.items() if k != "num_key_value_heads"}
+
+
+PARTIAL = rope(partial_rotary_factor=0.5)
+GPT2 = dict(vocab_size=VOCABULARY, n_positions=CONTEXT, n_embd=WIDTH, n_layer=2, n_head=HEADS,
+            n_inner=FORWARD, bos_token_id=0, eos_token_id=1)
+MPT = dict(vocab_size=VOCABULARY, max_seq_len=CONTEXT, d_model=48, n_layers=2, n_heads=3,
+           expansion_ratio=1)
+BLOOM = dict(vocab_size=VOCABULARY, hidden_size=WIDTH, n_layer=2, n_head=HEADS, bos_token_id=0,
+             eos_token_id=1)
+
+TINY = {
+    "llama": Tiny("llama", hf.LlamaForCausalLM, hf.LlamaConfig,
+                  dict(tie_word_embeddings=False, attention_bias=True, rope_parameters=rope()),
+                  tensors=permuted),
+    "llama3": Tiny("llama", hf.LlamaForCausalLM, hf.LlamaConfig,
+                   dict(tie_word_embeddings=True, rope_parameters=rope(
+                       "llama3", 500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                       original_max_position_embeddings=32)),
+                   tensors=permuted, extra=llama3_factors),
+    "llama_linear": Tiny("llama", hf.LlamaForCausalLM, hf.LlamaConfig,
+                         dict(tie_word_embeddings=True, rope_parameters=rope("linear", factor=4.0)),
+                         write_linear, tensors=permuted),
+    "mistral": Tiny("llama", hf.MistralForCausalLM, hf.MistralConfig,
+                    dict(tie_word_embeddings=False, sliding_window=None, head_dim=32,
+                         rope_parameters=rope(base=1e6)), tensors=permuted),
+    "qwen2": Tiny("qwen2", hf.Qwen2ForCausalLM, hf.Qwen2Config,
+                  dict(tie_word_embeddings=True, rope_parameters=rope(base=1e6))),
+    "qwen2_yarn": Tiny("qwen2", hf.Qwen2ForCausalLM, hf.Qwen2Config,
+                       dict(tie_word_embeddings=True, rope_parameters=rope(
+                           "yarn", factor=4.0, original_max_position_embeddings=64)), write_yarn),
+    "qwen3": Tiny("qwen3", hf.Qwen3ForCausalLM, hf.Qwen3Config,
+                  dict(tie_word_embeddings=False, head_dim=32, rope_parameters=rope(base=1e6))),
+    "gemma": Tiny("gemma", hf.GemmaForCausalLM, hf.GemmaConfig,
+                  dict(head_dim=32, hidden_activation="gelu_pytorch_tanh", rope_parameters=rope()),
+                  tensors=plus_one, norm_is_added=True),
+    "gemma2": Tiny("gemma2", hf.Gemma2ForCausalLM, hf.Gemma2Config,
+                   dict(head_dim=32, query_pre_attn_scalar=32, sliding_window=WINDOW,
+                        attn_logit_softcapping=5.0, final_logit_softcapping=8.0,
+                        hidden_activation="gelu_pytorch_tanh", rope_parameters=rope()),
+                   write_gemma2, tensors=plus_one, norm_is_added=True),
+    "gemma3": Tiny("gemma3", hf.Gemma3ForCausalLM, hf.Gemma3TextConfig,
+                   dict(num_hidden_layers=6, head_dim=HEAD_DIM, query_pre_attn_scalar=HEAD_DIM,
+                        sliding_window=WINDOW, hidden_activation="gelu_pytorch_tanh",
+                        rope_parameters=dict(full_attention=rope("linear", 1e6, factor=8.0),
+                                             sliding_attention=rope())),
+                   write_gemma3, tensors=plus_one, norm_is_added=True),
+    "phi3": Tiny("phi3", hf.Phi3ForCausalLM, hf.Phi3Config,
+                 dict(tie_word_embeddings=False, sliding_window=WINDOW, rope_parameters=rope()),
+                 write_phi3),
+    "phi3_long": Tiny("phi3", hf.Phi3ForCausalLM, hf.Phi3Config,
+                      dict(tie_word_embeddings=False, sliding_window=None,
+                           original_max_position_embeddings=16, rope_parameters=rope(
+                               "longrope", long_factor=LONG, short_factor=SHORT,
+                               original_max_position_embeddings=16)),
+                      write_phi3,
+                      extra=lambda c: {"rope_factors_long.weight": np.float32(LONG),
+                                       "rope_factors_short.weight": np.float32(SHORT)}),
+    "smollm3": Tiny("smollm3", hf.SmolLM3ForCausalLM, hf.SmolLM3Config,
+                    dict(num_hidden_layers=4, tie_word_embeddings=True, use_sliding_window=False,
+                         rope_parameters=rope(base=2e6)), tensors=permuted),
+    "granite": Tiny("granite", hf.GraniteForCausalLM, hf.GraniteConfig,
+                    dict(tie_word_embeddings=True, embedding_multiplier=3.0, residual_multiplier=0.4,
+                         attention_multiplier=0.1, logits_scaling=1.5, rope_parameters=rope()),
+                    write_granite, tensors=permuted),
+    # MiniCPM is not in transformers; Granite computes the same.
+    "minicpm": Tiny("minicpm", hf.GraniteForCausalLM, hf.GraniteConfig,
+                    dict(tie_word_embeddings=True, embedding_multiplier=12.0,
+                         residual_multiplier=0.7, attention_multiplier=0.25, logits_scaling=2.0,
+                         rope_parameters=rope()), write_minicpm, tensors=permuted),
+    "olmo2": Tiny("olmo2", hf.Olmo2ForCausalLM, hf.Olmo2Config,
+                  dict(tie_word_embeddings=False, rope_parameters=rope(base=5e5))),
+    "olmo3": Tiny("olmo2", hf.Olmo3ForCausalLM, hf.Olmo3Config,
+                  dict(num_hidden_layers=4, tie_word_embeddings=False, sliding_window=WINDOW,
+                       rope_parameters=rope(base=5e5)),
+                  lambda w, c: w.add_sliding_window(c.sliding_window)),
+    "glm4": Tiny("glm4", hf.Glm4ForCausalLM, hf.Glm4Config,
+                 dict(tie_word_embeddings=False, head_dim=32, attention_bias=True,
+                      rope_parameters=PARTIAL)),
+    "command_r": Tiny("command-r", hf.CohereForCausalLM, hf.CohereConfig,
+                      dict(logit_scale=0.7, use_qk_norm=False, rope_parameters=rope()),
+                      lambda w, c: w.add_logit_scale(c.logit_scale), rms=False),
+    "command_r_plus": Tiny("command-r", hf.CohereForCausalLM, hf.CohereConfig,
+                           dict(logit_scale=0.7, use_qk_norm=True, rope_parameters=rope()),
+                           lambda w, c: w.add_logit_scale(c.logit_scale), rms=False),
+    "cohere2": Tiny("cohere2", hf.Cohere2ForCausalLM, hf.Cohere2Config,
+                    dict(num_hidden_layers=4, logit_scale=0.7, sliding_window=WINDOW,
+                         rope_parameters=rope()),
+                    lambda w, c: (w.add_logit_scale(c.logit_scale),
+                                  w.add_sliding_window(c.sliding_window)), rms=False),
+    "starcoder2": Tiny("starcoder2", hf.Starcoder2ForCausalLM, hf.Starcoder2Config,
+                       dict(tie_word_embeddings=True, sliding_window=None, rope_parameters=rope()),
+                       rms=False),
+    "gpt2": Tiny("gpt2", hf.GPT2LMHeadModel, hf.GPT2Config, {}, tensors=turned, rms=False,
+                 common=GPT2),
+    "falcon": Tiny("falcon", hf.FalconForCausalLM, hf.FalconConfig,
+                   dict(multi_query=True, parallel_attn=True, ffn_hidden_size=FORWARD,
+                        num_kv_heads=1, rope_parameters=rope()),
+                   tensors=falcon_groups, rms=False, common=no_kv_heads()),
+    "falcon_40b": Tiny("falcon", hf.FalconForCausalLM, hf.FalconConfig,
+                       dict(new_decoder_architecture=True, ffn_hidden_size=FORWARD,
+                            num_kv_heads=KV_HEADS, rope_parameters=rope()),
+                       tensors=falcon_groups, rms=False, common=no_kv_heads()),
+    "stablelm": Tiny("stablelm", hf.StableLmForCausalLM, hf.StableLmConfig,
+                     dict(tie_word_embeddings=False, use_qkv_bias=True, rope_parameters=PARTIAL),
+                     rms=False),
+    "stablelm_12b": Tiny("stablelm", hf.StableLmForCausalLM, hf.StableLmConfig,
+                         dict(tie_word_embeddings=False, qk_layernorm=True,
+                              use_parallel_residual=True, rope_parameters=PARTIAL), rms=False),
+    # InternLM2 and EXAONE 3 are not in transformers; Llama computes the same.
+    "internlm2": Tiny("internlm2", hf.LlamaForCausalLM, hf.LlamaConfig,
+                      dict(tie_word_embeddings=False, rope_parameters=rope(base=1e6)),
+                      tensors=permuted),
+    "exaone": Tiny("exaone", hf.LlamaForCausalLM, hf.LlamaConfig,
+                   dict(tie_word_embeddings=False, rope_parameters=rope(
+                       "llama3", 1e6, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                       original_max_position_embeddings=32)), extra=llama3_factors),
+    "nemotron": Tiny("nemotron", hf.NemotronForCausalLM, hf.NemotronConfig,
+                     dict(tie_word_embeddings=False, hidden_act="relu2", rope_parameters=PARTIAL,
+                          head_dim=HEAD_DIM),
+                     tensors=plus_one, rms=False, norm_is_added=True),
+    "phi2": Tiny("phi2", hf.PhiForCausalLM, hf.PhiConfig,
+                 dict(tie_word_embeddings=False, rope_parameters=PARTIAL), rms=False),
+    "gptneox": Tiny("gptneox", hf.GPTNeoXForCausalLM, hf.GPTNeoXConfig,
+                    dict(tie_word_embeddings=False, rope_parameters=PARTIAL),
+                    lambda w, c: w.add_parallel_residual(True), tensors=by_kind, rms=False,
+                    common=no_kv_heads()),
+    "gptneox_serial": Tiny("gptneox", hf.GPTNeoXForCausalLM, hf.GPTNeoXConfig,
+                           dict(tie_word_embeddings=False, rope_parameters=PARTIAL,
+                                use_parallel_residual=False),
+                           lambda w, c: w.add_parallel_residual(False), tensors=by_kind, rms=False,
+                           common=no_kv_heads()),
+    "mpt": Tiny("mpt", hf.MptForCausalLM, hf.MptConfig,
+                dict(attn_config=dict(clip_qkv=1.5, alibi_bias_max=8)), write_mpt, rms=False,
+                common=MPT),
+    "bloom": Tiny("bloom", hf.BloomForCausalLM, hf.BloomConfig, {}, tensors=by_kind, rms=False,
+                  common=BLOOM),
+    "olmo": Tiny("olmo", hf.OlmoForCausalLM, hf.OlmoConfig,
+                 dict(tie_word_embeddings=True, clip_qkv=1.5, rope_parameters=rope()),
+                 lambda w, c: w.add_clamp_kqv(c.clip_qkv), tensors=permuted, rms=False),
+}

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/connection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/read.hpp>
+#include <iterator>
+#include <utility>
+
+#include "base/check.h"
+
+namespace cairn::http {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+// What a client may still send after its request was refused, so that it gets to read why.
+constexpr std::size_t kMostLingerBytes = std::size_t{1} << 20;
+constexpr milliseconds kLinger{2'000};
+
+std::string_view ViewOf(beast::string_view text) { return {text.data(), text.size()}; }
+
+int StatusOf(const boost::system::error_code& failed) {
+  using beast::http::error;
+  if (failed == error::header_limit || failed == error::buffer_overflow) return 431;
+  if (failed == error::body_limit) return 413;
+  return 400;
+}
+
+}  // namespace
+
+// What a handler holds. Its connection forgets it once the answer has ended.
+class ConnectionExchange final : public Exchange {
+ public:
+  ConnectionExchange(std::shared_ptr<Connection> connection, std::uint64_t number, Request request)
+      : Exchange(std::move(request)), connection_(std::move(connection)), number_(number) {}
+  ~ConnectionExchange() override {
+    On([](Connection& connection) {
+      if (!connection.responded_) {
+        connection.Respond(connection.shared_.handler.Refusal(500, "the request was not answered"));
+      } else if (!connection.ended_) {
+        connection.Break();
+      }
+    });
+  }
+
+  void Also(Headers headers) override {
+    On([headers = std::move(headers)](Connection& c) mutable { c.also_ = std::move(headers); });
+  }
+  void Respond(Response response) override {
+    On([response = std::move(response)](Connection& c) mutable { c.Respond(std::move(response)); });
+  }
+  void Begin(Response head) override {
+    On([head = std::move(head)](Connection& c) mutable { c.Begin(std::move(head)); });
+  }
+  void Write(std::string piece) override {
+    On([piece = std::move(piece)](Connection& c) { c.Write(piece); });
+  }
+  void End() override {
+    On([](Connection& c) { c.End(); });
+  }
+  void Break() override {
+    On([](Connection& c) { c.Break(); });
+  }
+  void OnGone(std::function<void()> gone) override {
+    asio::dispatch(connection_->stream_.get_executor(),
+                   [c = connection_, number = number_, gone = std::move(gone)]() mutable {
+                     const bool current = c->answering_ && c->number_ == number;
+                     if (current) {
+                       c->gone_ = std::move(gone);
+                     } else if (gone) {
+                       gone();
+                     }
+                   });
+  }
+  void OnEnd(std::function<void(const Outcome&)> end) override {
+    On([end = std::move(end)](Connection& c) mutable { c.end_ = std::move(end); });
+  }
+
+ private:
+  // `act` happens on the event loop if this exchange is still the connection's.
+  template <typename Act>
+  void On(Act act) {
+    asio::dispatch(connection_->stream_.get_executor(),
+                   [c = connection_, number = number_, act = std::move(act)]() mutable {
+                     if (c->answering_ && c->number_ == number) act(*c);
+                   });
+  }
+
+  std::shared_ptr<Connection> connection_;
+  std::uint64_t number_;
+};
+
+Connection::Connection(Stream stream, std::string peer, bool local, Shared& shared,
+                       std::function<void(Connection&)> closed)
+    : stream_(std::move(stream)),
+      timer_(stream_.get_executor()),
+      peer_(std::move(peer)),
+      local_(local),
+      shared_(shared),
+      closed_(std::move(closed)),
+      since_(steady_clock::now()),
+      buffer_(shared.limits.header_bytes + kMostAhead) {}
+
+Connection::~Connection() { ReleaseBody(); }
+
+void Connection::Start() { WaitForRequest(); }
+
+void Connection::Turn(int status, const std::string& message) {
+  answering_ = true;
+  began_ = steady_clock::now();
+  RefuseRequest(shared_.handler.Refusal(status, message));
+}
+
+void Connection::Close() {
+  if (phase_ == Phase::kClosed) return;
+  const auto self = shared_from_this();
+  phase_ = Phase::kClosed;
+  timer_.cancel();
+  Error ignored;
+  stream_.socket().close(ignored);
+  Gone();
+  ReleaseBody();
+  closed_(*this);
+}
+
+// --- reading ---
+
+void Connection::WaitForRequest() {
+  if (shared_.draining) return Close();
+  phase_ = Phase::kIdle;
+  since_ = steady_clock::now();
+  if (buffer_.size() > 0) {
+    if (!watching_) return ReadHeader();
+    Error ignored;
+    stream_.socket().cancel(ignored);  // OnWatched goes on
+    return;
+  }
+  SetDeadline(first_ ? shared_.limits.header : shared_.limits.idle);
+  Watch();
+}
+
+void Connection::Watch() {
+  if (watching_ || buffer_.size() >= kMostAhead) return;
+  watching_ = true;
+  constexpr std::size_t kPiece = 4096;
+  stream_.async_read_some(buffer_.prepare(kPiece),
+                          [self = shared_from_this()](const Error& error, std::size_t bytes) {
+                            self->OnWatched(error, bytes);
+                          });
+}
+
+void Connection::OnWatched(const Error& error, std::size_t bytes) {
+  watching_ = false;
+  buffer_.commit(bytes);
+  if (phase_ == Phase::kClosed) return;
+  if (error && error != asio::error::operation_aborted) return Close();
+  if (phase_ == Phase::kAnswering) return Watch();
+  if (phase_ == Phase::kLingering) return Drain();
+  if (phase_ == Phase::kIdle) return buffer_.size() > 0 ? ReadHeader() : WaitForRequest();
+}
+
+void Connection::ReadHeader() {
+  phase_ = Phase::kHeader;
+  first_ = keep_alive_ = chunked_ = head_only_ = false;
+  SetDeadline(shared_.limits.header);
+  parser_.emplace();
+  parser_->header_limit(static_cast<std::uint32_t>(shared_.limits.header_bytes));
+  parser_->body_limit(shared_.limits.body_bytes);
+  beast::http::async_read_header(
+      stream_, buffer_, *parser_,
+      [self = shared_from_this()](const Error& error, std::size_t) { self->OnHeader(error); });
+}
+
+Request Connection::TakeRequest() {
+  auto& message = parser_->get();
+  Request request;
+  request.method = std::string(ViewOf(message.method_string()));
+  const std::string_view target = ViewOf(message.target());
+  request.path = PathOfTarget(target);
+  request.query = QueryOfTarget(target);
+  for (const auto& field : message) {
+    request.headers.emplace_back(ViewOf(field.name_string()), ViewOf(field.value()));
+  }
+  request.peer = peer_;
+  request.local = local_;
+  return request;
+}
+
+void Connection::OnHeader(const Error& error) {
+  if (phase_ != Phase::kHeader) return;
+  if (error == beast::http::error::end_of_stream || error == asio::error::operation_aborted) {
+    return Close();
+  }
+  answering_ = true;
+  began_ = steady_clock::now();
+  if (error)
+    return Fail(StatusOf(error), fmt::format("the request cannot be read: {}", error.message()));
+  chunked_ = parser_->get().version() >= 11;
+  keep_alive_ = chunked_ && parser_->keep_alive();
+  head_only_ = parser_->get().method() == beast::http::verb::head;
+  const Request request = TakeRequest();
+  if (request.path.empty()) return Fail(400, "the request's target is no path");
+  const auto length = parser_->content_length();
+  if (length && *length > shared_.limits.body_bytes) {
+    return Fail(413, fmt::format("the body has {} bytes, at most {} are taken", *length,
+                                 shared_.limits.body_bytes));
+  }
+  if (auto refused = shared_.handler.Refuse(request)) {
+    const bool has_body = parser_->chunked() || length.value_or(0) > 0;
+    if (has_body) return RefuseRequest(std::move(*refused));
+    ended_ = false;
+    phase_ = Phase::kAnswering;
+    parser_.reset();
+    Watch();
+    return Respond(std::move(*refused));
+  }
+  const std::string_view expect = request.Header("Expect");
+  phase_ = Phase::kBody;
+  SetDeadline(shared_.limits.body);
+  if (parser_->is_done()) return OnBody({});
+  if (!expect.empty()) Send("HTTP/1.1 100 Continue\r\n\r\n");
+  ReadBody();
+}
+
+void Connection::ReadBody() {
+  beast::http::async_read_some(
+      stream_, buffer_, *parser_,
+      [self = shared_from_this()](const Error& error, std::size_t) { self->OnBody(error); });
+}
+
+void Connection::OnBody(const Error& error) {
+  if (phase_ != Phase::kBody) return;
+  if (error == asio::error::operation_aborted || error == asio::error::connection_reset ||
+      error == beast::http::error::partial_message) {
+    return Close();
+  }
+  if (error) {
+    return Fail(StatusOf(error), fmt::format("the body cannot be read: {}", error.message()));
+  }
+  const std::size_t more = parser_->get().body().size() - body_bytes_;
+  if (more > shared_.limits.bodies_bytes - shared_.bodies_bytes) {
+    return Fail(503,
+                "the requests that are being read take all the memory that is meant for them; "
+                "try again");
+  }
+  shared_.bodies_bytes += more;
+  body_bytes_ += more;
+  if (!parser_->is_done()) return ReadBody();
+  Request request = TakeRequest();
+  request.body = std::move(parser_->get().body());
+  parser_.reset();
+  phase_ = Phase::kAnswering;
+  timer_.cancel();
+  const auto exchange =
+      std::make_shared<ConnectionExchange>(shared_from_this(), number_, std::move(request));
+  Watch();
+  shared_.handler.Handle(exchange);
+}
+
+// The rest of the request is not read: the connection cannot go on.
+void Connection::RefuseRequest(Response response) {
+  phase_ = Phase::kAnswering;
+  keep_alive_ = false;
+  Respond(std::move(response));
+}
+
+void Connection::Fail(int status, const std::string& message) {
+  RefuseRequest(shared_.handler.Refusal(status, message));
+}
+
+// --- answering ---
+
+void Connection::Respond(Response response) {
+  if (responded_) return;
+  responded_ = true;
+  outcome_.status = response.status;
+  std::ranges::move(std::exchange(also_, {}), std::back_inserter(response.headers));
+  std::string head =
+      HeadOf(response, static_cast<std::int64_t>(response.body.size()), keep_alive_, false);
+  if (!head_only_) head += response.body;
+  ended_ = true;
+  Send(head);
+}
+
+void Connection::Begin(Response head) {
+  if (responded_) return;
+  responded_ = true;
+  streams_ = true;
+  outcome_.status = head.status;
+  std::ranges::move(std::exchange(also_, {}), std::back_inserter(head.headers));
+  if (!chunked_) keep_alive_ = false;  // HTTP/1.0: the end of the connection is that of the body
+  Send(HeadOf(head, -1, keep_alive_, chunked_));
+}
+
+void Connection::Write(std::string_view piece) {
+  if (!streams_ || ended_ || piece.empty() || head_only_) return;
+  if (chunked_) {
+    Send(fmt::format("{:x}\r\n{}\r\n", piece.size(), piece));
+  } else {
+    Send(piece);
+  }
+}
+
+void Connection::End() {
+  if (!streams_ || ended_) return;
+  ended_ = true;
+  if (chunked_ && !head_only_) {
+    Send("0\r\n\r\n");
+  } else if (!writing_) {
+    Finished();
+  }
+}
+
+void Connection::Break() {
+  if (!ended_) Close();
+}
+
+void Connection::Send(std::string_view bytes) {
+  if (phase_ == Phase::kClosed) return;
+  out_ += bytes;
+  // One piece alone may be longer; a reader that keeps up has taken it before the next one.
+  if (streams_ && writing_ && out_.size() + sending_.size() > shared_.limits.unsent_bytes) {
+    return Close();
+  }
+  if (!writing_) StartWrite();
+}
+
+void Connection::StartWrite() {
+  writing_ = true;
+  sending_.clear();
+  std::swap(sending_, out_);
+  outcome_.sent_bytes += sending_.size();
+  OnWritten({});
+}
+
+// What is sent at once is bounded, so that the time for it is one for a pace.
+void Connection::OnWritten(const Error& error) {
+  constexpr std::size_t kPiece = std::size_t{64} << 10;
+  if (phase_ == Phase::kClosed) return;
+  if (error) return Close();
+  if (sent_ == sending_.size()) {
+    sent_ = 0;
+    sending_.clear();
+    if (out_.empty()) {
+      writing_ = false;
+      if (phase_ == Phase::kAnswering) timer_.cancel();
+      if (ended_ && phase_ == Phase::kAnswering) Finished();
+      return;
+    }
+    std::swap(sending_, out_);
+    outcome_.sent_bytes += sending_.size();
+  }
+  const std::size_t size = std::min(kPiece, sending_.size() - sent_);
+  const auto piece = asio::buffer(sending_.data() + sent_, size);
+  sent_ += size;
+  if (phase_ == Phase::kAnswering) SetDeadline(shared_.limits.write);
+  asio::async_write(stream_, piece, [self = shared_from_this()](const Error& failed, std::size_t) {
+    self->OnWritten(failed);
+  });
+}
+
+void Connection::Finished() {
+  outcome_.seconds = std::chrono::duration<double>(steady_clock::now() - began_).count();
+  answering_ = false;
+  ++number_;
+  gone_ = nullptr;
+  const auto end = std::exchange(end_, nullptr);
+  const Outcome outcome = std::exchange(outcome_, {});
+  const bool goes_on = keep_alive_ && !shared_.draining;
+  responded_ = streams_ = ended_ = false;
+  also_.clear();
+  ReleaseBody();
+  if (end) end(outcome);
+  if (!goes_on) return Linger();
+  WaitForRequest();
+}
+
+// Closed with bytes unread, TCP would take back what the client has not read yet.
+void Connection::Linger() {
+  phase_ = Phase::kLingering;
+  Error ignored;
+  stream_.socket().shutdown(Stream::Socket::shutdown_send, ignored);
+  SetDeadline(kLinger);
+  lingered_ = 0;
+  Drain();
+}
+
+void Connection::Drain() {
+  if (watching_ || phase_ != Phase::kLingering) return;
+  watching_ = true;
+  // Not into buffer_: after a 408 its reader may still hold it.
+  if (!rest_) rest_ = std::make_unique<std::array<char, 4096>>();
+  stream_.async_read_some(asio::buffer(*rest_),
+                          [self = shared_from_this()](const Error& error, std::size_t bytes) {
+                            self->watching_ = false;
+                            self->lingered_ += bytes;
+                            if (error || self->lingered_ > kMostLingerBytes) return self->Close();
+                            self->Drain();
+                          });
+}
+
+void Connection::Gone() {
+  if (!answering_) return;
+  answering_ = false;
+  ++number_;
+  outcome_.gone = true;
+  outcome_.seconds = std::chrono::duration<double>(steady_clock::now() - began_).count();
+  const auto gone = std::exchange(gone_, nullptr);
+  const auto end = std::exchange(end_, nullptr);
+  if (gone) gone();
+  if (end) end(outcome_);
+}
+
+void Connection::ReleaseBody() { shared_.bodies_bytes -= std::exchange(body_bytes_, 0); }
+
+// --- time ---
+
+void Connection::SetDeadline(milliseconds limit) {
+  timer_.expires_after(limit);
+  timer_.async_wait([self = shared_from_this()](const Error& error) {
+    if (!error && self->timer_.expiry() <= steady_clock::now()) self->OnDeadline();
+  });
+}
+
+void Connection::OnDeadline() {
+  const bool slow_request = phase_ == Phase::kBody || (phase_ == Phase::kHeader && !answering_);
+  if (!slow_request) return Close();
+  if (!answering_) began_ = steady_clock::now();
+  answering_ = true;
+  Fail(408, "the request took too long to arrive");
+}
+
+}  // namespace cairn::http

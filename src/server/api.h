@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of routes are made of. A dialect is a file with a function that returns its
+// routes, named in routes.cc.
+//
+// A handler runs on the event loop and must not block there: what takes long (templates, tokens of
+// a long text) goes through Api::Prepare. It holds its Call as long as it needs it; once all let go
+// of it without an answer, the client gets a 500.
+// Threads: as said at each member.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/json/value.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/exchange.h"
+#include "server/metrics.h"
+#include "server/models.h"
+#include "server/options.h"
+
+namespace cairn::server {
+
+// A refusal in the form of a dialect.
+struct ApiError {
+  int status = 500;
+  std::string message;
+};
+using ErrorForm = http::Response (*)(const ApiError& error);
+
+// {"error": {"message", "type", "param", "code"}}, as OpenAI's.
+http::Response OpenAiError(const ApiError& error);
+// The HTTP status that fits an Error.
+int StatusOf(const Error& error);
+
+// What handlers reach. Lives as long as the server.
+struct Api {
+  boost::asio::io_context& loop;
+  EngineLoop& engines;
+  Models& models;
+  Metrics& metrics;
+  const ServerOptions& options;
+  const std::function<bool()> draining;
+  boost::asio::thread_pool preparing{1};
+
+  // Runs `work` at once, or on a thread of its own where `bytes` of input make it long.
+  void Prepare(std::size_t bytes, std::function<void()> work);
+};
+
+// One request of a route.
+struct Call {
+  Api& api;
+  std::shared_ptr<http::Exchange> exchange;
+  std::string id;      // of the request, for logs and clients
+  std::string tenant;  // the key's name; empty: there are no keys
+  std::string rest;    // of the path, where the route's ends in "*"
+  ErrorForm error_form = OpenAiError;
+
+  const http::Request& request() const { return exchange->request(); }
+  // The body as JSON; what is wrong with it is answered, and the result is absent.
+  std::optional<boost::json::value> Body();
+  void Json(int status, const boost::json::value& value);
+  void Fail(const Error& error);
+  void Fail(int status, std::string message);
+};
+using CallRef = std::shared_ptr<Call>;
+
+// `work` with the model of that name (empty: the first), once it is loaded, where Api::Prepare runs
+// what the request's body makes long. What is wrong with the model is answered.
+void WithModel(const CallRef& call, const std::string& name,
+               std::function<void(const std::shared_ptr<const ServedModel>& model)> work);
+
+struct Route {
+  std::string_view method;  // "GET" (HEAD comes with it), "POST"
+  std::string_view path;    // ends in '*': any rest that is not empty
+  void (*handle)(const CallRef& call);
+  bool open = false;  // needs no key
+  ErrorForm error_form = OpenAiError;
+};
+
+// All routes; routes.cc.
+std::vector<Route> AllRoutes();
+std::vector<Route> OpenAiRoutes();  // openai_routes.cc
+std::vector<Route> TokenRoutes();   // token_routes.cc
+std::vector<Route> HealthRoutes();  // health_routes.cc
+std::vector<Route> PageRoutes();    // page_routes.cc
+
+}  // namespace cairn::server

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/models.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <ctime>
+
+#include "base/clock.h"
+
+namespace cairn::server {
+namespace {
+
+constexpr std::size_t kMostWaiting = 256;  // requests for a model that is being loaded
+
+Result<model::ChatPrompt> ChatOf(const model::Model& model, const ModelSource& source) {
+  if (!source.chat_template.empty()) {
+    return model::ChatPrompt::Create(model, source.chat_template, LocalTime);
+  }
+  if (model.chat_template()) {
+    return model::ChatPrompt::Create(model, *model.chat_template(), LocalTime);
+  }
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("{} has no chat template: it continues texts (/v1/completions) and was "
+                          "not made for conversations; start the server with --chat-template FILE "
+                          "to give it one",
+                          source.id));
+}
+
+Result<std::shared_ptr<const ServedModel>> Open(const ModelSource& source,
+                                                const ServerOptions& options) {
+  auto opened = source.open();
+  if (!opened) return std::unexpected(std::move(opened).error().Within(source.id));
+  auto engine = std::make_shared<HostedEngine>(*std::move(opened), options.scheduler);
+  auto chat = ChatOf(engine->model(), source);
+  return std::make_shared<const ServedModel>(ServedModel{.id = source.id,
+                                                         .loaded_s = std::time(nullptr),
+                                                         .engine = std::move(engine),
+                                                         .chat = std::move(chat)});
+}
+
+}  // namespace
+
+Models::Models(boost::asio::io_context& loop, EngineLoop& engines, std::vector<ModelSource> sources,
+               const ServerOptions& options)
+    : loop_(loop),
+      engines_(engines),
+      sources_(std::move(sources)),
+      options_(options),
+      entries_(sources_.size()),
+      timer_(loop) {}
+
+Models::~Models() { loader_.join(); }
+
+void Models::Start(bool eager, std::function<void(Result<void>)> loaded) {
+  UnloadIdle();
+  if (!eager || sources_.empty()) {
+    ready_ = true;
+    return loaded({});
+  }
+  entries_[0].stays = true;
+  entries_[0].waiting.push_back([this, loaded = std::move(loaded)](auto model) {
+    ready_ = model.has_value();
+    loaded(model ? Result<void>() : std::unexpected(model.error()));
+  });
+  Load(0);
+}
+
+bool Models::Known(std::string_view name) const {
+  return std::ranges::find(sources_, name, &ModelSource::id) != sources_.end();
+}
+
+std::string Models::ListOfNames() const {
+  std::string names;
+  for (const ModelSource& source : sources_) names += (names.empty() ? "" : ", ") + source.id;
+  return names;
+}
+
+void Models::Use(std::string_view name, Ready ready) {
+  std::size_t index = 0;
+  while (!name.empty() && index < sources_.size() && sources_[index].id != name) ++index;
+  if (index >= sources_.size()) {
+    return ready(Fail(ErrorCode::kNotFound,
+                      fmt::format("there is no model of that name; there are: {}", ListOfNames())));
+  }
+  Entry& entry = entries_[index];
+  entry.used = std::chrono::steady_clock::now();
+  if (entry.model) return ready(entry.model);
+  if (!ready_ || entry.waiting.size() >= kMostWaiting) {
+    return ready(Fail(ErrorCode::kBusy, "the model is being loaded; try again"));
+  }
+  entry.waiting.push_back(std::move(ready));
+  Load(index);
+}
+
+void Models::Load(std::size_t index) {
+  if (std::exchange(entries_[index].loading, true)) return;
+  boost::asio::post(loader_, [this, index] {
+    auto model = Open(sources_[index], options_);
+    boost::asio::post(loop_, [this, index, model = std::move(model)]() mutable {
+      Loaded(index, std::move(model));
+    });
+  });
+}
+
+void Models::Loaded(std::size_t index, Result<std::shared_ptr<const ServedModel>> model) {
+  Entry& entry = entries_[index];
+  entry.loading = false;
+  entry.used = std::chrono::steady_clock::now();
+  if (model) {
+    entry.model = *model;
+    engines_.Add((*model)->engine);
+  }
+  for (const Ready& ready : std::exchange(entry.waiting, {})) ready(model);
+}
+
+std::vector<std::shared_ptr<const ServedModel>> Models::Loaded() const {
+  std::vector<std::shared_ptr<const ServedModel>> models;
+  for (const Entry& entry : entries_) {
+    if (entry.model) models.push_back(entry.model);
+  }
+  return models;
+}
+
+// Requests hold their model, so one that only we hold is idle.
+void Models::UnloadIdle() {
+  const auto now = std::chrono::steady_clock::now();
+  for (Entry& entry : entries_) {
+    if (!entry.model || entry.stays || entry.model.use_count() > 1) continue;
+    const EngineReading reading = entry.model->engine->reading();
+    if (reading.scheduler.running + reading.scheduler.waiting > 0) continue;
+    if (now - entry.used < options_.idle_unload) continue;
+    engines_.Remove(std::exchange(entry.model, nullptr)->engine);
+  }
+  constexpr std::chrono::seconds kLook{5};
+  timer_.expires_after(kLook);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) UnloadIdle();
+  });
+}
+
+}  // namespace cairn::server

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The models of a server: loaded when somebody asks for them, unloaded when nobody does any more.
+//
+// Threads: the event loop's; loading happens on a thread of its own, one model at a time.
+// Owns: the loader. The engine loop must outlive it.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/prompt.h"
+#include "server/engine_loop.h"
+#include "server/options.h"
+
+namespace cairn::server {
+
+// A loaded model. Immutable; from any thread.
+struct ServedModel {
+  std::string id;
+  std::int64_t loaded_s = 0;  // seconds since 1970
+  std::shared_ptr<HostedEngine> engine;
+  Result<model::ChatPrompt> chat;  // an Error is the answer to all chat requests
+};
+
+class Models {
+ public:
+  Models(boost::asio::io_context& loop, EngineLoop& engines, std::vector<ModelSource> sources,
+         const ServerOptions& options);
+  ~Models();
+
+  // Begins to load the first one, if `eager`; it stays. `loaded` hears once.
+  void Start(bool eager, std::function<void(Result<void>)> loaded);
+  bool ready() const { return ready_; }
+
+  const std::vector<ModelSource>& sources() const { return sources_; }
+  // The model of that name, loaded if it must be; empty: the first. Errors: kNotFound, which lists
+  // those there are; kBusy while the server starts; those of loading.
+  using Ready = std::function<void(Result<std::shared_ptr<const ServedModel>>)>;
+  void Use(std::string_view name, Ready ready);
+  // Those that are loaded.
+  std::vector<std::shared_ptr<const ServedModel>> Loaded() const;
+  bool Known(std::string_view name) const;
+  std::string ListOfNames() const;
+
+ private:
+  struct Entry {
+    std::shared_ptr<const ServedModel> model;
+    bool loading = false;
+    bool stays = false;
+    std::vector<Ready> waiting;
+    std::chrono::steady_clock::time_point used;
+  };
+  void Load(std::size_t index);
+  void Loaded(std::size_t index, Result<std::shared_ptr<const ServedModel>> model);
+  void UnloadIdle();
+
+  boost::asio::io_context& loop_;
+  EngineLoop& engines_;
+  const std::vector<ModelSource> sources_;
+  const ServerOptions options_;
+  std::vector<Entry> entries_;  // of sources_, in their order
+  bool ready_ = false;
+  boost::asio::steady_timer timer_;
+  boost::asio::thread_pool loader_{1};
+};
+
+}  // namespace cairn::server
