@@ -20,6 +20,7 @@
 #include "apps/text.h"
 #include "base/check.h"
 #include "engine/answers.h"
+#include "grammar/answer_form.h"
 #include "server/openai_batch.h"
 
 namespace cairn::apps {
@@ -89,6 +90,7 @@ class Batch {
   LineReader& in_;
   BatchOutput& out_;
   Console& console_;
+  grammar::CompiledForms forms_;
   BatchProgress progress_;
   BatchCounts counts_;
   std::unordered_set<std::string> seen_;  // custom_ids of the lines so far
@@ -177,6 +179,11 @@ Result<std::vector<std::int32_t>> Batch::PromptOf(server::OpenAiRequest& request
 }
 
 void Batch::Ask(const Job& job, server::OpenAiRequest request) {
+  if (request.form) {
+    auto compiled = server::CompileForm(*request.form, forms_);
+    if (!compiled) return Finish(job, {std::unexpected(std::move(compiled).error())});
+    request.options.grammar = *std::move(compiled);
+  }
   auto prompt = PromptOf(request);
   if (!prompt) return Finish(job, {std::unexpected(std::move(prompt).error())});
   engine::AnswerRequest asked{.prompt = std::move(*prompt),

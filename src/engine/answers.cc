@@ -72,7 +72,7 @@ class AnswerMaker final : public TokenChooser {
     return token;
   }
 
-  std::vector<std::int32_t> Expected(int most) override {
+  std::vector<std::int32_t> ExpectedTokens(int most) override {
     return constraint_ ? constraint_->Expected(most) : std::vector<std::int32_t>();
   }
 
@@ -131,13 +131,21 @@ Answers::Answers(Engine& engine, const SchedulerOptions& options)
     : engine_(engine), scheduler_(engine, options) {}
 
 std::shared_ptr<grammar::Masks> Answers::MasksFor(std::shared_ptr<const grammar::Grammar> grammar) {
-  constexpr std::size_t kKept = 4;
+  constexpr std::size_t kKept = 16, kKeptBytes = std::size_t{128} << 20;
   if (trie_ == nullptr) trie_ = TrieOf(engine_.model().tokenizer());
-  for (const auto& masks : masks_) {
-    if (masks->grammar() == grammar && !masks->full()) return masks;
+  const auto found = std::ranges::find_if(
+      masks_, [&](const auto& masks) { return masks->grammar() == grammar && !masks->full(); });
+  if (found != masks_.end()) {
+    std::rotate(found, found + 1, masks_.end());
+  } else {
+    masks_.push_back(std::make_shared<grammar::Masks>(std::move(grammar), trie_));
   }
-  if (masks_.size() == kKept) masks_.erase(masks_.begin());
-  masks_.push_back(std::make_shared<grammar::Masks>(std::move(grammar), trie_));
+  std::size_t bytes = 0;
+  for (const auto& masks : masks_) bytes += masks->bytes();
+  while (masks_.size() > kKept || (bytes > kKeptBytes && masks_.size() > 1)) {
+    bytes -= masks_.front()->bytes();
+    masks_.erase(masks_.begin());
+  }
   return masks_.back();
 }
 

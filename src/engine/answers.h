@@ -77,8 +77,8 @@ class Answers {
 
   Engine& engine_;
   Scheduler scheduler_;
-  std::shared_ptr<const grammar::TokenTrie> trie_;  // once it was needed
-  std::vector<std::shared_ptr<grammar::Masks>> masks_;
+  std::shared_ptr<const grammar::TokenTrie> trie_;      // once it was needed
+  std::vector<std::shared_ptr<grammar::Masks>> masks_;  // used last: at the end
 };
 
 }  // namespace cairn::engine

@@ -39,7 +39,7 @@ void Scheduler::MakeGuesses(std::span<Run* const> answers) {
   std::vector<Run*> open;  // that may say more than one thing next
   for (Run* run : answers) {
     const auto most = static_cast<int>(std::min<std::int64_t>(RoomToGuess(*run), room));
-    if (most > 0) run->guess = run->chooser->Expected(most);
+    if (most > 0) run->guess = run->chooser->ExpectedTokens(most);
     run->guess_expected = !run->guess.empty();
     if (!run->guess_expected) open.push_back(run);
   }

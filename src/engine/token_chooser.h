@@ -35,7 +35,7 @@ class TokenChooser {
 
   // Tokens, at most `most`, that will come next if the model agrees with what the answer must say.
   // A guess: Next decides.
-  virtual std::vector<std::int32_t> Expected(int /*most*/) { return {}; }
+  virtual std::vector<std::int32_t> ExpectedTokens(int /*most*/) { return {}; }
 
   // Before the first Next: tokens of the prompt that were found in the cache.
   virtual void Reused(std::int64_t tokens) = 0;

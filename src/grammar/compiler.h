@@ -52,7 +52,7 @@ class Compiler {
   [[nodiscard]] Result<void> RankRules();
   [[nodiscard]] Result<void> FindRecursion();
   void MakeClasses();
-  std::vector<RuleId> FirstCalls(RuleId rule) const;
+  std::vector<RuleId> FirstCalls(RuleId rule);
 
   const Expressions& source_;
   RuleId root_;
@@ -63,6 +63,7 @@ class Compiler {
   std::vector<Body> bodies_;       // by rule; those of counters come after the source's
   std::vector<StateId> rule_end_;  // by rule
   std::vector<Pending> pending_;
+  std::vector<bool> seen_;  // by state: in FirstCalls
   std::uint64_t counter_states_ = 0;
   bool too_large_ = false;
 };

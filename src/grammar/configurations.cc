@@ -7,10 +7,11 @@
 namespace cairn::grammar {
 namespace {
 
-constexpr std::size_t kMostItems = 20'000;      // pairs of a node
-constexpr std::uint32_t kMostDepth = 8'000;     // open calls
-constexpr std::size_t kMostWork = 400'000'000;  // pairs and edges looked at for one mask
-constexpr std::size_t kOpenKept = 32 << 20;     // bytes of edges that are remembered
+constexpr std::size_t kMostItems = 20'000;  // pairs of a node
+// Open calls: more than a grammar that may be compiled can have. Join calls itself as deep.
+constexpr std::uint32_t kMostDepth = 3'000;
+constexpr std::size_t kMostWork = 30'000'000;  // pairs and edges looked at for one mask
+constexpr std::size_t kOpenKept = 16 << 20;    // bytes of edges that are remembered
 
 std::uint64_t HashOf(std::span<const Item> items) {
   std::uint64_t h = 0x9E3779B97F4A7C15u;
@@ -119,8 +120,8 @@ NodeId Configurations::Intern(std::vector<Item>& items) {
 
 NodeId Configurations::Kernel(std::span<const Item> given) {
   std::vector<Item> items, work(given.begin(), given.end());
-  std::ranges::sort(work);
-  std::vector<Item> seen = work;
+  node_seen_.resize(nodes_.size(), 0);
+  ++node_mark_;
   while (!work.empty() && !exhausted_) {
     const Item item = work.back();
     work.pop_back();
@@ -130,15 +131,11 @@ NodeId Configurations::Kernel(std::span<const Item> given) {
     }
     // A state without a way on is what comes after it, and nothing else.
     if (!grammar_.MustEnd(item.state)) items.push_back(item);
-    if (!grammar_.MayEnd(item.state)) continue;
+    if (!grammar_.MayEnd(item.state) || node_seen_[item.after] == node_mark_) continue;
+    node_seen_[item.after] = node_mark_;
     const auto next = ItemsOf(item.after);
     if (!Work(next.size())) break;
-    for (const Item& follower : next) {
-      const auto at = std::ranges::lower_bound(seen, follower);
-      if (at != seen.end() && *at == follower) continue;
-      seen.insert(at, follower);
-      work.push_back(follower);
-    }
+    work.insert(work.end(), next.begin(), next.end());
   }
   return Intern(items);
 }

@@ -114,6 +114,8 @@ class Configurations {
   bool exhausted_ = false;
   std::vector<std::uint32_t> seen_;  // by state: the mark of the walk that saw it
   std::uint32_t mark_ = 0;
+  std::vector<std::uint32_t> node_seen_;  // by node: the mark of the kernel that followed it
+  std::uint32_t node_mark_ = 0;
 };
 
 }  // namespace cairn::grammar

@@ -12,14 +12,19 @@
 
 #include "base/error.h"
 #include "grammar/grammar.h"
+#include "grammar/json_text.h"
 
 namespace cairn::grammar {
 
 // Arrays and objects inside one another, where the schema itself sets no bound.
 inline constexpr std::uint32_t kMostJsonLevels = 100;
 
-// Errors: kUnsupported (a keyword), kInvalidArgument (a keyword's value, or nothing can match),
-// kLimit.
+// The schema's values, as a part of a larger grammar. Its references are looked up in itself.
+// Errors: kUnsupported (a keyword), kInvalidArgument (a keyword's value), kLimit.
+[[nodiscard]] Result<ExpressionId> ReadJsonSchema(Expressions& expressions, JsonText& text,
+                                                  const boost::json::value& schema);
+
+// Alone. Errors: also kInvalidArgument where nothing can match.
 [[nodiscard]] Result<std::shared_ptr<const Grammar>> CompileJsonSchema(
     const boost::json::value& schema);
 

@@ -9,16 +9,18 @@
 namespace cairn::grammar {
 namespace {
 
-constexpr std::uint32_t kMostIntegerDigits = 16, kMostFractionDigits = 16;
-
 const CodePoints kPlain = CodePoints{{0x20, kLastCodePoint}}.Without({{'"', '"'}, {'\\', '\\'}});
+const CodePoints kEscaped = CodePoints{{0, 0x1F}, {'"', '"'}, {'\\', '\\'}};
 
 }  // namespace
 
 JsonText::JsonText(Expressions& expressions)
     : out_(expressions),
+      numbers_(expressions),
       space_(out_.AddRule("space")),
       character_(out_.AddRule("character")),
+      escaped_(out_.AddRule("escaped")),
+      spellings_(out_.AddRule("spellings")),
       string_(out_.AddRule("string")),
       number_(out_.AddRule("number")),
       integer_(out_.AddRule("integer")),
@@ -57,17 +59,11 @@ JsonText::JsonText(Expressions& expressions)
                                 out_.Choice({plain_unit, out_.Sequence({high, out_.Bytes("\\u"),
                                                                         low})})})})})});
   out_.Define(character_, character);
+  out_.Define(escaped_, Escapes(kEscaped));
+  out_.Define(spellings_, out_.Star(Spelled(CodePoints::All())));
   out_.Define(string_, out_.Sequence({out_.Bytes("\""), out_.Star(character), out_.Bytes("\"")}));
-  const ExpressionId whole = out_.Choice(
-      {out_.Bytes("0"), out_.Sequence({Digit('1', '9'), Digits(0, kMostIntegerDigits - 1)})});
-  const ExpressionId minus = out_.Optional(out_.Bytes("-"));
-  out_.Define(integer_, out_.Sequence({minus, whole}));
-  const ExpressionId fraction = out_.Sequence({out_.Bytes("."), Digits(1, kMostFractionDigits)});
-  const ExpressionId exponent =
-      out_.Sequence({out_.Characters({{'E', 'E'}, {'e', 'e'}}),
-                     out_.Optional(out_.Characters({{'+', '+'}, {'-', '-'}})), Digits(1, 2)});
-  out_.Define(number_,
-              out_.Sequence({minus, whole, out_.Optional(fraction), out_.Optional(exponent)}));
+  out_.Define(integer_, numbers_.Integer());
+  out_.Define(number_, numbers_.Any());
   const ExpressionId member =
       out_.Sequence({out_.Call(string_), Space(), out_.Bytes(":"), Space(), out_.Call(any_)});
   const auto list = [&](const char* open, ExpressionId item, const char* close) {
@@ -92,7 +88,14 @@ ExpressionId JsonText::String(std::uint32_t min, std::uint32_t max) {
 }
 
 ExpressionId JsonText::Spelled(const CodePoints& set) {
-  std::vector<ExpressionId> ways{out_.Characters(set.Common(kPlain))};
+  const ExpressionId plain = out_.Characters(set.Common(kPlain));
+  const CodePoints escaped = set.Without(kPlain);
+  if (escaped == kEscaped) return out_.Choice({plain, out_.Call(escaped_)});
+  return out_.Choice({plain, Escapes(escaped)});
+}
+
+ExpressionId JsonText::Escapes(const CodePoints& set) {
+  std::vector<ExpressionId> ways;
   if (set.Has('"')) ways.push_back(out_.Bytes("\\\""));
   if (set.Has('\\')) ways.push_back(out_.Bytes("\\\\"));
   for (char32_t c = 0; c < 0x20; ++c) {
@@ -105,66 +108,6 @@ ExpressionId JsonText::Spelled(const CodePoints& set) {
                                  : nullptr;
     ways.push_back(out_.Bytes(
         name != nullptr ? std::string(name) : fmt::format("\\u{:04x}", static_cast<unsigned>(c))));
-  }
-  return out_.Choice(ways);
-}
-
-ExpressionId JsonText::Digits(std::uint32_t min, std::uint32_t max) {
-  return out_.Repeat(Digit('0', '9'), min, max);
-}
-
-ExpressionId JsonText::SameLength(std::string_view low, std::string_view high) {
-  if (low.empty()) return Expressions::kEmpty;
-  const auto rest = static_cast<std::uint32_t>(low.size() - 1);
-  if (low[0] == high[0]) {
-    return out_.Sequence({Digit(low[0], low[0]), SameLength(low.substr(1), high.substr(1))});
-  }
-  const std::string zeros(rest, '0'), nines(rest, '9');
-  char first = low[0], last = high[0];
-  std::vector<ExpressionId> ways;
-  if (low.substr(1) != zeros) {
-    ways.push_back(out_.Sequence({Digit(first, first), SameLength(low.substr(1), nines)}));
-    ++first;
-  }
-  if (high.substr(1) != nines) {
-    ways.push_back(out_.Sequence({Digit(last, last), SameLength(zeros, high.substr(1))}));
-    --last;
-  }
-  if (first <= last) ways.push_back(out_.Sequence({Digit(first, last), Digits(rest, rest)}));
-  return out_.Choice(ways);
-}
-
-ExpressionId JsonText::NotNegative(std::uint64_t low, std::optional<std::uint64_t> high) {
-  const std::string from = std::to_string(low);
-  const std::string to =
-      high ? std::to_string(*high)
-           : std::string(std::max<std::size_t>(kMostIntegerDigits, from.size()), '9');
-  if (high && *high < low) return Expressions::kNever;
-  std::vector<ExpressionId> ways;
-  for (std::size_t size = from.size(); size <= to.size(); ++size) {
-    const std::string least = size == from.size() ? from : "1" + std::string(size - 1, '0');
-    const std::string most = size == to.size() ? to : std::string(size, '9');
-    ways.push_back(SameLength(least, most));
-  }
-  return out_.Choice(ways);
-}
-
-ExpressionId JsonText::IntegerBetween(std::optional<std::int64_t> least,
-                                      std::optional<std::int64_t> most) {
-  const auto size_of = [](std::int64_t v) {
-    return std::uint64_t{0} - static_cast<std::uint64_t>(v);
-  };
-  std::vector<ExpressionId> ways;
-  if (!most || *most >= 0) {
-    const std::uint64_t low = least && *least > 0 ? static_cast<std::uint64_t>(*least) : 0;
-    ways.push_back(
-        NotNegative(low, most ? std::optional(static_cast<std::uint64_t>(*most)) : std::nullopt));
-  }
-  if (!least || *least < 0) {
-    const std::uint64_t low = most && *most < 0 ? size_of(*most) : 1;
-    ways.push_back(
-        out_.Sequence({out_.Bytes("-"),
-                       NotNegative(low, least ? std::optional(size_of(*least)) : std::nullopt)}));
   }
   return out_.Choice(ways);
 }

@@ -5,10 +5,10 @@
 
 #include <boost/json/value.hpp>
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "grammar/expressions.h"
+#include "grammar/json_numbers.h"
 
 namespace cairn::grammar {
 
@@ -24,25 +24,23 @@ class JsonText {
   ExpressionId String(std::uint32_t min, std::uint32_t max);
   // A character of the set inside a string, spelled in one way only.
   ExpressionId Spelled(const CodePoints& set);
+  // Any number of any characters, each spelled in its one way.
+  ExpressionId Spellings() { return out_.Call(spellings_); }
   ExpressionId Number() { return out_.Call(number_); }
   ExpressionId Integer() { return out_.Call(integer_); }
-  ExpressionId IntegerBetween(std::optional<std::int64_t> least, std::optional<std::int64_t> most);
+  JsonNumbers& numbers() { return numbers_; }
   ExpressionId Object() { return out_.Call(object_); }
   ExpressionId Array() { return out_.Call(array_); }
   ExpressionId Any() { return out_.Call(any_); }
   ExpressionId Comma();
 
  private:
-  ExpressionId Digit(char first, char last) {
-    return out_.Characters({{static_cast<char32_t>(first), static_cast<char32_t>(last)}});
-  }
-  ExpressionId Digits(std::uint32_t min, std::uint32_t max);
-  // Numbers from low to high, both of the same length.
-  ExpressionId SameLength(std::string_view low, std::string_view high);
-  ExpressionId NotNegative(std::uint64_t low, std::optional<std::uint64_t> high);
+  ExpressionId Escapes(const CodePoints& set);
 
   Expressions& out_;
-  RuleId space_, character_, string_, number_, integer_, object_, array_, any_;
+  JsonNumbers numbers_;
+  RuleId space_, character_, escaped_, spellings_, string_, number_, integer_, object_, array_,
+      any_;
 };
 
 // A value as JSON without white space: strings as they are spelled in one way, numbers as short as

@@ -128,10 +128,25 @@ void Masks::TakeRests(const Table& table, NodeId after, TokenMask& mask) {
   }
 }
 
-std::shared_ptr<const TokenMask> Masks::MaskOf(NodeId node) {
+NodeId Masks::Alike(NodeId node) {
+  if (node <= Places::kAccepted) return node;
+  if (const auto found = alike_.find(node); found != alike_.end()) return found->second;
+  std::vector<Item> items(places_.ItemsOf(node).begin(), places_.ItemsOf(node).end());
+  for (Item& item : items) {
+    if (item.state >= Places::kAcceptedState) continue;
+    item = {grammar_->Alike(item.state, trie_->longest()), Alike(item.after)};
+  }
+  const NodeId alike = places_.Group(std::move(items));
+  alike_.emplace(node, alike);
+  table_bytes_ += 32;
+  return alike;
+}
+
+std::shared_ptr<const TokenMask> Masks::MaskOf(NodeId given) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = masks_.find(node); found != masks_.end()) return found->second;
   places_.ResetWork();
+  const NodeId node = Alike(given);
+  if (const auto found = masks_.find(node); found != masks_.end()) return found->second;
   auto mask = std::make_shared<TokenMask>(trie_->size());
   std::vector<Item> items(places_.ItemsOf(node).begin(), places_.ItemsOf(node).end());
   std::ranges::sort(items, {}, &Item::after);
@@ -139,8 +154,8 @@ std::shared_ptr<const TokenMask> Masks::MaskOf(NodeId node) {
     const NodeId after = items[i].after;
     std::vector<Item> group;
     for (; i < items.size() && items[i].after == after; ++i) {
-      if (items[i].state >= Places::kAcceptedState) continue;
-      group.push_back({grammar_->Alike(items[i].state, trie_->longest()), Places::kOutside});
+      if (items[i].state < Places::kAcceptedState)
+        group.push_back({items[i].state, Places::kOutside});
     }
     if (group.empty()) continue;
     const Table& table = TableOf(places_.Group(std::move(group)));

@@ -6,7 +6,8 @@
 // its end with bytes left, as a small trie of these rests. Tables depend on the group's states
 // alone, so the inside of every string of a grammar shares one. A node's mask is the union of its
 // groups' tables and of the rests that what comes after takes; it is remembered by the node's
-// number.
+// number. Counts that are farther from their bounds than a token is long are looked at as one, so
+// that a long text of at most a million characters has a few dozen masks.
 // Threads: any; a mutex. Masks are immutable. Owns: the nodes, tables and masks.
 // Cost: a remembered mask is a look-up; one whose tables are there, microseconds; a table walks the
 // trie as far as the group takes bytes (a string's: all of it).
@@ -53,6 +54,8 @@ class Masks {
     std::vector<TokenTrie::Node> rests;
     std::vector<TokenId> rest_tokens;  // in the order of the rests
   };
+  // The node that no token tells apart from this one: far counts are as one (Grammar::Alike).
+  NodeId Alike(NodeId node);
   const Table& TableOf(NodeId group);
   void TakeRests(const Table& table, NodeId after, TokenMask& mask);
 
@@ -60,6 +63,7 @@ class Masks {
   std::shared_ptr<const TokenTrie> trie_;
   std::mutex mutex_;
   Configurations places_;
+  std::unordered_map<NodeId, NodeId> alike_;
   std::unordered_map<NodeId, Table> tables_;
   std::unordered_map<NodeId, std::shared_ptr<const TokenMask>> masks_;
   std::size_t table_bytes_ = 0;

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <optional>
 #include <vector>
 
@@ -283,6 +285,55 @@ Result<ExpressionId> ReadRegex(Expressions& expressions, std::string_view patter
                             pattern.size(), kMostRegexBytes));
   }
   return Reader(expressions, pattern, extent, write).Read();
+}
+
+std::optional<std::string> WithLengths(std::string_view pattern, std::uint32_t min,
+                                       std::uint32_t max) {
+  if (!pattern.starts_with('^') || !pattern.ends_with('$') || pattern.size() < 4) {
+    return std::nullopt;
+  }
+  std::string_view rest = pattern.substr(1, pattern.size() - 2);
+  // The class: [...], an escape of one letter, or a point.
+  std::size_t end = 1;
+  if (rest[0] == '\\') {
+    constexpr std::string_view kClasses = "dDwWsS";
+    if (kClasses.find(rest[1]) == std::string_view::npos) return std::nullopt;
+    end = 2;
+  } else if (rest[0] == '[') {
+    while (end < rest.size() && rest[end] != ']') end += rest[end] == '\\' ? 2 : 1;
+    if (end >= rest.size()) return std::nullopt;
+    ++end;
+  } else if (rest[0] != '.') {
+    return std::nullopt;
+  }
+  const std::string_view one = rest.substr(0, end);
+  rest.remove_prefix(end);
+  std::uint64_t least = 0, most = kEndless;
+  if (rest == "+") {
+    least = 1;
+  } else if (rest == "?") {
+    most = 1;
+  } else if (rest.starts_with('{') && rest.ends_with('}')) {
+    const char* at = rest.data() + 1;
+    const char* last = rest.data() + rest.size() - 1;
+    const auto first = std::from_chars(at, last, least);
+    if (first.ec != std::errc()) return std::nullopt;
+    if (first.ptr == last) {
+      most = least;
+    } else if (*first.ptr != ',') {
+      return std::nullopt;
+    } else if (first.ptr + 1 != last) {
+      const auto second = std::from_chars(first.ptr + 1, last, most);
+      if (second.ec != std::errc() || second.ptr != last) return std::nullopt;
+    }
+  } else if (rest != "*") {
+    return std::nullopt;
+  }
+  least = std::max<std::uint64_t>(least, min);
+  most = std::min<std::uint64_t>(most, max);
+  if (most < least) return "^[^\\s\\S]$";  // nothing
+  return most == kEndless ? fmt::format("^{}{{{},}}$", one, least)
+                          : fmt::format("^{}{{{},{}}}$", one, least, most);
 }
 
 }  // namespace cairn::grammar

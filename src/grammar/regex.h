@@ -9,6 +9,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -29,5 +31,10 @@ using CharacterWriter = std::function<ExpressionId(const CodePoints&)>;
 // Errors: kInvalidArgument, kUnsupported (with the place and what is there), kLimit.
 [[nodiscard]] Result<ExpressionId> ReadRegex(Expressions& expressions, std::string_view pattern,
                                              RegexExtent extent, const CharacterWriter& write);
+
+// The expression with min to max characters in all, where it repeats one class from end to end
+// (^[a-z]+$, ^\d{2,}$); absent where it is another one.
+std::optional<std::string> WithLengths(std::string_view pattern, std::uint32_t min,
+                                       std::uint32_t max);
 
 }  // namespace cairn::grammar

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "grammar/answer_form.h"
 #include "http/exchange.h"
 #include "server/metrics.h"
 #include "server/models.h"
@@ -46,6 +47,7 @@ struct Api {
   Metrics& metrics;
   const ServerOptions& options;
   const std::function<bool()> draining;
+  grammar::CompiledForms forms{};
   boost::asio::thread_pool preparing{1};
 
   // Runs `work` at once, or on a thread of its own where `bytes` of input make it long.

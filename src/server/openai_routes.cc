@@ -17,6 +17,7 @@ namespace json = boost::json;
 Question QuestionOf(OpenAiRequest request) {
   Question question{.model = std::move(request.model),
                     .options = std::move(request.options),
+                    .form = std::move(request.form),
                     .choices = request.choices,
                     .tenant = std::move(request.tenant),
                     .use_cache = request.use_cache};

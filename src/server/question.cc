@@ -97,6 +97,11 @@ void Ask(const CallRef& call, Question question, MakeListener make) {
   WithModel(
       call, name,
       [call, question = std::move(question), make = std::move(make)](const auto& model) mutable {
+        if (question.form) {
+          auto compiled = CompileForm(*question.form, call->api.forms);
+          if (!compiled) return call->Fail(compiled.error());
+          question.options.grammar = *std::move(compiled);
+        }
         auto tokens = PromptOf(*model, question);
         if (!tokens) return call->Fail(tokens.error());
         boost::asio::dispatch(call->api.loop,

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "engine/answer.h"
 #include "server/api.h"
 #include "server/engine_loop.h"
+#include "server/openai_form.h"
 
 namespace cairn::server {
 
@@ -32,6 +34,7 @@ struct Question {
   std::string model;  // empty: the server's first
   std::variant<Conversation, std::string, std::vector<std::int32_t>> prompt;
   engine::GenerateOptions options;
+  std::optional<RequiredForm> form;  // becomes options.grammar
   int choices = 1;
   std::string tenant;  // takes turns with the others of the same key
   bool use_cache = true;
