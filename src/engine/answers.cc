@@ -138,7 +138,7 @@ std::shared_ptr<grammar::Masks> Answers::MasksFor(std::shared_ptr<const grammar:
   if (found != masks_.end()) {
     std::rotate(found, found + 1, masks_.end());
   } else {
-    masks_.push_back(std::make_shared<grammar::Masks>(std::move(grammar), trie_));
+    masks_.push_back(std::make_shared<grammar::Masks>(std::move(grammar), trie_, shared_tables_));
   }
   std::size_t bytes = 0;
   for (const auto& masks : masks_) bytes += masks->bytes();

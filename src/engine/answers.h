@@ -77,7 +77,9 @@ class Answers {
 
   Engine& engine_;
   Scheduler scheduler_;
-  std::shared_ptr<const grammar::TokenTrie> trie_;      // once it was needed
+  std::shared_ptr<const grammar::TokenTrie> trie_;  // once it was needed
+  const std::shared_ptr<grammar::SharedTables> shared_tables_ =
+      std::make_shared<grammar::SharedTables>();
   std::vector<std::shared_ptr<grammar::Masks>> masks_;  // used last: at the end
 };
 

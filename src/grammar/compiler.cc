@@ -29,7 +29,10 @@ Result<std::shared_ptr<const Grammar>> Compiler::Run() {
   made_->root_matches_empty_ = rule_nullable_[root_] != 0;
   bodies_.reserve(source_.rules().size());
   for (const auto& rule : source_.rules()) bodies_.push_back({.expression = rule.body});
-  for (RuleId rule = 0; rule < bodies_.size() && !too_large_; ++rule) BuildRule(rule);
+  for (RuleId rule = 0; rule < bodies_.size() && !too_large_; ++rule) {
+    if (rule == source_.shared_rules()) made_->shared_states_ = made_->states_;
+    BuildRule(rule);
+  }
   if (too_large_ || counter_states_ > kMostCounterStates) {
     return Fail(ErrorCode::kLimit,
                 "the grammar is too large: its counts or character classes "

@@ -68,6 +68,10 @@ class Expressions {
   void Define(RuleId rule, ExpressionId body) { rules_[rule].body = body; }
 
   bool overflowed() const { return overflowed_; }
+  // The first rules are the same in every grammar that says so, call nothing and count nothing:
+  // what is known of their insides goes for all of these grammars.
+  void ShareFirstRules(std::size_t rules) { shared_rules_ = rules; }
+  std::size_t shared_rules() const { return shared_rules_; }
 
   struct Node {
     ExpressionKind kind = ExpressionKind::kNever;
@@ -102,6 +106,7 @@ class Expressions {
   std::string bytes_;
   std::vector<CodePoints> sets_;
   std::vector<Rule> rules_;
+  std::size_t shared_rules_ = 0;
   bool overflowed_ = false;
 };
 

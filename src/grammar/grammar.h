@@ -83,6 +83,8 @@ class Grammar {
   }
 
   std::size_t states() const { return states_; }
+  // States below are those of Expressions::ShareFirstRules.
+  std::size_t shared_states() const { return shared_states_; }
   std::size_t bytes() const;  // of memory
 
  private:
@@ -101,6 +103,7 @@ class Grammar {
   bool root_matches_empty_ = false;
   std::uint32_t most_depth_ = kMostOpenCalls;
   std::uint32_t states_ = 0;
+  std::uint32_t shared_states_ = 0;
   std::vector<std::uint32_t> first_edge_;  // by state, and one more
   std::vector<Edge> edges_;
   std::vector<std::uint8_t> ends_;  // by state: kMay, kMust

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grammar/json_schema.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <boost/json/serialize.hpp>
 #include <cmath>
 
 #include "grammar/answer_form.h"
@@ -41,7 +41,8 @@ TEST(JsonSchemaTest, TypesAreWhatTheySay) {
          {"01", "1.0", "-", "+1", "-0.5"});
   Expect(R"({"type": "number"})", {"0", "-1.25", "1e5", "2.5E-10"},
          {".5", "1.", "1e", "NaN", "00"});
-  Expect(R"({"type": "string"})", {R"("")", R"("aé😀")", R"("\n\"\\\u00e9\ud83d\ude00")"},
+  Expect(R"({"type": "string"})",
+         {R"("")", "\"a\u00e9\U0001f600\"", R"("\n\"\\\u00e9\ud83d\ude00")"},
          {"\"\n\"", R"("\x")", R"("\ud83d")", R"("a)", "\"\xff\""});
   Expect(R"({"type": "array"})", {"[]", "[1, \"a\", [null]]", "[\n  1\n]"},
          {"[1,]", "[,1]", "[1 2]"});
@@ -101,7 +102,7 @@ TEST(JsonSchemaTest, ArraysHaveTheirItems) {
 
 TEST(JsonSchemaTest, StringsHaveLengthsPatternsAndFormats) {
   Expect(R"({"type": "string", "minLength": 2, "maxLength": 3})",
-         {R"("ab")", R"("é\n😀")", R"("\ud83d\ude00a")"}, {R"("a")", R"("abcd")"});
+         {R"("ab")", "\"\u00e9\\n\U0001f600\"", R"("\ud83d\ude00a")"}, {R"("a")", R"("abcd")"});
   Expect(R"({"type": "string", "pattern": "^[a-c]+$"})", {R"("abc")"}, {R"("")", R"("abcd")"});
   Expect(R"({"type": "string", "pattern": "b"})", {R"("b")", R"("abc")"}, {R"("ac")"});
   Expect(R"({"type": "string", "pattern": "^a|z$"})", {R"("ab")", R"("bz")"}, {R"("b")"});
@@ -143,24 +144,23 @@ TEST(JsonSchemaTest, DecimalsAgreeWithComparison) {
   for (const auto& [low, high] : std::vector<std::pair<double, double>>{
            {0.3, 0.75}, {-2.05, 1.1}, {9.99, 10.01}, {-0.5, -0.25}, {0, 0.01}, {1.5, 1.5}}) {
     for (const bool exclusive : {false, true}) {
-      const std::string name = exclusive ? "exclusiveM" : "m";
-      const auto schema = [&](double bound) {
-        return boost::json::serialize(boost::json::value(bound));
-      };
-      const auto grammar = Compile(R"({"type":"number",")" + name + R"(inimum":)" + schema(low) +
-                                   R"(,")" + name + R"(aximum":)" + schema(high) + "}");
+      const char* name = exclusive ? "exclusiveM" : "m";
+      const auto grammar = Compile(fmt::format(
+          R"({{"type": "number", "{}inimum": {}, "{}aximum": {}}})", name, low, name, high));
       if (low == high && exclusive) {
         EXPECT_FALSE(grammar);
         continue;
       }
       ASSERT_TRUE(grammar) << grammar.error().message;
+      Configurations places(**grammar);
       for (int thousandths = -12'000; thousandths <= 12'000; ++thousandths) {
         const double value = thousandths / 1000.0;
-        std::string text = (thousandths < 0 ? "-" : "") +
-                           std::to_string(std::abs(thousandths) / 1000) + "." +
-                           std::to_string(1000 + std::abs(thousandths) % 1000).substr(1);
+        const std::string text =
+            fmt::format("{}{}.{:03}", thousandths < 0 ? "-" : "", std::abs(thousandths) / 1000,
+                        std::abs(thousandths) % 1000);
         const bool inside = exclusive ? value > low && value < high : value >= low && value <= high;
-        ASSERT_EQ(Takes(*grammar, text), inside) << low << " to " << high << ": " << text;
+        ASSERT_EQ(places.Accepts(Walk(places, text)), inside)
+            << low << " to " << high << ": " << text;
       }
     }
   }
@@ -222,9 +222,7 @@ TEST(JsonSchemaTest, WhatIsNotTakenIsNamed) {
   for (const char* keyword :
        {"not", "if", "then", "contains", "uniqueItems", "dependentRequired", "dependentSchemas",
         "unevaluatedItems", "$dynamicRef", "minContains", "nullable", "additionalItems"}) {
-    Refused(
-        R"({"type": "object", "properties": {"deep": {")" + std::string(keyword) + R"(": true}}})",
-        keyword);
+    Refused(fmt::format(R"({{"properties": {{"deep": {{"{}": true}}}}}})", keyword), keyword);
   }
   Refused(R"({"properties": {"deep": {"not": {}}}})", "#/properties/deep");
   Refused(R"({"format": "colour"})", "colour");

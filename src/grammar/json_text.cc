@@ -17,16 +17,17 @@ const CodePoints kEscaped = CodePoints{{0, 0x1F}, {'"', '"'}, {'\\', '\\'}};
 JsonText::JsonText(Expressions& expressions)
     : out_(expressions),
       numbers_(expressions),
-      space_(out_.AddRule("space")),
       character_(out_.AddRule("character")),
       escaped_(out_.AddRule("escaped")),
-      spellings_(out_.AddRule("spellings")),
       string_(out_.AddRule("string")),
+      space_(out_.AddRule("space")),
+      spellings_(out_.AddRule("spellings")),
       number_(out_.AddRule("number")),
       integer_(out_.AddRule("integer")),
       object_(out_.AddRule("object")),
       array_(out_.AddRule("array")),
       any_(out_.AddRule("any")) {
+  out_.ShareFirstRules(string_ + 1);
   out_.Define(
       space_,
       out_.Optional(out_.Choice(

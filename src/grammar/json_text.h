@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of JSON texts: strings, numbers, white space, any value.
-// Threads: one thread. Borrows the expressions.
+// The parts of JSON texts: strings, numbers, white space, any value. Its rules come before all
+// others of the expressions, which must have none yet. Threads: one thread. Borrows the
+// expressions.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -39,8 +40,9 @@ class JsonText {
 
   Expressions& out_;
   JsonNumbers numbers_;
-  RuleId space_, character_, escaped_, spellings_, string_, number_, integer_, object_, array_,
-      any_;
+  // The first three call nothing: see Expressions::ShareFirstRules.
+  RuleId character_, escaped_, string_;
+  RuleId space_, spellings_, number_, integer_, object_, array_, any_;
 };
 
 // A value as JSON without white space: strings as they are spelled in one way, numbers as short as

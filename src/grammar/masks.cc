@@ -7,8 +7,12 @@ namespace cairn::grammar {
 
 using Places = Configurations;
 
-Masks::Masks(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const TokenTrie> trie)
-    : grammar_(std::move(grammar)), trie_(std::move(trie)), places_(*grammar_) {}
+Masks::Masks(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const TokenTrie> trie,
+             std::shared_ptr<SharedTables> shared)
+    : grammar_(std::move(grammar)),
+      trie_(std::move(trie)),
+      shared_(std::move(shared)),
+      places_(*grammar_) {}
 
 NodeId Masks::start() {
   const std::lock_guard lock(mutex_);
@@ -55,9 +59,25 @@ bool Masks::full() {
   return places_.exhausted() || table_bytes_ + places_.bytes() > kMostBytes;
 }
 
-const Masks::Table& Masks::TableOf(NodeId group) {
-  if (const auto found = tables_.find(group); found != tables_.end()) return found->second;
-  Table table;
+const TokenTable& Masks::TableOf(std::vector<Item> items) {
+  std::ranges::sort(items);
+  const NodeId group = places_.Group(items);
+  if (const auto found = tables_.find(group); found != tables_.end()) return *found->second;
+  const bool shared = std::ranges::all_of(
+      items, [&](const Item& item) { return item.state < grammar_->shared_states(); });
+  auto table = shared ? shared_->Find(items) : nullptr;
+  if (table == nullptr) {
+    table = MakeTable(group);
+    if (shared && !places_.exhausted()) shared_->Add(std::move(items), table);
+  }
+  table_bytes_ += table->few.size() * 4 + (table->many ? trie_->size() / 8 : 0) +
+                  table->rests.size() * sizeof(TokenTrie::Node) + table->rest_tokens.size() * 4 +
+                  128;
+  return *tables_.emplace(group, std::move(table)).first->second;
+}
+
+std::shared_ptr<const TokenTable> Masks::MakeTable(NodeId group) {
+  TokenTable table;
   const auto nodes = trie_->nodes();
   const auto order = trie_->order();
   std::vector<NodeId> path(trie_->longest() + 1, Places::kDead);
@@ -105,12 +125,10 @@ const Masks::Table& Masks::TableOf(NodeId group) {
   } else {
     table.many = std::move(taken);
   }
-  table_bytes_ += table.few.size() * 4 + (table.many ? trie_->size() / 8 : 0) +
-                  table.rests.size() * sizeof(TokenTrie::Node) + table.rest_tokens.size() * 4 + 128;
-  return tables_.emplace(group, std::move(table)).first->second;
+  return std::make_shared<const TokenTable>(std::move(table));
 }
 
-void Masks::TakeRests(const Table& table, NodeId after, TokenMask& mask) {
+void Masks::TakeRests(const TokenTable& table, NodeId after, TokenMask& mask) {
   if (table.rests.empty()) return;
   std::vector<NodeId> path{places_.After(after)};
   for (std::size_t i = 0; i < table.rests.size();) {
@@ -158,7 +176,7 @@ std::shared_ptr<const TokenMask> Masks::MaskOf(NodeId given) {
         group.push_back({items[i].state, Places::kOutside});
     }
     if (group.empty()) continue;
-    const Table& table = TableOf(places_.Group(std::move(group)));
+    const TokenTable& table = TableOf(std::move(group));
     for (const TokenId token : table.few) mask->Set(token);
     if (table.many) mask->Add(*table.many);
     TakeRests(table, after, *mask);

@@ -13,6 +13,7 @@
 // trie as far as the group takes bytes (a string's: all of it).
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -24,9 +25,38 @@
 
 namespace cairn::grammar {
 
+// What a group of states takes of a vocabulary.
+struct TokenTable {
+  std::vector<TokenId> few;         // taken without the end: as a list,
+  std::shared_ptr<TokenMask> many;  // or as a mask
+  std::vector<TokenTrie::Node> rests;
+  std::vector<TokenId> rest_tokens;  // in the order of the rests
+};
+
+// Tables of states that many grammars have (Grammar::shared_states): the insides of JSON's strings,
+// which take long. For one vocabulary. Threads: any.
+class SharedTables {
+ public:
+  std::shared_ptr<const TokenTable> Find(const std::vector<Item>& group) {
+    const std::lock_guard lock(mutex_);
+    const auto found = tables_.find(group);
+    return found != tables_.end() ? found->second : nullptr;
+  }
+  void Add(std::vector<Item> group, std::shared_ptr<const TokenTable> table) {
+    const std::lock_guard lock(mutex_);
+    tables_.emplace(std::move(group), std::move(table));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::vector<Item>, std::shared_ptr<const TokenTable>> tables_;
+};
+
 class Masks {
  public:
-  Masks(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const TokenTrie> trie);
+  // `shared`: of the same trie.
+  Masks(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const TokenTrie> trie,
+        std::shared_ptr<SharedTables> shared = std::make_shared<SharedTables>());
 
   NodeId start();
   // Tokens that may come at a node; the ends of an answer where it is complete. Null where the
@@ -44,27 +74,24 @@ class Masks {
   const TokenTrie& trie() const { return *trie_; }
   const std::shared_ptr<const TokenTrie>& shared_trie() const { return trie_; }
   const std::shared_ptr<const Grammar>& grammar() const { return grammar_; }
+  const std::shared_ptr<SharedTables>& shared_tables() const { return shared_; }
 
   static constexpr std::size_t kMostBytes = std::size_t{48} << 20;
 
  private:
-  struct Table {
-    std::vector<TokenId> few;         // taken without the end: as a list,
-    std::shared_ptr<TokenMask> many;  // or as a mask
-    std::vector<TokenTrie::Node> rests;
-    std::vector<TokenId> rest_tokens;  // in the order of the rests
-  };
   // The node that no token tells apart from this one: far counts are as one (Grammar::Alike).
   NodeId Alike(NodeId node);
-  const Table& TableOf(NodeId group);
-  void TakeRests(const Table& table, NodeId after, TokenMask& mask);
+  const TokenTable& TableOf(std::vector<Item> group);
+  std::shared_ptr<const TokenTable> MakeTable(NodeId group);
+  void TakeRests(const TokenTable& table, NodeId after, TokenMask& mask);
 
   std::shared_ptr<const Grammar> grammar_;
   std::shared_ptr<const TokenTrie> trie_;
+  std::shared_ptr<SharedTables> shared_;
   std::mutex mutex_;
   Configurations places_;
   std::unordered_map<NodeId, NodeId> alike_;
-  std::unordered_map<NodeId, Table> tables_;
+  std::unordered_map<NodeId, std::shared_ptr<const TokenTable>> tables_;
   std::unordered_map<NodeId, std::shared_ptr<const TokenMask>> masks_;
   std::size_t table_bytes_ = 0;
 };

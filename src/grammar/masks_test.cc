@@ -20,8 +20,8 @@ std::shared_ptr<const TokenTrie> Vocabulary() {
   std::vector<std::string> tokens{"<end>"};
   for (int byte = 0; byte < 256; ++byte) tokens.emplace_back(1, static_cast<char>(byte));
   for (const char* piece :
-       {"{\"",   "\":",  "\": \"",   "\", \"", "\"}", "\"]",  "},{", "null", "true",
-        "false", "name", "\"name\"", "age",    "  ",  "\n  ", "é",   "😀",    "\\n",
+       {"{\"",   "\":",  "\": \"",   "\", \"", "\"}", "\"]",  "},{",    "null",       "true",
+        "false", "name", "\"name\"", "age",    "  ",  "\n  ", "\u00e9", "\U0001f600", "\\n",
         "\\u",   "00",   "12",       "3.",     "e+",  "",     "aaaa"}) {
     tokens.emplace_back(piece);
   }
@@ -51,10 +51,10 @@ std::vector<AnswerForm> Forms() {
       schema(R"({"$defs": {"n": {"type": "object", "properties": {"next": {"anyOf": [{"$ref":
         "#/$defs/n"}, {"type": "null"}]}}, "required": ["next"]}}, "$ref": "#/$defs/n"})"),
       schema(R"({"type": "string", "pattern": "^(ab|a*b){2,70}c?$"})"),
-      schema(R"({"enum": ["a", "ab", "abc", 1, 12, null, [1, 2], {"a": "é"}]})"),
+      schema("{\"enum\": [\"a\", \"ab\", \"abc\", 1, 12, null, [1, 2], {\"a\": \"\u00e9\"}]}"),
       {.kind = FormKind::kRegex, .text = "(a{0,50}b?){1,50}|[^a]+"},
       {.kind = FormKind::kRegex, .text = "a{3,}|.*aaa"},
-      {.kind = FormKind::kChoices, .text = R"(["true", "truely", "false", "no é"])"},
+      {.kind = FormKind::kChoices, .text = "[\"true\", \"truely\", \"false\", \"no \u00e9\"]"},
       {.kind = FormKind::kGrammar,
        .text = "root ::= (e \"\\n\")*\ne ::= e [+-] t | t\nt ::= [0-9]+ | \"[\" e \"]\""},
   };

@@ -6,7 +6,8 @@ namespace cairn::grammar {
 Result<std::shared_ptr<const TokenMask>> Matcher::Mask() {
   if (masks_->full()) {
     // Others that still use the old one keep it; this answer goes on in one of its own.
-    auto fresh = std::make_shared<Masks>(masks_->grammar(), masks_->shared_trie());
+    auto fresh =
+        std::make_shared<Masks>(masks_->grammar(), masks_->shared_trie(), masks_->shared_tables());
     node_ = masks_->CopyTo(node_, *fresh);
     masks_ = std::move(fresh);
   }

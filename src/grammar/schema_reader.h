@@ -45,44 +45,49 @@ class SchemaReader {
   static std::unexpected<Error> Unsupported(const Place& place, std::string_view keyword);
 
   // schema_reader.cc: the whole, types, lists of values, references.
-  Result<ExpressionId> Schema(const Value& schema, const Place& place);
-  Result<ExpressionId> ByType(const Object& schema, const Place& place);
-  Result<void> CheckKeywords(const Object& schema, const Place& place) const;
-  Result<std::vector<std::string_view>> TypesOf(const Object& schema, const Place& place) const;
-  Result<ExpressionId> Listed(const Object& schema, std::string_view name, const Place& place);
-  Result<const Value*> Target(const Value& ref, const Place& place) const;
-  Result<ExpressionId> Reference(const Value& ref, const Place& place);
+  [[nodiscard]] Result<ExpressionId> Schema(const Value& schema, const Place& place);
+  [[nodiscard]] Result<ExpressionId> ByType(const Object& schema, const Place& place);
+  [[nodiscard]] Result<void> CheckKeywords(const Object& schema, const Place& place) const;
+  [[nodiscard]] Result<std::vector<std::string_view>> TypesOf(const Object& schema,
+                                                              const Place& place) const;
+  [[nodiscard]] Result<ExpressionId> Listed(const Object& schema, std::string_view name,
+                                            const Place& place);
+  [[nodiscard]] Result<const Value*> Target(const Value& ref, const Place& place) const;
+  [[nodiscard]] Result<ExpressionId> Reference(const Value& ref, const Place& place);
   ExpressionId Rule(ExpressionId body);  // used in several places: built once
 
   // schema_combine.cc: schemas that are joined, or of which one is to fit.
-  Result<ExpressionId> Combined(const Object& schema, const Place& place);
-  Result<ExpressionId> AnyOf(const Object& rest, const Value& list, std::string_view name,
-                             const Place& place);
+  [[nodiscard]] Result<ExpressionId> Combined(const Object& schema, const Place& place);
+  [[nodiscard]] Result<ExpressionId> AnyOf(const Object& rest, const Value& list,
+                                           std::string_view name, const Place& place);
   // The object that says what `schema` says, without $ref and allOf; false where nothing fits.
   // A part's own unevaluatedProperties does not know what stands beside it.
-  Result<Value> Opened(const Value& schema, const Place& place, bool part = true);
+  [[nodiscard]] Result<Value> Opened(const Value& schema, const Place& place, bool part = true);
 
   // schema_values.cc
-  Result<std::uint32_t> CountOf(const Object& schema, const char* name, std::uint32_t absent,
-                                const Place& place) const;
-  Result<ExpressionId> StringOf(const Object& schema, const Place& place);
-  Result<ExpressionId> NumberOf(const Object& schema, bool integer, const Place& place);
-  Result<ExpressionId> MultiplesOf(const Object& schema, const NumberBounds& bounds,
-                                   const Place& place);
-  Result<NumberBounds> BoundsOf(const Object& schema, const Place& place) const;
+  [[nodiscard]] Result<std::uint32_t> CountOf(const Object& schema, const char* name,
+                                              std::uint32_t absent, const Place& place) const;
+  [[nodiscard]] Result<ExpressionId> StringOf(const Object& schema, const Place& place);
+  [[nodiscard]] Result<ExpressionId> NumberOf(const Object& schema, bool integer,
+                                              const Place& place);
+  [[nodiscard]] Result<ExpressionId> MultiplesOf(const Object& schema, const NumberBounds& bounds,
+                                                 const Place& place);
+  [[nodiscard]] Result<NumberBounds> BoundsOf(const Object& schema, const Place& place) const;
 
   // schema_containers.cc
   struct Member {
     ExpressionId text = Expressions::kNever;
     bool required = false;
   };
-  Result<ExpressionId> ArrayOf(const Object& schema, const Place& place);
-  Result<ExpressionId> ObjectOf(const Object& schema, const Place& place);
-  Result<std::vector<std::string>> RequiredOf(const Object& schema, const Place& place) const;
-  Result<ExpressionId> ExtraMember(const Object& schema, std::vector<std::string> taken,
-                                   const Place& place);
-  Result<ExpressionId> Members(const std::vector<Member>& members, ExpressionId extra,
-                               const Object& schema, const Place& place);
+  [[nodiscard]] Result<ExpressionId> ArrayOf(const Object& schema, const Place& place);
+  [[nodiscard]] Result<ExpressionId> ObjectOf(const Object& schema, const Place& place);
+  [[nodiscard]] Result<std::vector<std::string>> RequiredOf(const Object& schema,
+                                                            const Place& place) const;
+  [[nodiscard]] Result<ExpressionId> ExtraMember(const Object& schema,
+                                                 std::vector<std::string> taken,
+                                                 const Place& place);
+  [[nodiscard]] Result<ExpressionId> Members(const std::vector<Member>& members, ExpressionId extra,
+                                             const Object& schema, const Place& place);
   ExpressionId MemberOf(ExpressionId name, ExpressionId value);
   ExpressionId OtherName(std::vector<std::string> names);
   ExpressionId NotOneOf(std::span<const std::string> names, std::size_t at);

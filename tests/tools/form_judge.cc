@@ -81,7 +81,7 @@ class Judge {
       out["error"] = compiled.error().message;
       return out;
     }
-    const auto masks = std::make_shared<grammar::Masks>(*compiled, trie_);
+    const auto masks = std::make_shared<grammar::Masks>(*compiled, trie_, shared_);
     times_ = {};
     Samples(masks, asked, out);
     Checks(**compiled, asked, out);
@@ -208,6 +208,7 @@ class Judge {
   }
 
   std::shared_ptr<const grammar::TokenTrie> trie_;
+  std::shared_ptr<grammar::SharedTables> shared_ = std::make_shared<grammar::SharedTables>();
   json::array times_;
 };
 
