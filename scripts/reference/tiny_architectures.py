@@ -7,6 +7,7 @@ the file where they differ in more than their names, as llama.cpp's converter do
 and keys permuted, heads sorted by queries, keys and values, norms with 1 added.
 """
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Callable
 
@@ -67,6 +68,28 @@ def turned(name, values, config):
     return values.T if name.endswith(matrices) else values
 
 
+# What transformers keeps in one tensor and files in two.
+IN_TWO = {"experts.gate_up_proj": ("ffn_gate_exps", "ffn_up_exps"),
+          "shared_mlp.input_linear.weight": ("ffn_gate_shexp", "ffn_up_shexp")}
+NAMES = {"experts.down_proj": "ffn_down_exps", "block_sparse_moe.router.weight": "ffn_gate_inp"}
+
+
+def experts(name, values):
+    """The tensors of a file that a tensor of experts becomes; None for another tensor."""
+    match = re.fullmatch(r".*\.layers\.(\d+)\.(?:mlp\.|block_sparse_moe\.(?=experts))?(.*)", name)
+    if match is None:
+        return None
+    layer, rest = match.groups()
+    if rest in IN_TWO:
+        halves = np.split(values, 2, axis=-2)
+        return {f"blk.{layer}.{part}.weight": half for part, half in zip(IN_TWO[rest], halves)}
+    if rest in NAMES:
+        return {f"blk.{layer}.{NAMES[rest]}.weight": values}
+    if rest == "shared_expert_gate.weight":
+        return {f"blk.{layer}.ffn_gate_inp_shexp.weight": values[0]}
+    return None
+
+
 @dataclass
 class Tiny:
     arch: str
@@ -120,6 +143,13 @@ def write_granite(w, c):
     w.add_embedding_scale(c.embedding_multiplier)
     w.add_residual_scale(c.residual_multiplier)
     w.add_logit_scale(c.logits_scaling)
+
+
+def write_experts(w, c):
+    w.add_expert_count(getattr(c, "num_experts", None) or c.num_local_experts)
+    w.add_expert_used_count(c.num_experts_per_tok)
+    if hasattr(c, "moe_intermediate_size"):
+        w.add_expert_feed_forward_length(c.moe_intermediate_size)
 
 
 def write_minicpm(w, c):
@@ -302,6 +332,37 @@ TINY = {
                 common=MPT),
     "bloom": Tiny("bloom", hf.BloomForCausalLM, hf.BloomConfig, {}, tensors=by_kind, rms=False,
                   common=BLOOM),
+    "mixtral": Tiny("llama", hf.MixtralForCausalLM, hf.MixtralConfig,
+                    dict(tie_word_embeddings=False, num_local_experts=8, num_experts_per_tok=2,
+                         intermediate_size=32, sliding_window=None, rope_parameters=rope(base=1e6)),
+                    write_experts, tensors=permuted),
+    "qwen2moe": Tiny("qwen2moe", hf.Qwen2MoeForCausalLM, hf.Qwen2MoeConfig,
+                     dict(tie_word_embeddings=False, num_experts=6, num_experts_per_tok=3,
+                          moe_intermediate_size=32, shared_expert_intermediate_size=48,
+                          norm_topk_prob=False, rope_parameters=rope(base=1e6)), write_experts),
+    "qwen3moe": Tiny("qwen3moe", hf.Qwen3MoeForCausalLM, hf.Qwen3MoeConfig,
+                     dict(tie_word_embeddings=False, head_dim=32, num_experts=10,
+                          num_experts_per_tok=4, moe_intermediate_size=32, norm_topk_prob=True,
+                          rope_parameters=rope(base=1e6)), write_experts),
+    "olmoe": Tiny("olmoe", hf.OlmoeForCausalLM, hf.OlmoeConfig,
+                  dict(tie_word_embeddings=False, num_experts=8, num_experts_per_tok=3,
+                       intermediate_size=32, norm_topk_prob=False, rope_parameters=rope()),
+                  write_experts),
+    "granitemoe": Tiny("granitemoe", hf.GraniteMoeForCausalLM, hf.GraniteMoeConfig,
+                       dict(tie_word_embeddings=True, num_local_experts=8, num_experts_per_tok=2,
+                            intermediate_size=32, embedding_multiplier=3.0,
+                            residual_multiplier=0.4, attention_multiplier=0.1, logits_scaling=1.5,
+                            rope_parameters=rope()),
+                       lambda w, c: (write_granite(w, c), write_experts(w, c)), tensors=permuted),
+    "granitemoe_shared": Tiny("granitemoe", hf.GraniteMoeSharedForCausalLM,
+                              hf.GraniteMoeSharedConfig,
+                              dict(tie_word_embeddings=True, num_local_experts=6,
+                                   num_experts_per_tok=2, intermediate_size=32,
+                                   shared_intermediate_size=48, embedding_multiplier=3.0,
+                                   residual_multiplier=0.4, attention_multiplier=0.1,
+                                   logits_scaling=1.5, rope_parameters=rope()),
+                              lambda w, c: (write_granite(w, c), write_experts(w, c)),
+                              tensors=permuted),
     "olmo": Tiny("olmo", hf.OlmoForCausalLM, hf.OlmoConfig,
                  dict(tie_word_embeddings=True, clip_qkv=1.5, rope_parameters=rope()),
                  lambda w, c: w.add_clamp_kqv(c.clip_qkv), tensors=permuted, rms=False),

@@ -16,6 +16,7 @@
 #include "model/summary.h"
 #include "model/tokenizer.h"
 #include "model/vocabulary.h"
+#include "program/cost.h"
 
 namespace cairn::apps {
 namespace {
@@ -36,6 +37,8 @@ struct Report {
   std::optional<program::Program> program;  // absent: this file cannot be run
   std::string problem;                      // why not
   std::vector<std::string> missing;         // what of the file this program lacks; empty: nothing
+  kernels::Routing experts;          // of the first layer that has them; no experts: none has
+  std::uint64_t read_per_token = 0;  // bytes of weights
   std::int64_t context = 0;
   MemoryNeed need;
   std::uint64_t available = 0;  // bytes of memory; 0: not known
@@ -75,6 +78,12 @@ Result<Report> MakeReport(const ShowOptions& o, const OpenedFile& opened) {
     return report;
   }
   report.need = OR_RETURN(NeedOf(*program, report.context, o.kv));
+  const auto route =
+      std::ranges::find(program->operations, program::OpKind::kRoute, &program::Operation::kind);
+  if (route != program->operations.end()) {
+    report.experts = route->as<program::RouteAttributes>().routing;
+  }
+  report.read_per_token = static_cast<std::uint64_t>(program::TotalCost(*program, {}).weight_bytes);
   report.program = std::move(*program);
   return report;
 }
@@ -91,6 +100,12 @@ std::string MemoryLine(const Report& report) {
       HumanBytes(need.total()), report.context, HumanBytes(need.weights), HumanBytes(need.kv),
       HumanBytes(need.kv_per_token), HumanBytes(need.step));
   return line;
+}
+
+std::string ExpertLine(const Report& report) {
+  return fmt::format("{}, {} of them for each token, which reads {} of the weights",
+                     report.experts.experts, report.experts.used,
+                     HumanBytes(report.read_per_token));
 }
 
 std::string FitLine(const Report& report) {
@@ -118,10 +133,13 @@ void PrintSummary(const Report& report, Console& console) {
   line("architecture", s.architecture);
   line("parameters", HumanCount(s.parameters));
   line("context", s.context > 0 ? fmt::format("{} tokens", s.context) : "not stated");
-  line("template",
-       s.has_template ? "yes: it was made for conversations" : "none: it continues texts");
+  const bool embeds = report.program && report.program->output != program::Output::kLogits;
+  line("template", s.has_template ? "yes: it was made for conversations"
+                   : embeds       ? "none: it makes embeddings"
+                                  : "none: it continues texts");
   if (report.missing.empty()) line("missing", "nothing: it runs");
   for (const std::string& what : report.missing) line("missing", what);
+  if (report.program && report.experts.experts > 0) line("experts", ExpertLine(report));
   line("memory", MemoryLine(report));
   line("fits", FitLine(report));
   if (s.groups.empty()) return;
@@ -154,7 +172,7 @@ OpRow MakeOpRow(const program::Program& program, const program::Operation& op) {
         tensor::RowBytes(weight.format, static_cast<std::size_t>(weight.cols));
     row.format = tensor::Traits(weight.format).name;
     row.bytes = row_bytes * static_cast<std::uint64_t>(weight.rows);
-    if (op.kind == program::OpKind::kMatmul) {
+    if (op.kind == program::OpKind::kMatmul || op.kind == program::OpKind::kExperts) {
       row.operations = 2 * width * static_cast<std::uint64_t>(weight.cols);
     }
   }
@@ -239,6 +257,11 @@ boost::json::value ReportValue(const Report& report, bool with_program) {
       {"kv", report.need.kv},          {"kv_per_token", report.need.kv_per_token},
       {"step", report.need.step},      {"total", report.need.total()},
       {"available", report.available}, {"fits", Fits(report)}};
+  value["read_per_token"] = report.read_per_token;
+  if (report.experts.experts > 0) {
+    value["experts"] =
+        boost::json::object{{"count", report.experts.experts}, {"used", report.experts.used}};
+  }
   if (with_program) value["program"] = ProgramValue(*report.program);
   return value;
 }

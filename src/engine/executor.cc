@@ -17,8 +17,8 @@ namespace {
 std::size_t ScratchFloats(const program::Program& program) {
   std::size_t floats = 0;
   for (const program::Operation& op : program.operations) {
-    if (op.kind == program::OpKind::kMatmul) {
-      // A tile of rows and remainders.
+    if (op.kind == program::OpKind::kMatmul || op.kind == program::OpKind::kExperts) {
+      // A tile of rows and remainders, or of rows of an expert.
       const int cols = program.weights[static_cast<std::size_t>(op.weight)].cols;
       floats = std::max(floats,
                         static_cast<std::size_t>(program::BufferStride(cols)) * kernels::kTileRows);
@@ -44,6 +44,33 @@ std::size_t StateFloats(const program::Program& program, int most_parts) {
   return most * static_cast<std::size_t>(most_parts) * kMostSplitRows;
 }
 
+// Room for the largest order that any routing of the program needs.
+void ReserveOrder(const program::Program& program, const program::StepShape& shape,
+                  ExpertOrder& order) {
+  std::size_t places = 0, tiles = 0, experts = 0;
+  int cols = 1;
+  for (const program::Operation& op : program.operations) {
+    if (op.kind == program::OpKind::kExperts) {
+      cols = std::max(cols, program.weights[static_cast<std::size_t>(op.weight)].cols);
+    }
+    if (op.kind != program::OpKind::kRoute) continue;
+    const auto& routing = op.as<program::RouteAttributes>().routing;
+    const int rows =
+        program.info(op.output).rows == program::Rows::kTokens ? shape.tokens : shape.sampled;
+    const int most = program::MostExpertTiles(rows, routing.used, routing.experts);
+    places =
+        std::max(places, static_cast<std::size_t>(rows) * static_cast<std::size_t>(routing.used));
+    tiles = std::max(tiles, static_cast<std::size_t>(most));
+    experts = std::max(experts, static_cast<std::size_t>(routing.experts));
+  }
+  order.most_rows = RowsOfUnit(cols);
+  order.place_of.resize(places);
+  order.row_at.resize(places);
+  order.next.resize(experts);
+  order.runs.resize(tiles);
+  order.tiles.resize(tiles);
+}
+
 }  // namespace
 
 Executor::Executor(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -65,6 +92,7 @@ Result<std::unique_ptr<Executor>> Executor::Create(
   state->most_parts =
       static_cast<int>(DivideUp<std::int64_t>(context, kernels::kPartPositions)) + 1;
   state->arena = OR_RETURN(AlignedBuffer::Allocate(state->fused.arena_bytes));
+  state->relative = OR_RETURN(RelativeScores::Create(program, weights, context));
   std::size_t angle_floats = 0;
   for (const program::RotateAttributes& rope : state->fused.rotaries) {
     state->rotaries.emplace_back(rope.base, rope.n_rot, rope.position_scale, rope.factors,
@@ -80,6 +108,7 @@ Result<std::unique_ptr<Executor>> Executor::Create(
                                                      static_cast<std::size_t>(team.size())));
   state->slice_of_row.resize(static_cast<std::size_t>(shape.tokens));
   state->row_of_sampled.resize(static_cast<std::size_t>(shape.sampled));
+  ReserveOrder(program, shape, state->order);
   state->failed = std::vector<std::atomic<int>>(static_cast<std::size_t>(shape.tokens));
   state->logits_failed = std::vector<std::atomic<bool>>(static_cast<std::size_t>(shape.sampled));
   return std::unique_ptr<Executor>(new Executor(std::move(state)));

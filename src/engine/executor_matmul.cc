@@ -13,24 +13,6 @@ using program::Epilogue;
 using program::Stage;
 using program::StagePart;
 
-// How the matmuls of a stage are cut: `chunks` ranges of at most `most_rows` rows, in each the
-// groups of all weights by `step`.
-struct Executor::Step::MatmulCut {
-  bool few_rows;  // one tile of rows: bound by memory
-  int step;
-  int most_rows;
-  int chunks;
-  std::int64_t per_chunk;  // units
-  std::int64_t units() const { return per_chunk * chunks; }
-};
-
-struct Executor::Step::MatmulUnit {
-  const program::MatmulPart* part;
-  int group_begin, group_end;
-  int row, rows;  // of the packed rows, a multiple of a tile
-  int out_row;    // in the output buffer
-};
-
 Executor::Step::MatmulCut Executor::Step::CutOf(const Stage& stage, RowRange rows) const {
   const std::vector<program::MatmulPart>& parts = stage.matmul()->parts;
   MatmulCut cut{.few_rows = rows.count <= RowsOfTile(stage),
@@ -40,19 +22,15 @@ Executor::Step::MatmulCut Executor::Step::CutOf(const Stage& stage, RowRange row
                 .per_chunk = 0};
   if (cut.few_rows) {
     int groups = 0;
-    for (const program::MatmulPart& part : parts) groups += s_.weights.matrix(part.weight).groups;
+    for (const program::MatmulPart& part : parts) groups += GroupsOf(part);
     cut.step = std::clamp(groups / (kUnitsOfWorker * s_.team.size()), 1, kMostUnitGroups);
   } else {
-    // The rows of a unit stay in the second-level cache while its weights pass.
-    const int cols = s_.fused.buffers[static_cast<std::size_t>(stage.pack->input)].width;
-    const auto fitting = kActivationBytes / (static_cast<std::size_t>(cols) * 2);
-    const int most = std::clamp(static_cast<int>(fitting) / kernels::kTileRows * kernels::kTileRows,
-                                4 * kernels::kTileRows, kMostUnitRows);
+    const int most = RowsOfUnit(s_.fused.PackedCols(stage));
     cut.most_rows = RoundUp(DivideUp(rows.count, DivideUp(rows.count, most)), kernels::kTileRows);
     cut.chunks = DivideUp(rows.count, cut.most_rows);
   }
   for (const program::MatmulPart& part : parts) {
-    cut.per_chunk += DivideUp(s_.weights.matrix(part.weight).groups, cut.step);
+    cut.per_chunk += DivideUp(GroupsOf(part), cut.step);
   }
   return cut;
 }
@@ -63,19 +41,30 @@ Executor::Step::MatmulUnit Executor::Step::UnitOf(const Stage& stage, const Matm
   unit.row = rows.first + static_cast<int>(index / cut.per_chunk) * cut.most_rows;
   unit.rows = std::min(cut.most_rows, rows.first + rows.count - unit.row);
   unit.out_row = unit.row;
-  auto left = static_cast<int>(index % cut.per_chunk);
+  unit.tile = unit.row / RowsOfTile(stage);
+  FindGroups(stage, cut, static_cast<int>(index % cut.per_chunk), unit);
+  return unit;
+}
+
+// The part and the groups of unit `left` of those that the rows of `unit` have.
+void Executor::Step::FindGroups(const Stage& stage, const MatmulCut& cut, int left,
+                                MatmulUnit& unit) const {
   for (const program::MatmulPart& part : stage.matmul()->parts) {
-    const int groups = s_.weights.matrix(part.weight).groups;
+    const int groups = GroupsOf(part);
     const int units = DivideUp(groups, cut.step);
     if (left < units) {
       unit.part = &part;
       unit.group_begin = left * cut.step;
       unit.group_end = std::min(groups, unit.group_begin + cut.step);
-      break;
+      return;
     }
     left -= units;
   }
-  return unit;
+}
+
+int Executor::Step::GroupsOf(const program::MatmulPart& part) const {
+  return s_.weights.matrix(part.weight).groups /
+         s_.program.weights[static_cast<std::size_t>(part.weight)].experts;
 }
 
 bool Executor::Step::RunMatmul(Walk& walk, const Stage& stage, RowRange rows, bool in_tail) {
@@ -102,34 +91,36 @@ void Executor::Step::MatmulUnitRows(const program::Stage& stage, const MatmulUni
     const ActivationKind kind = kernels::ActivationOf(matrix.format);
     const std::size_t tile_bytes = kernels::PackedTileBytes(kind, matrix.cols);
     const std::size_t area = kind == ActivationKind::kInt8 ? pack.int8_offset : pack.floats_offset;
-    const auto tile = static_cast<std::size_t>(unit.row / RowsOfTile(stage));
+    const auto tile = static_cast<std::size_t>(unit.tile);
     return {&matrix, s_.arena.data() + area + tile * tile_bytes,
             bias < 0 ? nullptr : s_.weights.vector(bias)};
   };
   const auto columns = [&](int buffer) {
-    kernels::RowsView view = s_.rows(buffer, unit.out_row);
+    kernels::RowsView view = stage.experts() != nullptr ? PartRows(stage, buffer, unit.out_row)
+                                                        : s_.rows(buffer, unit.out_row);
     view.data += static_cast<std::ptrdiff_t>(unit.group_begin) * kernels::kGroupRows;
     return view;
   };
+  // Of an expert's matrix: it begins behind those of the experts before it.
+  const int first = unit.expert * GroupsOf(part);
+  const int begin = first + unit.group_begin, end = first + unit.group_end;
   const kernels::Factors product = factors(part.weight, part.bias);
   const kernels::RowsView out = columns(part.out);
   if (pack.remainder) {
-    k.matmul_pairs(product, unit.group_begin, unit.group_end, unit.rows, out);
+    k.matmul_pairs(product, begin, end, unit.rows, out);
     return;
   }
   switch (part.epilogue) {
-    case Epilogue::kStore:
-      k.matmul(product, unit.group_begin, unit.group_end, unit.rows, out);
-      return;
+    case Epilogue::kStore: k.matmul(product, begin, end, unit.rows, out); return;
     case Epilogue::kActivate:
-      k.matmul_activate(part.activation, product, unit.group_begin, unit.group_end, unit.rows, out);
+      k.matmul_activate(part.activation, product, begin, end, unit.rows, out);
       return;
     case Epilogue::kAdd:
-      k.matmul_add(product, unit.group_begin, unit.group_end, unit.rows, columns(part.other), out);
+      k.matmul_add(product, begin, end, unit.rows, columns(part.other), out);
       return;
     case Epilogue::kGate:
-      k.matmul_gate(part.activation, product, factors(part.gate_input, part.gate_bias),
-                    unit.group_begin, unit.group_end, unit.rows, out);
+      k.matmul_gate(part.activation, product, factors(part.gate_input, part.gate_bias), begin, end,
+                    unit.rows, out);
       return;
   }
 }
@@ -147,7 +138,7 @@ void Executor::Step::CheckLogits(const Stage& stage, const MatmulUnit& unit) {
     }
     if (finite) continue;
     s_.logits_failed[static_cast<std::size_t>(unit.row + r)].store(true, std::memory_order_relaxed);
-    NoteFailedRow(stage, stage.rows, unit.row + r);
+    NoteFailedRow(stage.layer, stage.rows, unit.row + r);
   }
 }
 
@@ -158,7 +149,8 @@ void Executor::Step::LookAheadFrom(Walk& walk, const Stage* stage) const {
   walk.ahead = {};
   const Stage* end = s_.fused.stages.data() + s_.fused.stages.size();
   while (stage != end && stage->matmul() == nullptr) ++stage;
-  if (stage == end) return;
+  // Which experts come is not known yet.
+  if (stage == end || stage->experts() != nullptr) return;
   const RowRange rows = AllRows(stage->rows);
   if (rows.count == 0) return;
   const MatmulCut cut = CutOf(*stage, rows);

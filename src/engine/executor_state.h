@@ -3,10 +3,12 @@
 // Threads: written by the calling thread between steps, read by workers during one.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <vector>
 
 #include "engine/executor.h"
+#include "engine/relative_scores.h"
 #include "engine/trace.h"
 
 namespace cairn::engine {
@@ -33,6 +35,43 @@ inline constexpr int kMostUnitGroups = 64;
 // cache.
 inline constexpr std::size_t kAheadBytes = std::size_t{64} << 10;
 inline constexpr std::size_t kActivationBytes = std::size_t{384} << 10;  // of a unit: half an L2
+// Rows of `cols` values that a unit of prefill may take: they stay in the second-level cache while
+// its weights pass. A multiple of a tile.
+constexpr int RowsOfUnit(int cols) {
+  const auto fitting = static_cast<int>(kActivationBytes / (static_cast<std::size_t>(cols) * 2));
+  return std::clamp(fitting / kernels::kTileRows * kernels::kTileRows, 4 * kernels::kTileRows,
+                    kMostUnitRows);
+}
+
+// Rows of a step by the experts that they go to: how the values lie that have parts of experts.
+// Made by the first stage of each routing; what is not atomic is read in units of phases only, so
+// that a late worker never meets it half written. The atomic numbers say how many units a phase
+// has: who reads those of a later stage has no unit to claim.
+struct ExpertOrder {
+  // Rows of one expert that a unit of a matmul may take together: `rows` places from `place` on,
+  // packed in tiles from `tile` on.
+  struct Run {
+    int expert;
+    int place;
+    int rows;
+    int tile;
+  };
+  // Places of one packed tile.
+  struct Tile {
+    int place;
+    int rows;
+  };
+  int most_rows = 0;          // of a run, a multiple of a tile
+  std::vector<int> place_of;  // by row * used + rank
+  std::vector<int> row_at;    // of the step, by place
+  std::vector<int> next;      // by expert, while rows are ordered
+  std::vector<Run> runs;      // by expert; the first run_count count
+  std::vector<Tile> tiles;    // the first tile_count count
+  std::atomic<int> run_count;
+  std::atomic<int> tile_count;
+  std::atomic<int> met;        // experts that some row goes to
+  std::atomic<bool> few_rows;  // all runs are one tile
+};
 
 struct Executor::State {
   const program::Program& program;
@@ -45,6 +84,7 @@ struct Executor::State {
   int tail = 0;        // first stage that runs in slices of logit_rows
   int most_parts = 0;  // of a row at the context's end
   std::vector<kernels::RotaryAngles> rotaries;
+  RelativeScores relative;
 
   AlignedBuffer arena;
   AlignedBuffer angles;                    // per rotary table and row: cosines, sines
@@ -60,6 +100,7 @@ struct Executor::State {
   std::vector<RowBlock> sampled_blocks;  // of the sampled rows, up to kAttendRows
   std::vector<int> slice_of_row;
   std::vector<int> row_of_sampled;
+  ExpertOrder order;
   std::vector<std::atomic<int>> failed;          // by slice: layer + 2, 0 for none
   std::vector<std::atomic<bool>> logits_failed;  // by sampled row: some logit is not finite
 

@@ -54,12 +54,18 @@ class Executor::Step {
   bool RunStage(Walk& walk, const program::Stage& stage);
   bool RunTail(Walk& walk);
   bool HandOut(Walk& walk, int row, int rows);
+  bool HandOutAll(Walk& walk);
   bool RunPrelude(Walk& walk, const program::Stage& stage, RowRange rows, bool in_tail);
   bool RunMatmul(Walk& walk, const program::Stage& stage, RowRange rows, bool in_tail);
   bool RunAttend(Walk& walk, const program::Stage& stage);
+  bool RunExperts(Walk& walk, const program::Stage& stage, RowRange rows);
 
   void RowOperation(const program::RowOp& op, int row, int out_row) const;
   void Norm(const program::RowOp& op, const float* x, int width, float* out) const;
+  void Pool(const program::RowOp& op, int row, int width, float* out) const;
+  const SequenceSlice& SliceOf(int row) const {
+    return input_.slices[static_cast<std::size_t>(s_.slice_of_row[static_cast<std::size_t>(row)])];
+  }
   // Rows of the step that fill a tile of packed rows.
   static int RowsOfTile(const program::Stage& stage) {
     const bool pairs = stage.pack && stage.pack->remainder;
@@ -67,13 +73,42 @@ class Executor::Step {
   }
   void PackTile(const program::Stage& stage, RowRange rows, int tile, float* scratch);
   void NoteFailed(const program::Stage& stage, RowRange rows, int first, std::uint32_t mask);
-  void NoteFailedRow(const program::Stage& stage, program::Rows kind, int row);
-  struct MatmulCut;
-  struct MatmulUnit;
+  void NoteFailedRow(int layer, program::Rows kind, int row);
+  // How the matmuls of a stage are cut: `chunks` ranges of at most `most_rows` rows, in each the
+  // groups of all weights by `step`. Of experts: the chunks are the runs of their order.
+  struct MatmulCut {
+    bool few_rows;  // one tile of rows: bound by memory
+    int step;
+    int most_rows;
+    int chunks;
+    std::int64_t per_chunk;  // units
+    std::int64_t units() const { return per_chunk * chunks; }
+  };
+  struct MatmulUnit {
+    const program::MatmulPart* part;
+    int group_begin, group_end;  // of the matrix, or of the expert's
+    int row, rows;               // of the packed rows
+    int tile;                    // where they begin
+    int out_row;                 // in the output buffer; of experts: the place
+    int expert;
+  };
+  int GroupsOf(const program::MatmulPart& part) const;  // of one expert, where there are several
+  void FindGroups(const program::Stage& stage, const MatmulCut& cut, int left,
+                  MatmulUnit& unit) const;
   MatmulCut CutOf(const program::Stage& stage, RowRange rows) const;
   MatmulUnit UnitOf(const program::Stage& stage, const MatmulCut& cut, RowRange rows,
                     std::int64_t index) const;
   void MatmulUnitRows(const program::Stage& stage, const MatmulUnit& unit) const;
+  // Rows of a buffer that lie by expert, from a place on.
+  kernels::RowsView PartRows(const program::Stage& stage, int buffer, int place) const;
+  void OrderRows(const program::ExpertRows& experts, int rows);
+  static bool OrdersInPrelude(const program::Stage& stage, RowRange rows) {
+    return !stage.prelude.empty() && rows.count <= RowsOfTile(stage);
+  }
+  void PackExpertTile(const program::Stage& stage, program::Rows kind, int tile, float* scratch);
+  MatmulCut CutOfExperts(const program::Stage& stage) const;
+  void Combine(const program::RowOp& op, int row, float* out) const;
+  void Weigh(const float* x, const float* g, int width, float* out) const;
   void CheckLogits(const program::Stage& stage, const MatmulUnit& unit);
   void LookAheadFrom(Walk& walk, const program::Stage* stage) const;
   static void LookAhead(Walk& walk);  // until the others have come, or enough is fetched
@@ -121,7 +156,9 @@ bool Executor::Step::Phase(Walk& walk, program::StagePart part, std::int64_t cou
     unit(i);
     ++units;
   });
-  s_.recorder->BeginWaiting(worker, units);
+  const bool experts = walk.stage != nullptr && walk.stage->experts() != nullptr;
+  s_.recorder->BeginWaiting(worker, units,
+                            experts ? s_.order.met.load(std::memory_order_relaxed) : 0);
   LookAhead(walk);
   const bool go = walk.phases.Meet();
   if (go) s_.recorder->End(worker);

@@ -25,7 +25,8 @@ using testing::TinySpec;
 
 constexpr int kTokens = 150;  // over two tiles of positions, and past every window
 
-// Both architectures, the kinds of arithmetic: float, int8, int8 with minima, K blocks.
+// Both architectures, the kinds of arithmetic: float, int8, int8 with minima, K blocks; and experts
+// among which rows choose.
 std::vector<TinySpec> FewSpecs() {
   std::vector<TinySpec> specs;
   for (const TinySpec& spec : testing::AllTinySpecs()) {
@@ -36,6 +37,10 @@ std::vector<TinySpec> FewSpecs() {
         (!llama && spec.format == Format::kQ6_K)) {
       specs.push_back(spec);
     }
+  }
+  using tensor::Format;
+  for (const Format format : {Format::kF32, Format::kQ4_K}) {
+    specs.push_back({.format = format, .experts = 7, .experts_used = 2, .seed = 5});
   }
   return specs;
 }

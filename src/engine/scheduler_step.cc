@@ -164,7 +164,7 @@ void Scheduler::TakeLogits(Run& run, int row, std::span<const float> logits) {
   const auto place = static_cast<std::size_t>(row);
   run.right = next && place < run.guess.size() && run.guess[place] == *next;
   if (place < run.guess.size()) {
-    (options_.draft ? draft_rate_ : run.accepted).Note(run.right);
+    GuesserOf(run).rate.Note(run.right);
     ++counters_.guessed;
     counters_.guessed_right += run.right ? 1 : 0;
   }
@@ -193,6 +193,7 @@ void Scheduler::Commit(StepEntry& entry, Run& run) {
   const bool open = entry.sampled > 0 && run.ended != Ended::kByChooser;
   const auto keep = static_cast<std::int64_t>(run.tokens.size()) - (open ? 1 : 0);
   run.sequence->Truncate(std::min(run.size(), keep));
+  if (entry.sampled == 0 && run.stream == nullptr) run.chooser->Progress(run.size(), keep);
   Publish(run, false);
   run.sequence->tiles().Release(run.size());
   if (run.stream) run.stream->reached = std::max(run.stream->reached, run.size());

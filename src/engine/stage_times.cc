@@ -62,7 +62,8 @@ void StageTimes::OnStep(const StepRecord& record) {
       // Logits come in slices of rows: the same part again, of which the cost is the whole.
       if (span.stage == nullptr || known.costed_step == steps_) continue;
       known.costed_step = steps_;
-      program::Cost cost = program::CostOf(record.program, *span.stage, span.part, slices);
+      program::Cost cost =
+          program::CostOf(record.program, *span.stage, span.part, slices, span.experts);
       if (span.stage->attend() != nullptr) {
         cost.kv_bytes *= BytesBesideF16(record.kv, span.stage->attend()->kv.head_dim);
       }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/error.h"
 
@@ -32,8 +33,16 @@ class TokenChooser {
   // order of the tokens, once for each, whatever was proposed or preempted in between.
   virtual std::optional<std::int32_t> Next(std::span<const float> logits) = 0;
 
+  // Tokens, at most `most`, that will come next if the model agrees with what the answer must say.
+  // A guess: Next decides.
+  virtual std::vector<std::int32_t> ExpectedTokens(int /*most*/) { return {}; }
+
   // Before the first Next: tokens of the prompt that were found in the cache.
   virtual void Reused(std::int64_t tokens) = 0;
+
+  // Before the first Next, after a step: the prompt has been computed so far. After the sequence
+  // gave way the numbers may go back.
+  virtual void Progress(std::int64_t /*computed*/, std::int64_t /*total*/) {}
 
   // The last call.
   virtual void End(Ended how) = 0;

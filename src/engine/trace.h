@@ -22,6 +22,7 @@ struct PhaseSpan {
   const program::Stage* stage = nullptr;  // null where the part belongs to none
   program::StagePart part{};
   int units = 0;             // that this worker did
+  int experts = 0;           // that the rows of the phase meet; 0: none, or a phase without experts
   std::int64_t begin = 0;    // comes to the phase
   std::int64_t waiting = 0;  // finds nothing more to do
   std::int64_t end = 0;      // the phase is over
@@ -63,9 +64,10 @@ class PhaseRecorder {
     const std::int64_t now = clock_.NowNs();
     spans(worker).push_back({.stage = stage, .part = part, .begin = now, .waiting = now});
   }
-  void BeginWaiting(int worker, int units) {
+  void BeginWaiting(int worker, int units, int experts) {
     PhaseSpan& span = spans(worker).back();
     span.units = units;
+    span.experts = experts;
     if (units > 0) span.waiting = clock_.NowNs();
   }
   void End(int worker);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 
@@ -120,6 +121,34 @@ TEST(StageTimesTest, PartsAreSummedOverLayersAndStepsAndCostTheProgram) {
   EXPECT_DOUBLE_EQ(cost.kv_bytes, expected.kv_bytes);
   times.Reset();
   EXPECT_TRUE(times.stages().empty());
+}
+
+// What is counted as read are the experts that the rows of each step met.
+TEST(StageTimesTest, OfExpertsThoseCountThatWereRead) {
+  const TinyModel tiny{TinySpec{.layers = 1, .experts = 16, .experts_used = 2}};
+  const TickingClock clock;
+  StageTimes times(clock);
+  const auto engine =
+      MakeEngine(tiny.model(), {.threads = 2, .context = 64, .step_rows = 16, .observer = &times});
+  const auto read = [&](const Tokens& tokens) {
+    times.Reset();
+    auto sequence = MakeSequence(*engine);
+    Append(*engine, sequence, tokens, static_cast<int>(tokens.size()));
+    const auto stage = std::ranges::find_if(times.stages(), [](const StageTime& time) {
+      return time.part == program::StagePart::kMatmul && time.name == "ffn_down_exps";
+    });
+    EXPECT_NE(stage, times.stages().end());
+    return stage->cost.weight_bytes;
+  };
+  const auto& weights = tiny.model()->program().weights;
+  const auto down =
+      std::ranges::find(weights, "blk.0.ffn_down_exps.weight", &program::Weight::name);
+  const double matrix = 4.0 * down->expert_rows() * down->cols;  // of F32
+  EXPECT_DOUBLE_EQ(read({5}), 2 * matrix);
+  const double many = read({5, 4, 3, 2, 1, 7, 9, 11, 13, 15, 17, 19}) / matrix;
+  EXPECT_EQ(many, std::round(many));
+  EXPECT_GT(many, 2);
+  EXPECT_LE(many, 16);
 }
 
 // --- the timeline ---------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The llama architecture: RMS norms before each half of a layer, rotary embedding on neighbouring
-// pairs, grouped heads, a gated feed-forward with silu. Mistral's files have the same name.
+// pairs, grouped heads, a gated feed-forward with silu, or experts of that kind. Mistral's and
+// Mixtral's files have the same name.
 #include "model/architectures.h"
 #include "model/decoder.h"
 
@@ -10,8 +11,8 @@ Result<program::Program> BuildLlama(const Gguf& gguf) {
   const HyperParameters h(gguf, "llama");
   const Decoder m =
       OR_RETURN(ReadDecoder(gguf, h, NormKind::kRms, {.pairs = kernels::RotaryPairs::kNeighbours}));
-  OR_RETURN(RefuseExperts(h));
-  return BuildLlamaLike(gguf, m);
+  const auto experts = OR_RETURN(ReadRoutingIfAny(gguf, h, {.normalise = true}));
+  return BuildLlamaLike(gguf, m, {.experts = experts});
 }
 
 }  // namespace cairn::model

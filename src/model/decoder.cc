@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -52,6 +53,43 @@ Result<Multipliers> ReadMultipliers(const HyperParameters& h, const Multipliers&
   return by;
 }
 
+Result<kernels::Routing> ReadRouting(const Gguf& gguf, const HyperParameters& h,
+                                     const kernels::Routing& defaults) {
+  kernels::Routing r = defaults;
+  r.experts = OR_RETURN(h.Int("expert_count", 1, kernels::kMostExperts));
+  r.used =
+      OR_RETURN(h.Int("expert_used_count", 1, std::min(r.experts, kernels::kMostExpertsOfRow)));
+  r.normalise = OR_RETURN(gguf.GetBool(h.Name("expert_weights_norm"), defaults.normalise));
+  r.scale =
+      static_cast<float>(OR_RETURN(h.NumberOr("expert_weights_scale", defaults.scale, 0, 1e6)));
+  if (r.scale == 0) r.scale = 1;  // as some files say it
+  if (h.Has("expert_gating_func")) {
+    const int function = OR_RETURN(h.Int("expert_gating_func", 0, 1000));
+    if (function > 3) {
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("metadata '{}' is {}; 1 (softmax), 2 (sigmoid) and 3 (softmax of the "
+                              "chosen) are supported",
+                              h.Name("expert_gating_func"), function));
+    }
+    if (function > 0) {
+      r.scoring = function == 2 ? kernels::Scoring::kSigmoid : kernels::Scoring::kSoftmax;
+    }
+    if (function == 3) r.normalise = true;
+  }
+  r.groups = OR_RETURN(h.IntOr("expert_group_count", defaults.groups, 0, r.experts));
+  r.groups = std::max(r.groups, 1);
+  r.groups_used = OR_RETURN(
+      h.IntOr("expert_group_used_count", std::min(defaults.groups_used, r.groups), 0, r.groups));
+  r.groups_used = std::max(r.groups_used, 1);
+  return r;
+}
+
+Result<std::optional<kernels::Routing>> ReadRoutingIfAny(const Gguf& gguf, const HyperParameters& h,
+                                                         const kernels::Routing& defaults) {
+  if (OR_RETURN(h.IntOr("expert_count", 0, 0, kernels::kMostExperts)) == 0) return std::nullopt;
+  return OR_RETURN(ReadRouting(gguf, h, defaults));
+}
+
 Result<int> AlibiBias(const HyperParameters& h, std::string_view key, int fallback) {
   const double bias = OR_RETURN(h.NumberOr(key, fallback, 0, 64));
   if (bias != static_cast<int>(bias)) {
@@ -89,6 +127,11 @@ Heads DecoderBuilder::Rotated(const Heads& heads, const program::RotateAttribute
   return {Rotate(heads.q, rope), Rotate(heads.k, rope), heads.v};
 }
 
+Heads DecoderBuilder::Normed(const Heads& heads) {
+  return {HeadNorm(heads.q, LayerWeight("attn_q_norm"), m_.epsilon),
+          HeadNorm(heads.k, LayerWeight("attn_k_norm"), m_.epsilon), heads.v};
+}
+
 Heads DecoderBuilder::Clamped(const Heads& heads, float limit) {
   if (limit == 0) return heads;
   return {Clamp(heads.q, limit), Clamp(heads.k, limit), Clamp(heads.v, limit)};
@@ -96,9 +139,10 @@ Heads DecoderBuilder::Clamped(const Heads& heads, float limit) {
 
 Value DecoderBuilder::Attention(const Heads& heads, int window,
                                 const program::AttendOptions& options) {
-  const Value seen = Attend(heads.q, heads.k, heads.v,
-                            {.heads = m_.kv_heads, .head_dim = m_.head_dim, .window = window},
-                            m_.heads, m_.scale, options);
+  const Value seen =
+      Attend(heads.q, heads.k, heads.v,
+             {.heads = m_.kv_heads, .head_dim = m_.head_dim, .window = window, .whole = m_.whole},
+             m_.heads, m_.scale, options);
   return Linear(seen, "attn_output");
 }
 
@@ -115,6 +159,40 @@ Value DecoderBuilder::GatedFeedForward(Value x, kernels::Activation activation) 
   return Linear(Gate(activation, part(0), part(half)), "ffn_down");
 }
 
+Value DecoderBuilder::RoutedExperts(Value x, kernels::Activation activation,
+                                    const kernels::Routing& routing) {
+  const std::string probs = fmt::format("blk.{}.exp_probs_b", layer());
+  const Value routes = Route(Linear(x, "ffn_gate_inp"), routing,
+                             Has(probs + ".bias") ? WeightRows(probs + ".bias")
+                             : Has(probs)         ? WeightRows(probs)
+                                                  : program::kNoWeight);
+  const auto experts = [&](Value in, std::string_view name) {
+    return Experts(in, routes, LayerWeight(name), LayerBias(name));
+  };
+  Value gated;
+  if (const std::string both = LayerWeight("ffn_gate_up_exps"); Has(both)) {
+    const int half = RowsOfWeight(both) / routing.experts / 2;
+    gated = Gate(activation, Experts(x, routes, {both, 0, half}),
+                 Experts(x, routes, {both, half, half}));
+  } else {
+    gated = Gate(activation, experts(x, "ffn_gate_exps"), experts(x, "ffn_up_exps"));
+  }
+  return Combine(experts(gated, "ffn_down_exps"), routes);
+}
+
+Value DecoderBuilder::SharedExperts(Value x, kernels::Activation activation) {
+  const Value y = Linear(Gate(activation, Linear(x, "ffn_gate_shexp"), Linear(x, "ffn_up_shexp")),
+                         "ffn_down_shexp");
+  return Has(LayerWeight("ffn_gate_inp_shexp")) ? Weigh(y, Linear(x, "ffn_gate_inp_shexp")) : y;
+}
+
+Value DecoderBuilder::ExpertFeedForward(Value x, kernels::Activation activation,
+                                        const kernels::Routing& routing) {
+  if (!Has(LayerWeight("ffn_gate_inp"))) return GatedFeedForward(x, activation);
+  const Value y = RoutedExperts(x, activation, routing);
+  return Has(LayerWeight("ffn_up_shexp")) ? Add(y, SharedExperts(x, activation)) : y;
+}
+
 Value DecoderBuilder::FeedForward(Value x, kernels::Activation activation) {
   return Linear(Activate(activation, Linear(x, "ffn_up")), "ffn_down");
 }
@@ -127,9 +205,13 @@ Result<program::Program> BuildLlamaLike(const Gguf& gguf, const Decoder& decoder
   Value x = b.Tokens(options.by.embedding);
   for (int l = 0; l < decoder.layers; ++l) {
     b.SetLayer(l);
-    const Heads heads = b.Rotated(b.Project(b.LayerRmsNorm(x, "attn_norm")));
-    x = b.Add(x, scaled(b.Attention(heads, options.window), options.by.residual));
-    const Value f = b.GatedFeedForward(b.LayerRmsNorm(x, "ffn_norm"), kernels::Activation::kSilu);
+    Heads heads = b.Project(b.LayerRmsNorm(x, "attn_norm"));
+    if (options.head_norms) heads = b.Normed(heads);
+    x = b.Add(x, scaled(b.Attention(b.Rotated(heads), options.window), options.by.residual));
+    const Value n = b.LayerRmsNorm(x, "ffn_norm");
+    const Value f = options.experts
+                        ? b.ExpertFeedForward(n, kernels::Activation::kSilu, *options.experts)
+                        : b.GatedFeedForward(n, kernels::Activation::kSilu);
     x = b.Add(x, scaled(f, options.by.residual));
   }
   b.SetLayer(-1);

@@ -8,6 +8,7 @@
 // Threads: used by one thread.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "base/error.h"
@@ -25,6 +26,7 @@ struct Decoder {
   float epsilon;  // of the norms
   float scale;    // of the queries: 1 / sqrt(head_dim) unless the file has another
   program::RotateAttributes rope;
+  bool whole;  // an encoder: attention sees later tokens too
 };
 
 enum class NormKind { kRms, kLayer };  // which key has the epsilon
@@ -41,6 +43,15 @@ struct Multipliers {
 };
 [[nodiscard]] Result<Multipliers> ReadMultipliers(const HyperParameters& h,
                                                   const Multipliers& defaults);
+
+// How rows find their experts: 'expert_count', 'expert_used_count' and, where a file has them,
+// 'expert_weights_norm', 'expert_weights_scale', 'expert_gating_func', 'expert_group_count' and
+// 'expert_group_used_count'; else the defaults. Errors: kCorrupt, kUnsupported (another gating).
+[[nodiscard]] Result<kernels::Routing> ReadRouting(const Gguf& gguf, const HyperParameters& h,
+                                                   const kernels::Routing& defaults);
+// The same for an architecture that may have experts: nothing where the file has none.
+[[nodiscard]] Result<std::optional<kernels::Routing>> ReadRoutingIfAny(
+    const Gguf& gguf, const HyperParameters& h, const kernels::Routing& defaults);
 
 // The largest bias of ALiBi, a whole number up to 64; 0: none.
 [[nodiscard]] Result<int> AlibiBias(const HyperParameters& h, std::string_view key, int fallback);
@@ -84,6 +95,9 @@ class DecoderBuilder : public program::Builder {
   Heads Project(Value x);
   Heads Rotated(const Heads& heads) { return Rotated(heads, m_.rope); }
   Heads Rotated(const Heads& heads, const program::RotateAttributes& rope);
+  // Norms of queries and keys: "attn_q_norm" and "attn_k_norm", over heads or over the whole row,
+  // as many values as these have.
+  Heads Normed(const Heads& heads);
   // Each held inside [-limit, limit]; as they are where it is 0.
   Heads Clamped(const Heads& heads, float limit);
   // The attention with its output matrix; every position before is seen where `window` is 0.
@@ -91,19 +105,29 @@ class DecoderBuilder : public program::Builder {
 
   // ffn_down of act(gate) * up, where the gate is ffn_gate, or the first half of ffn_up's rows.
   Value GatedFeedForward(Value x, kernels::Activation activation);
+  // The experts that ffn_gate_inp chooses (its bias by expert: exp_probs_b), as a gated
+  // feed-forward each (ffn_gate_exps, ffn_up_exps or both in ffn_gate_up_exps, ffn_down_exps), and
+  // the shared ones (ffn_*_shexp, weighed by ffn_gate_inp_shexp where there is one).
+  // GatedFeedForward in layers without a router.
+  Value ExpertFeedForward(Value x, kernels::Activation activation, const kernels::Routing& routing);
   // ffn_down of act(ffn_up).
   Value FeedForward(Value x, kernels::Activation activation);
 
   const Decoder& sizes() const { return m_; }
 
  private:
+  Value RoutedExperts(Value x, kernels::Activation activation, const kernels::Routing& routing);
+  Value SharedExperts(Value x, kernels::Activation activation);
+
   const Decoder m_;
 };
 
 // What models that are made like llama may have beside it.
 struct LlamaOptions {
-  int window = 0;  // positions that attention sees; 0: all
+  int window = 0;           // positions that attention sees; 0: all
+  bool head_norms = false;  // of queries and keys
   Multipliers by;
+  std::optional<kernels::Routing> experts;
 };
 
 // The whole program of a model that is made like llama: RMS norms before each half of a layer,

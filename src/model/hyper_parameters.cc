@@ -44,7 +44,7 @@ Result<double> RotaryBase(const HyperParameters& h, std::string_view key, double
 
 Result<void> RefuseExperts(const HyperParameters& h) {
   if (OR_RETURN(h.IntOr("expert_count", 0, 0, kMostHeads)) > 0) {
-    return Fail(ErrorCode::kUnsupported, "models with experts are not supported yet");
+    return Fail(ErrorCode::kUnsupported, "this architecture is not supported with experts");
   }
   return {};
 }

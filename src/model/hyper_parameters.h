@@ -42,7 +42,7 @@ inline constexpr int kMostContext = 1 << 28;  // tokens
 [[nodiscard]] Result<double> RotaryBase(const HyperParameters& h, std::string_view key,
                                         double fallback);
 
-// kUnsupported for a model with experts.
+// kUnsupported for a model with experts, for builders that know none.
 [[nodiscard]] Result<void> RefuseExperts(const HyperParameters& h);
 
 // Linear position scaling: 1, or 1 / factor. Errors: kUnsupported for other kinds of scaling.

@@ -27,6 +27,7 @@ std::vector<bool> Vectors(const program::Program& program) {
     mark(op.bias);
     if (op.kind == OpKind::kRmsNorm || op.kind == OpKind::kLayerNorm) mark(op.weight);
     if (op.kind == OpKind::kAttend) mark(op.as<program::AttendAttributes>().sinks);
+    if (op.kind == OpKind::kAttend) mark(op.as<program::AttendAttributes>().relative);
   }
   return vectors;
 }
@@ -42,27 +43,45 @@ Result<std::vector<float>> ReadVector(const program::Weight& info, const GgufTen
   return values;
 }
 
-// A run of groups of one matrix.
+// A run of groups of one matrix, whose rows lie side by side in the tensor.
 struct Slice {
   const GgufTensor* tensor;
-  std::size_t first_row;  // of the matrix in the tensor
   const kernels::PackedMatrix* matrix;
   int group_begin;
   int group_end;
+  std::size_t tensor_row;  // where its first row lies
+
+  std::size_t rows() const {
+    const int end = std::min(group_end * kernels::kGroupRows, matrix->rows);
+    return static_cast<std::size_t>(end - group_begin * kernels::kGroupRows);
+  }
 };
 
 Result<void> PackSlice(const Slice& slice, std::byte* packed) {
   const kernels::PackedMatrix& m = *slice.matrix;
   const std::size_t row_bytes = tensor::RowBytes(m.format, static_cast<std::size_t>(m.cols));
-  const auto begin = static_cast<std::size_t>(slice.group_begin) * kernels::kGroupRows;
-  const auto end =
-      std::min<std::size_t>(static_cast<std::size_t>(slice.group_end) * kernels::kGroupRows,
-                            static_cast<std::size_t>(m.rows));
   const int groups = slice.group_end - slice.group_begin;
   return kernels::PackGroups(
       m.format, m.cols,
-      slice.tensor->bytes.subspan((slice.first_row + begin) * row_bytes, (end - begin) * row_bytes),
-      groups, {packed, static_cast<std::size_t>(groups) * m.group_bytes});
+      slice.tensor->bytes.subspan(slice.tensor_row * row_bytes, slice.rows() * row_bytes), groups,
+      {packed, static_cast<std::size_t>(groups) * m.group_bytes});
+}
+
+// The groups of a matrix by about kSliceBytes; those of an expert are slices of their own.
+void AddSlices(const program::Weight& weight, const GgufTensor* tensor,
+               const kernels::PackedMatrix& m, std::vector<Slice>& slices) {
+  const int step = static_cast<int>(std::max<std::size_t>(1, kSliceBytes / m.group_bytes));
+  const int run = m.groups / weight.experts;  // all groups are full where there are several experts
+  for (int first = 0; first < m.groups; first += run) {
+    for (int g = first; g < first + run; g += step) {
+      slices.push_back(
+          {.tensor = tensor,
+           .matrix = &m,
+           .group_begin = g,
+           .group_end = std::min(first + run, g + step),
+           .tensor_row = static_cast<std::size_t>(weight.TensorRow(g * kernels::kGroupRows))});
+    }
+  }
 }
 
 }  // namespace
@@ -113,12 +132,7 @@ Result<void> Weights::PackMatrices(const program::Program& program, const Gguf& 
     if (m.groups == 0) continue;
     m.data = at;
     at += static_cast<std::size_t>(m.groups) * m.group_bytes;
-    const int step = static_cast<int>(std::max<std::size_t>(1, kSliceBytes / m.group_bytes));
-    for (int g = 0; g < m.groups; g += step) {
-      slices.push_back({gguf.FindTensor(program.weights[w].name),
-                        static_cast<std::size_t>(program.weights[w].first), &m, g,
-                        std::min(m.groups, g + step)});
-    }
+    AddSlices(program.weights[w], gguf.FindTensor(program.weights[w].name), m, slices);
   }
   std::mutex mutex;
   Result<void> result;
@@ -130,11 +144,7 @@ Result<void> Weights::PackMatrices(const program::Program& program, const Gguf& 
     auto done = PackSlice(slice, packed);
     const std::size_t row_bytes =
         tensor::RowBytes(slice.matrix->format, static_cast<std::size_t>(slice.matrix->cols));
-    const auto first =
-        slice.first_row + static_cast<std::size_t>(slice.group_begin) * kernels::kGroupRows;
-    const auto rows =
-        static_cast<std::size_t>(slice.group_end - slice.group_begin) * kernels::kGroupRows;
-    file.Release(slice.tensor->offset + first * row_bytes, rows * row_bytes);
+    file.Release(slice.tensor->offset + slice.tensor_row * row_bytes, slice.rows() * row_bytes);
     if (!done) {
       const std::lock_guard lock(mutex);
       result = std::move(done);

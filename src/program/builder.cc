@@ -17,6 +17,12 @@ std::string Builder::LayerWeight(std::string_view name) const {
 
 Value Builder::Emit(OpKind kind, std::vector<Value> inputs, ValueInfo info, int weight,
                     Attributes attributes) {
+  const bool keeps_parts = kind == OpKind::kExperts || kind == OpKind::kCombine ||
+                           kind == OpKind::kGate || kind == OpKind::kActivate;
+  for (const Value input : inputs) {
+    Require(keeps_parts || Parts(input) == 0,
+            "only gates and activations work on parts of experts");
+  }
   if (error_) return {};
   const Value output{static_cast<int>(program_.values.size())};
   program_.values.push_back(info);
@@ -36,6 +42,7 @@ int Builder::Use(const WeightRows& weight, int rows, int cols) {
     error_ = Error{ErrorCode::kCorrupt, fmt::format("tensor '{}' is missing", weight.name)};
     return -1;
   }
+  found->experts = 1;  // rows are rows, whatever the tensor's dimensions
   // All of its rows are there, whichever are taken.
   if (weight.rows >= 0) {
     if (weight.first < 0 || weight.rows < 1 || weight.rows > found->rows - weight.first) {
@@ -75,6 +82,7 @@ int Builder::UseVector(const WeightRows& weight, int size) {
                          : fmt::format("tensor '{}' is missing", weight.name)};
     return -1;
   }
+  found->experts = 1;
   found->rows = 1;
   found->cols = size;
   found->first = part ? weight.first : 0;
@@ -84,7 +92,7 @@ int Builder::UseVector(const WeightRows& weight, int size) {
 int Builder::Keep(Weight weight) {
   const auto same = [&](const Weight& w) {
     return w.name == weight.name && w.first == weight.first && w.rows == weight.rows &&
-           w.cols == weight.cols;
+           w.cols == weight.cols && w.expert_stride == weight.expert_stride;
   };
   const auto known = std::ranges::find_if(program_.weights, same);
   if (known != program_.weights.end()) return static_cast<int>(known - program_.weights.begin());
@@ -99,20 +107,25 @@ bool Builder::Require(bool condition, const char* what) {
   return !error_;
 }
 
-Value Builder::Embed(std::string_view weight, float scale) {
+Value Builder::EmitTable(OpKind kind, std::string_view weight, float scale) {
   const std::optional<Weight> table = catalog_.Find(weight);
   const int index = Use(std::string(weight), kAnySize, table ? table->cols : kAnySize);
   if (error_) return {};
-  program_.vocabulary = table->rows;
-  return Emit(OpKind::kEmbed, {}, {Rows::kTokens, table->cols}, index, ScaleAttributes{scale});
+  return Emit(kind, {}, {Rows::kTokens, table->cols}, index, ScaleAttributes{scale});
+}
+
+Value Builder::Embed(std::string_view weight, float scale) {
+  program_.vocabulary = RowsOfWeight(weight);
+  return EmitTable(OpKind::kEmbed, weight, scale);
 }
 
 Value Builder::Position(std::string_view weight) {
-  const std::optional<Weight> table = catalog_.Find(weight);
-  const int index = Use(std::string(weight), kAnySize, table ? table->cols : kAnySize);
-  if (error_) return {};
-  program_.most_positions = table->rows;
-  return Emit(OpKind::kPosition, {}, {Rows::kTokens, table->cols}, index, ScaleAttributes{1});
+  program_.most_positions = RowsOfWeight(weight);
+  return EmitTable(OpKind::kPosition, weight, 1);
+}
+
+Value Builder::TokenType(std::string_view weight) {
+  return EmitTable(OpKind::kTokenType, weight, 1);
 }
 
 Value Builder::Norm(OpKind kind, Value x, const WeightRows& weight, const WeightRows& bias,
@@ -158,6 +171,95 @@ Value Builder::Matmul(Value x, const WeightRows& weight, const WeightRows& bias)
   return y;
 }
 
+// --- experts --------------------------------------------------------------------------------
+
+Value Builder::Route(Value logits, const kernels::Routing& r, const WeightRows& bias) {
+  const bool fits = r.experts > 0 && r.experts <= kernels::kMostExperts && r.used > 0 &&
+                    r.used <= kernels::kMostExpertsOfRow && r.groups > 0 &&
+                    r.experts % r.groups == 0 && r.groups_used > 0 && r.groups_used <= r.groups &&
+                    r.group_largest > 0 && r.group_largest <= std::min(2, r.experts / r.groups) &&
+                    r.used <= r.experts / r.groups * r.groups_used;
+  Require(fits,
+          "the numbers of experts, of their groups and of those in use contradict each other");
+  Require(Width(logits) == r.experts, "the router does not have an output for each expert");
+  const int index = UseVector(bias, r.experts);
+  const Value routes =
+      Emit(OpKind::kRoute, {logits}, {RowsOf(logits), 2 * r.used}, -1, RouteAttributes{r});
+  if (!error_) program_.operations.back().bias = index;
+  return routes;
+}
+
+const kernels::Routing* Builder::RoutingOf(Value routes) {
+  if (error_) return nullptr;
+  const auto maker = std::ranges::find(program_.operations, routes, &Operation::output);
+  const bool found = maker != program_.operations.end() && maker->kind == OpKind::kRoute;
+  if (!Require(found, "experts without a routing")) return nullptr;
+  return &maker->as<RouteAttributes>().routing;
+}
+
+int Builder::UseExperts(const WeightRows& weight, int experts, int cols) {
+  if (error_) return -1;
+  std::optional<Weight> found = catalog_.Find(weight.name);
+  if (!found) {
+    error_ = Error{ErrorCode::kCorrupt, fmt::format("tensor '{}' is missing", weight.name)};
+    return -1;
+  }
+  const int of_each = found->experts > 0 ? found->rows / found->experts : 0;
+  if (found->experts != experts || found->cols != cols) {
+    error_ =
+        Error{ErrorCode::kCorrupt,
+              fmt::format("tensor '{}' has {} matrices of {} rows of {} values where {} of any "
+                          "number of rows of {} were expected",
+                          weight.name, found->experts, of_each, found->cols, experts, cols)};
+    return -1;
+  }
+  const int rows = weight.rows >= 0 ? weight.rows : of_each;
+  if (weight.first < 0 || rows < 1 || rows > of_each - weight.first || rows % 16 != 0) {
+    error_ = Error{ErrorCode::kCorrupt,
+                   fmt::format("tensor '{}' has {} rows for each expert where a multiple of 16 is "
+                               "needed",
+                               weight.name, of_each)};
+    return -1;
+  }
+  found->expert_stride = of_each;
+  found->first = weight.first;
+  found->rows = experts * rows;
+  return Keep(*std::move(found));
+}
+
+Value Builder::Experts(Value x, Value routes, const WeightRows& weight, const WeightRows& bias) {
+  const kernels::Routing* r = RoutingOf(routes);
+  if (r == nullptr) return {};
+  const int used = r->used;
+  Require(RowsOf(x) == RowsOf(routes) && (Parts(x) == 0 || Parts(x) == used),
+          "rows of experts and their routing differ");
+  const int index = UseExperts(weight, r->experts, Parts(x) > 0 ? Width(x) / used : Width(x));
+  if (error_) return {};
+  const Weight& matrices = program_.weights[static_cast<std::size_t>(index)];
+  const int outputs = matrices.expert_rows();
+  const int bias_index = UseVector(bias, matrices.rows);
+  const Value y = Emit(OpKind::kExperts, {x, routes}, {RowsOf(x), used * outputs, used}, index);
+  if (!error_) program_.operations.back().bias = bias_index;
+  return y;
+}
+
+Value Builder::Combine(Value y, Value routes) {
+  const kernels::Routing* r = RoutingOf(routes);
+  if (r == nullptr) return {};
+  Require(Parts(y) == r->used && RowsOf(y) == RowsOf(routes),
+          "what is combined does not have a part for each expert of the row");
+  if (error_) return {};
+  return Emit(OpKind::kCombine, {y, routes}, {RowsOf(y), Width(y) / r->used});
+}
+
+Value Builder::Weigh(Value x, Value g) {
+  Require(Width(g) == 1 && RowsOf(x) == RowsOf(g) && Parts(x) == 0,
+          "a weight of rows must be one value for each");
+  return Emit(OpKind::kWeigh, {x, g}, {RowsOf(x), Width(x)});
+}
+
+// --- heads and rows -------------------------------------------------------------------------
+
 Value Builder::Rotate(Value x, const RotateAttributes& attributes) {
   Require(attributes.head_dim > 0 && Width(x) % attributes.head_dim == 0,
           "the heads of a rotary embedding do not divide its input");
@@ -178,22 +280,30 @@ Value Builder::Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, f
       "queries, keys and values do not have the widths that the heads ask for");
   Require(options.slopes.empty() || static_cast<int>(options.slopes.size()) == heads,
           "every query head must have a slope");
+  Require(program_.kv_layers.empty() || program_.kv_layers[0].whole == kv.whole,
+          "some layers see later tokens and others do not");
   const int sinks = UseVector(options.sinks, heads);
+  const int relative = UseVector(options.relative, RowsOfWeight(options.relative) * heads);
+  Require(relative < 0 || kv.whole, "relative positions belong to encoders");
   if (error_) return {};
   const int layer = static_cast<int>(program_.kv_layers.size());
   program_.kv_layers.push_back(kv);
-  return Emit(OpKind::kAttend, {q, k, v}, {RowsOf(q), Width(q)}, -1,
-              AttendAttributes{layer, heads, scale, options.softcap, options.slopes, sinks});
+  return Emit(
+      OpKind::kAttend, {q, k, v}, {RowsOf(q), Width(q)}, -1,
+      AttendAttributes{layer, heads, scale, options.softcap, options.slopes, sinks, relative});
 }
 
 Value Builder::Gate(kernels::Activation activation, Value g, Value u) {
-  Require(Width(g) == Width(u) && RowsOf(g) == RowsOf(u), "a gate and its input differ in shape");
-  return Emit(OpKind::kGate, {g, u}, {RowsOf(g), Width(g)}, -1, GateAttributes{activation});
+  Require(Width(g) == Width(u) && RowsOf(g) == RowsOf(u) && Parts(g) == Parts(u),
+          "a gate and its input differ in shape");
+  return Emit(OpKind::kGate, {g, u}, {RowsOf(g), Width(g), Parts(g)}, -1,
+              GateAttributes{activation});
 }
 
 Value Builder::Activate(kernels::Activation activation, Value x) {
   Require(activation != kernels::Activation::kSiluClamped, "an activation of gates alone");
-  return Emit(OpKind::kActivate, {x}, {RowsOf(x), Width(x)}, -1, GateAttributes{activation});
+  return Emit(OpKind::kActivate, {x}, {RowsOf(x), Width(x), Parts(x)}, -1,
+              GateAttributes{activation});
 }
 
 Value Builder::Add(Value a, Value b) {
@@ -216,6 +326,22 @@ Value Builder::Clamp(Value x, float limit) {
 Value Builder::SampledRows(Value x) {
   return Emit(OpKind::kGatherRows, {x}, {Rows::kSampled, Width(x)});
 }
+
+Value Builder::Pool(Value x, Pooling pooling) {
+  if (pooling == Pooling::kLast) return SampledRows(x);
+  return Emit(OpKind::kPool, {x}, {Rows::kSampled, Width(x)}, -1, PoolAttributes{pooling});
+}
+
+Result<Program> Builder::FinishWith(Output output, Value value) {
+  if (error_) return std::unexpected(*error_);
+  program_.output = output;
+  program_.logits = value;
+  return std::move(program_);
+}
+
+Result<Program> Builder::FinishHidden(Value rows) { return FinishWith(Output::kHidden, rows); }
+
+Result<Program> Builder::FinishScores(Value scores) { return FinishWith(Output::kScores, scores); }
 
 Result<Program> Builder::Finish(Value logits) {
   if (error_) return std::unexpected(*error_);

@@ -42,6 +42,7 @@ struct AttendOptions {
   float softcap = 0;
   std::vector<float> slopes = {};  // AlibiSlopes
   std::string sinks = {};          // a weight with a score by query head
+  std::string relative = {};       // a weight with a row of scores for each bucket of distance
 };
 
 class Builder {
@@ -51,6 +52,7 @@ class Builder {
 
   // Operations that follow belong to this layer; -1: outside the layers.
   void SetLayer(int layer) { layer_ = layer; }
+  int layer() const { return layer_; }
   // "blk.<layer>.<name>.weight"
   std::string LayerWeight(std::string_view name) const;
   // "blk.<layer>.<name>.bias" where the file has it, else none.
@@ -64,6 +66,7 @@ class Builder {
 
   Value Embed(std::string_view weight, float scale = 1);  // [T, model]
   Value Position(std::string_view weight);                // [T, model]
+  Value TokenType(std::string_view weight);               // [T, model]
   // Over the whole row; kNoWeight: without one.
   Value RmsNorm(Value x, const WeightRows& weight, float epsilon);
   Value LayerNorm(Value x, const WeightRows& weight, const WeightRows& bias, float epsilon);
@@ -72,6 +75,18 @@ class Builder {
   Value HeadNorm(Value x, const WeightRows& weight, float epsilon, int head_dim = 0);
   Value HeadLayerNorm(Value x, const WeightRows& weight, float epsilon, int head_dim);
   Value Matmul(Value x, const WeightRows& weight, const WeightRows& bias = kNoWeight);
+  // Experts. A row's choice among those of `routing` by their logits; `bias` has a value for each.
+  // What is made by one choice is read before the next is used.
+  Value Route(Value logits, const kernels::Routing& routing, const WeightRows& bias = kNoWeight);
+  // x by the matrices of the row's experts. The weight is a tensor of that many matrices (or of
+  // each the rows [first, first + rows), a multiple of 16); the bias has values for each output of
+  // each. What comes out has a part for each expert of the row, and so may what goes in: gates and
+  // activations keep the parts, Combine makes one row of them.
+  Value Experts(Value x, Value routes, const WeightRows& weight,
+                const WeightRows& bias = kNoWeight);
+  Value Combine(Value y, Value routes);
+  // x times the sigmoid of g, which is one value wide.
+  Value Weigh(Value x, Value g);
   // Of the queries or keys of one Attend, which is all that may read it.
   Value Rotate(Value x, const RotateAttributes& attributes);
   // q: [.., heads * d]; k, v: [T, kv.heads * d].
@@ -85,21 +100,33 @@ class Builder {
   Value Softcap(Value x, float cap);
   Value Clamp(Value x, float limit);
   Value SampledRows(Value x);  // [S, w]
+  // [S, w], one row for a sequence. Requires a pooling other than kNone.
+  Value Pool(Value x, Pooling pooling);
 
   // The program that yields `logits`. Errors: kCorrupt, naming the weight and what was expected.
   [[nodiscard]] Result<Program> Finish(Value logits);
+  // The program that yields the last layer's rows, or the scores of pairs.
+  [[nodiscard]] Result<Program> FinishHidden(Value rows);
+  [[nodiscard]] Result<Program> FinishScores(Value scores);
 
  private:
   Value Emit(OpKind kind, std::vector<Value> inputs, ValueInfo info, int weight = -1,
              Attributes attributes = {});
   // Index of the weight, or -1 with the error kept; -1 without one for kNoWeight.
   int Use(const WeightRows& weight, int rows, int cols);
+  // The same for a weight of so many experts.
+  int UseExperts(const WeightRows& weight, int experts, int cols);
+  // The routing that made a value of Route; null with the error kept.
+  const kernels::Routing* RoutingOf(Value routes);
   int Keep(Weight weight);
+  Value EmitTable(OpKind kind, std::string_view weight, float scale);
+  [[nodiscard]] Result<Program> FinishWith(Output output, Value value);
   int UseVector(const WeightRows& weight, int size);
   Value Norm(OpKind kind, Value x, const WeightRows& weight, const WeightRows& bias,
              NormAttributes attributes);
   bool Require(bool condition, const char* what);
   int Width(Value v) const { return v.id < 0 ? 0 : program_.info(v).width; }
+  int Parts(Value v) const { return v.id < 0 ? 0 : program_.info(v).parts; }
   Rows RowsOf(Value v) const { return v.id < 0 ? Rows::kTokens : program_.info(v).rows; }
 
   const WeightCatalog& catalog_;

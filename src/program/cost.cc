@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace cairn::program {
 namespace {
@@ -31,6 +32,13 @@ Cost AttendCost(const Program& program, const Operation& op, const StepSize& siz
   return cost;
 }
 
+// Experts that at least one row meets.
+double ExpertsMet(const Program& program, const Operation& op, double rows, const StepSize& size) {
+  if (size.experts > 0) return size.experts;
+  const double all = program.weights[static_cast<std::size_t>(op.weight)].experts;
+  return all * (1 - std::pow(1 - program.info(op.output).parts / all, rows));
+}
+
 }  // namespace
 
 Cost& Cost::operator+=(const Cost& other) {
@@ -56,8 +64,26 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
       }
       break;
     }
+    case OpKind::kExperts: {
+      const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
+      const double met = ExpertsMet(program, op, rows, size);
+      cost.operations = 2.0 * rows * width * weight.cols;
+      cost.weight_bytes = WeightBytes(weight) / weight.experts * met;
+      if (op.bias >= 0) {
+        cost.operations += rows * width;
+        cost.weight_bytes += 4.0 * weight.expert_rows() * met;
+      }
+      break;
+    }
+    case OpKind::kRoute: {
+      const kernels::Routing& routing = op.as<RouteAttributes>().routing;
+      cost.operations = rows * routing.experts * (4 + routing.used);
+      break;
+    }
+    case OpKind::kCombine: cost.operations = 2 * rows * program.info(op.inputs[0]).width; break;
     case OpKind::kEmbed:
-    case OpKind::kPosition: {
+    case OpKind::kPosition:
+    case OpKind::kTokenType: {
       const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
       cost.operations = rows * width;
       cost.weight_bytes = WeightBytes(weight) / weight.rows * rows;
@@ -76,9 +102,13 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
     case OpKind::kGate:
     case OpKind::kActivate: cost.operations = 4 * rows * width; break;
     case OpKind::kAdd:
+    case OpKind::kWeigh:
     case OpKind::kScale:
     case OpKind::kSoftcap:
     case OpKind::kClamp: cost.operations = rows * width; break;
+    case OpKind::kPool:
+      if (op.as<PoolAttributes>().pooling == Pooling::kMean) cost.operations = size.tokens * width;
+      break;
     case OpKind::kGatherRows: break;
   }
   for (const Value input : op.inputs) {

@@ -14,11 +14,14 @@ struct StepSize {
   double tokens = 1;     // T
   double sampled = 1;    // S
   double positions = 1;  // L: positions that a row sees, before any window
+  // Experts that the rows meet; 0: not known, as many as rows that choose by lot meet on average.
+  double experts = 0;
 };
 
 struct Cost {
   double operations = 0;        // multiplications and additions
-  double weight_bytes = 0;      // stored bytes of weights that are read, each once
+  double weight_bytes = 0;      // stored bytes of weights that are read, each once; of
+                                // experts only those that some row meets
   double kv_bytes = 0;          // f16 keys and values that are read or written
   double activation_bytes = 0;  // f32 inputs read and outputs written
 

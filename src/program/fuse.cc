@@ -34,7 +34,8 @@ class Fuser {
       if (done_.contains(i)) continue;
       const Operation& op = program_.operations[static_cast<std::size_t>(i)];
       switch (op.kind) {
-        case OpKind::kMatmul: EmitMatmuls(i); break;
+        case OpKind::kMatmul:
+        case OpKind::kExperts: EmitMatmuls(i); break;
         case OpKind::kAttend: EmitAttend(i); break;
         default: EmitRowOp(i); break;
       }
@@ -42,7 +43,9 @@ class Fuser {
     FlushPrelude();
     fused_.logits = BufferOf(program_.logits);
     MarkLifetimes();
-    fused_.tail = static_cast<int>(fused_.stages.size()) - 1;
+    fused_.tail = static_cast<int>(fused_.stages.size());
+    if (program_.output != Output::kLogits) return std::move(fused_);
+    --fused_.tail;
     while (fused_.tail > 0 &&
            fused_.stages[static_cast<std::size_t>(fused_.tail)].matmul() == nullptr) {
       --fused_.tail;
@@ -155,9 +158,11 @@ class Fuser {
     stage.pack->input = BufferOf(input);
     std::vector<int> members;
     for (int i : readers_.at(input.id)) {
-      if (op(i).kind == OpKind::kMatmul && !done_.contains(i)) members.push_back(i);
+      const bool alike = op(i).kind == op(first).kind && op(i).inputs == op(first).inputs;
+      if (alike && !done_.contains(i)) members.push_back(i);
     }
     MatmulBody body;
+    if (op(first).kind == OpKind::kExperts) body.experts = ExpertRowsOf(op(first));
     for (int i : members) {
       NotePacking(*stage.pack, op(i).weight);
       if (!done_.contains(i)) body.parts.push_back(MakePart(i, members, body));
@@ -168,6 +173,18 @@ class Fuser {
     std::ranges::copy(epilogues_, std::back_inserter(stage.body_operations));
     epilogues_.clear();
     fused_.stages.push_back(std::move(stage));
+  }
+  ExpertRows ExpertRowsOf(const Operation& experts) {
+    const Value routes = experts.inputs[1];
+    const auto& routing = op(producer_.at(routes.id)).as<RouteAttributes>().routing;
+    const bool first = routes != order_;
+    CAIRN_CHECK(!first || ordered_.insert(routes.id).second);  // else its order is gone
+    order_ = routes;
+    return {.routes = BufferOf(routes),
+            .experts = routing.experts,
+            .used = routing.used,
+            .by_expert = program_.info(experts.inputs[0]).parts > 0,
+            .first = first};
   }
   void NotePacking(Pack& pack, int weight) const {
     const auto format = program_.weights[static_cast<std::size_t>(weight)].format;
@@ -190,7 +207,9 @@ class Fuser {
         epilogues_.push_back(next);
         return part;
       }
-      if (op(next).kind == OpKind::kAdd && TryAdd(next, matmul, body, part)) return part;
+      if (op(next).kind == OpKind::kAdd && matmul.kind == OpKind::kMatmul &&
+          TryAdd(next, matmul, body, part))
+        return part;
     }
     part.out = BufferOf(matmul.output);
     return part;
@@ -239,6 +258,7 @@ class Fuser {
   void EmitRowOp(int index) {
     const Operation& operation = op(index);
     CAIRN_CHECK(operation.kind != OpKind::kRotate);  // the angles belong to attends
+    CAIRN_CHECK(operation.kind != OpKind::kCombine || operation.inputs[1] == order_);
     FlushPreludeUnless(program_.info(operation.output).rows);
     RowOp row{.kind = operation.kind,
               .weight = operation.weight,
@@ -276,6 +296,7 @@ class Fuser {
       if (stage.pack) Touch({stage.pack->input}, s);
       if (const MatmulBody* body = stage.matmul()) {
         for (const MatmulPart& part : body->parts) Touch({part.out, part.other}, s);
+        if (body->experts) Touch({body->experts->routes}, s);
       }
       if (const AttendBody* body = stage.attend()) {
         Touch({body->q, body->k, body->v, body->out}, s);
@@ -298,6 +319,8 @@ class Fuser {
   std::map<int, int> buffer_of_;                                       // value -> buffer
   std::map<std::pair<int, int>, std::pair<Value, HeadOps>> head_ops_;  // (attend, q or k)
   std::set<int> done_;
+  Value order_;            // the routing by which rows of experts lie
+  std::set<int> ordered_;  // routings that had their turn
   std::vector<RowOp> prelude_;
   std::vector<int> prelude_operations_;  // that prelude_ is
   std::vector<int> epilogues_;           // operations that joined the matmuls being emitted
@@ -308,11 +331,17 @@ class Fuser {
 }  // namespace
 
 bool LogitsInTwoTerms(const Program& program) {
+  if (program.output != Output::kLogits) return false;
   std::set<int> counted;
   std::int64_t all = 0;
   std::int64_t output = 0;
   bool int8 = false;
   for (const Operation& op : program.operations) {
+    if (op.kind == OpKind::kExperts) {
+      const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
+      const std::int64_t met = std::int64_t{weight.cols} * program.info(op.output).width;
+      if (counted.insert(op.weight).second) all += met;
+    }
     if (op.kind != OpKind::kMatmul) continue;
     const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
     output = std::int64_t{weight.rows} * weight.cols;  // the last one makes the logits

@@ -60,6 +60,11 @@ bool WrittenInTail(const FusedProgram& fused, int buffer) {
 
 }  // namespace
 
+int MostExpertTiles(int rows, int used, int experts) {
+  const int all = rows * used;
+  return std::min(all, all / kernels::kTileRows + experts);
+}
+
 Result<void> PlanBuffers(const Program& program, const StepShape& shape, FusedProgram& fused) {
   constexpr std::size_t kMostBytes = std::size_t{1} << 46;  // far beyond any machine
   std::vector<Area> areas;
@@ -84,8 +89,11 @@ Result<void> PlanBuffers(const Program& program, const StepShape& shape, FusedPr
   for (int s = 0; s < static_cast<int>(fused.stages.size()); ++s) {
     Stage& stage = fused.stages[static_cast<std::size_t>(s)];
     if (!stage.pack) continue;
-    const int cols = fused.buffers[static_cast<std::size_t>(stage.pack->input)].width;
-    const int rows = static_cast<int>(rows_of(stage.rows)) * (stage.pack->remainder ? 2 : 1);
+    const int cols = fused.PackedCols(stage);
+    int rows = static_cast<int>(rows_of(stage.rows)) * (stage.pack->remainder ? 2 : 1);
+    if (const ExpertRows* experts = stage.experts()) {
+      rows = kernels::kTileRows * MostExpertTiles(rows, experts->used, experts->experts);
+    }
     using kernels::ActivationKind;
     if (stage.pack->int8) {
       areas.push_back({RoundUp(kernels::PackedRowsBytes(ActivationKind::kInt8, rows, cols), kAlign),

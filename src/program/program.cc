@@ -8,34 +8,51 @@
 
 namespace cairn::program {
 
+bool Program::whole_sequences() const {
+  const auto pooled = [](const Operation& op) { return op.kind == OpKind::kPool; };
+  return std::ranges::any_of(kv_layers, &KvLayer::whole) || std::ranges::any_of(operations, pooled);
+}
+
 const char* OpName(OpKind kind) {
   switch (kind) {
     case OpKind::kEmbed: return "embed";
     case OpKind::kPosition: return "position";
+    case OpKind::kTokenType: return "token_type";
     case OpKind::kRmsNorm: return "rms_norm";
     case OpKind::kLayerNorm: return "layer_norm";
     case OpKind::kMatmul: return "matmul";
+    case OpKind::kRoute: return "route";
+    case OpKind::kExperts: return "experts";
+    case OpKind::kCombine: return "combine";
     case OpKind::kRotate: return "rotate";
     case OpKind::kAttend: return "attend";
     case OpKind::kGate: return "gate";
+    case OpKind::kWeigh: return "weigh";
     case OpKind::kActivate: return "activate";
     case OpKind::kAdd: return "add";
     case OpKind::kScale: return "scale";
     case OpKind::kSoftcap: return "softcap";
     case OpKind::kClamp: return "clamp";
     case OpKind::kGatherRows: return "gather_rows";
+    case OpKind::kPool: return "pool";
   }
   return "?";
 }
 
-// t rows, k and n features, h heads, d of a head, l positions, v vocabulary.
+// t rows, k and n features, h heads, d of a head, l positions, v vocabulary, e experts, j those of
+// a row.
 const char* EinsumOf(const Operation& operation) {
   switch (operation.kind) {
     case OpKind::kEmbed: return "tv,vk->tk";
     case OpKind::kPosition: return "tl,lk->tk";
+    case OpKind::kTokenType: return "ts,sk->tk";
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: return "tk,k->tk";
     case OpKind::kMatmul: return "tk,nk->tn";
+    case OpKind::kRoute: return "te->tj";
+    case OpKind::kExperts: return "tjk,enk->tjn";
+    case OpKind::kCombine: return "tjn,tj->tn";
+    case OpKind::kWeigh: return "tn,t->tn";
     case OpKind::kRotate: return "thd,td->thd";
     case OpKind::kAttend: return "thd,lhd->thl; thl,lhd->thd";
     case OpKind::kGate: return "tn,tn->tn";
@@ -44,7 +61,8 @@ const char* EinsumOf(const Operation& operation) {
     case OpKind::kScale:
     case OpKind::kSoftcap:
     case OpKind::kClamp: return "tk->tk";
-    case OpKind::kGatherRows: return "tk,st->sk";
+    case OpKind::kGatherRows:
+    case OpKind::kPool: return "tk,st->sk";
   }
   return "?";
 }
@@ -116,7 +134,7 @@ class RowMover {
   // tokens need anyway: the first value above the last attend.
   bool Boundary(const Operation& op, Value v) const {
     return op.kind == OpKind::kEmbed || op.kind == OpKind::kPosition ||
-           op.kind == OpKind::kGatherRows || FeedsKv(v);
+           op.kind == OpKind::kTokenType || op.kind == OpKind::kGatherRows || FeedsKv(v);
   }
 
   // A value of which the last layer's keys and values are made is computed for all tokens.
@@ -172,7 +190,9 @@ class RowMover {
       for (Value& input : copy.inputs) input = Sampled(input);
     }
     copy.output = Value{static_cast<int>(program_.values.size())};
-    program_.values.push_back({Rows::kSampled, program_.info(v).width});
+    ValueInfo info = program_.info(v);
+    info.rows = Rows::kSampled;
+    program_.values.push_back(info);
     sampled_[v.id] = copy.output;
     Emit(copy);
     return copy.output;

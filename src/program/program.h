@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "kernels/route.h"
 #include "tensor/format.h"
 
 namespace cairn::program {
@@ -30,6 +31,7 @@ struct Value {
 struct ValueInfo {
   Rows rows = Rows::kTokens;
   int width = 0;  // f32 values per row
+  int parts = 0;  // of experts: equal parts of the width, one for each expert of the row; 0: none
 };
 
 // A weight that operations refer to by index: a tensor, or some of its rows (files hold queries,
@@ -41,23 +43,40 @@ struct Weight {
   int rows = 0;   // outputs
   int cols = 0;   // inputs
   int first = 0;  // row of the tensor
+  // Experts: so many matrices of rows / experts rows each follow one another; in the tensor they
+  // lie expert_stride rows apart, and `first` is counted inside each.
+  int experts = 1;
+  int expert_stride = 0;
+
+  int expert_rows() const { return rows / experts; }
+  // Where row `index` of the weight lies in the tensor.
+  std::int64_t TensorRow(int index) const {
+    if (experts == 1) return std::int64_t{first} + index;
+    return std::int64_t{index / expert_rows()} * expert_stride + first + index % expert_rows();
+  }
 };
 
 enum class OpKind {
   kEmbed,       // weight row of each token times attribute scale        () -> [T, model]
   kPosition,    // weight row of each position                           () -> [T, model]
+  kTokenType,   // weight row of each token's text of a pair: 0 or 1     () -> [T, model]
   kRmsNorm,     // over chunks of attribute size (a head or the row)     x -> x
   kLayerNorm,   // the same, centred first                               x -> x
   kMatmul,      // weight                                                [.., K] -> [.., N]
+  kRoute,       // chooses k of E experts by their logits                [.., E] -> [.., 2 k]
+  kExperts,     // inputs x, routes: the matrices of a row's experts     [.., K] -> [.., k * N]
+  kCombine,     // inputs y, routes: the weighted sum over the experts   [.., k * N] -> [.., N]
   kRotate,      // rotary embedding of each head                         x -> x
   kAttend,      // inputs q, k, v; stores k and v, then attends          [.., heads * d]
   kGate,        // act(g) * u                                            g, u -> g
+  kWeigh,       // x / (1 + exp(-g)) with one g for each row             x, g -> x
   kActivate,    // act(x)                                                x -> x
   kAdd,         //                                                       a, b -> a
   kScale,       //                                                       x -> x
   kSoftcap,     // cap * tanh(x / cap)                                   x -> x
   kClamp,       // held inside [-limit, limit]                           x -> x
   kGatherRows,  // the rows that will be sampled                         [T, w] -> [S, w]
+  kPool,        // one row for all of a sequence, which samples one      [T, w] -> [S, w]
 };
 
 struct NormAttributes {
@@ -82,6 +101,9 @@ struct AttendAttributes {
   float softcap = 0;               // 0: none
   std::vector<float> slopes = {};  // ALiBi, by query head; empty: none
   int sinks = -1;                  // index of the weight with a score by query head; -1: none
+  // Index of the weight with what is added to scores, by bucket of relative position and query head
+  // (program/relative.h); -1: none.
+  int relative = -1;
   bool operator==(const AttendAttributes&) const = default;
 };
 struct ScaleAttributes {
@@ -92,8 +114,24 @@ struct GateAttributes {  // and of kActivate
   kernels::Activation activation{};
   bool operator==(const GateAttributes&) const = default;
 };
+// How the rows of a sequence become its embedding.
+enum class Pooling {
+  kNone,   // every row is one
+  kMean,   // their mean
+  kFirst,  // the first one ("cls")
+  kLast,   // the last one
+};
+struct PoolAttributes {
+  Pooling pooling{};  // kMean or kFirst: the last row is that of kGatherRows
+  bool operator==(const PoolAttributes&) const = default;
+};
+// kRoute: a row of the output has the indices of the experts by rank, then their weights.
+struct RouteAttributes {
+  kernels::Routing routing;
+  bool operator==(const RouteAttributes&) const = default;
+};
 using Attributes = std::variant<std::monostate, NormAttributes, RotateAttributes, AttendAttributes,
-                                ScaleAttributes, GateAttributes>;
+                                ScaleAttributes, GateAttributes, PoolAttributes, RouteAttributes>;
 
 struct Operation {
   OpKind kind{};
@@ -102,7 +140,7 @@ struct Operation {
   int weight = -1;  // index into Program::weights
   Attributes attributes;
   int layer = -1;  // for people: which layer of the model; -1 outside the layers
-  int bias = -1;   // of a matmul or a norm: index into Program::weights
+  int bias = -1;   // of a matmul, a norm or a routing: index into Program::weights
 
   template <typename T>
   const T& as() const {
@@ -115,6 +153,16 @@ struct KvLayer {
   int heads = 0;
   int head_dim = 0;
   int window = 0;  // 0: sees everything
+  // Rows see later ones too, so that all of a sequence come in one step; nothing is kept after it.
+  bool whole = false;
+};
+
+// What a program yields.
+enum class Output {
+  kLogits,      // [S, vocabulary]
+  kHidden,      // [T, width]: on the way to the others (program/pool.h)
+  kEmbeddings,  // [S, width]
+  kScores,      // [S, 1 or more]: how well the texts of a pair fit, one row for a sequence
 };
 
 struct Program {
@@ -122,11 +170,22 @@ struct Program {
   std::vector<ValueInfo> values;
   std::vector<Weight> weights;
   std::vector<KvLayer> kv_layers;
-  Value logits;  // [S, vocabulary]
+  Output output = Output::kLogits;
+  Pooling pooling = Pooling::kNone;  // of embeddings; scores come from one row too
+  Value logits;                      // what it yields
   int vocabulary = 0;
   int most_positions = 0;  // rows of the table of positions; 0: none
 
   const ValueInfo& info(Value v) const { return values[static_cast<std::size_t>(v.id)]; }
+  // Values of a row that it yields.
+  int width() const { return info(logits).width; }
+  // Whether a sequence samples one row, which stands for all of it.
+  bool pools() const {
+    return output == Output::kScores ||
+           (output == Output::kEmbeddings && pooling != Pooling::kNone);
+  }
+  // Whether all rows of a sequence must come in one step.
+  bool whole_sequences() const;
 };
 
 // The einsum that an operation is, e.g. "tk,nk->tn", for tables and cost.

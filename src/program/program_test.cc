@@ -160,6 +160,98 @@ TEST(FuseTest, ASumOfTwoProductsOfTheSameRowsIsNotAnEpilogue) {
   EXPECT_EQ(sums, 1);
 }
 
+// --- experts ---
+
+constexpr int kExperts = 6, kUsed = 2, kExpertFeed = 48;
+
+Catalog ExpertCatalog(int layers) {
+  Catalog c = SmallCatalog(layers);
+  const auto add = [&](const std::string& name, int rows, int cols) {
+    c.Add(name, kExperts * rows, cols);
+    c.weights[name].experts = kExperts;
+  };
+  for (int l = 0; l < layers; ++l) {
+    const std::string p = "blk." + std::to_string(l) + ".";
+    c.Add(p + "router.weight", kExperts, kWidth);
+    c.weights[p + "router.weight"].format = tensor::Format::kF32;
+    add(p + "gate_exps.weight", kExpertFeed, kWidth);
+    add(p + "up_exps.weight", kExpertFeed, kWidth);
+    add(p + "down_exps.weight", kWidth, kExpertFeed);
+  }
+  return c;
+}
+
+// Layers of experts alone.
+Program WithExperts(int layers) {
+  const Catalog catalog = ExpertCatalog(layers);
+  Builder b(catalog);
+  Value x = b.Embed("token_embd.weight");
+  for (int l = 0; l < layers; ++l) {
+    b.SetLayer(l);
+    const Value n = b.RmsNorm(x, b.LayerWeight("ffn_norm"), 1e-5f);
+    const Value routes =
+        b.Route(b.Matmul(n, b.LayerWeight("router")), {.experts = kExperts, .used = kUsed});
+    const Value gated =
+        b.Gate(kernels::Activation::kSilu, b.Experts(n, routes, b.LayerWeight("gate_exps")),
+               b.Experts(n, routes, b.LayerWeight("up_exps")));
+    x = b.Add(x, b.Combine(b.Experts(gated, routes, b.LayerWeight("down_exps")), routes));
+  }
+  b.SetLayer(-1);
+  auto program = b.Finish(
+      b.Matmul(b.RmsNorm(b.SampledRows(x), "output_norm.weight", 1e-5f), "token_embd.weight"));
+  EXPECT_TRUE(program) << program.error().message;
+  return *std::move(program);
+}
+
+TEST(FuseTest, ExpertsAreTwoStagesOfWhichTheFirstOrdersTheRows) {
+  const FusedProgram fused = Fuse(MoveSampledRowsUp(WithExperts(2)));
+  std::vector<const Stage*> experts;
+  for (const Stage& stage : fused.stages) {
+    if (stage.experts() != nullptr) experts.push_back(&stage);
+  }
+  ASSERT_EQ(experts.size(), 4u);
+  for (int i = 0; i < 4; ++i) {
+    const Stage& stage = *experts[static_cast<std::size_t>(i)];
+    const bool first = i % 2 == 0;
+    EXPECT_EQ(stage.experts()->first, first);
+    EXPECT_EQ(stage.experts()->by_expert, !first);
+    EXPECT_EQ(fused.PackedCols(stage), first ? kWidth : kExpertFeed);
+    ASSERT_EQ(stage.matmul()->parts.size(), 1u);
+    EXPECT_EQ(stage.matmul()->parts[0].epilogue, first ? Epilogue::kGate : Epilogue::kStore);
+  }
+}
+
+TEST(BuilderTest, PartsOfExpertsAreForGatesAndCombinesAlone) {
+  const Catalog catalog = ExpertCatalog(1);
+  for (const int wrong : {0, 1, 2}) {
+    Builder b(catalog);
+    b.SetLayer(0);
+    const Value x = b.Embed("token_embd.weight");
+    const Value routes =
+        b.Route(b.Matmul(x, b.LayerWeight("router")), {.experts = kExperts, .used = kUsed});
+    const Value parts = b.Experts(x, routes, b.LayerWeight("gate_exps"));
+    const Value bad = wrong == 0   ? b.Scale(parts, 2)
+                      : wrong == 1 ? b.Combine(x, routes)
+                                   : b.Experts(x, x, b.LayerWeight("gate_exps"));
+    EXPECT_FALSE(b.Finish(b.Matmul(bad, "token_embd.weight"))) << wrong;
+  }
+}
+
+// All experts that some row meets, each once; of unknown rows as many as by lot.
+TEST(CostTest, OnlyExpertsThatAreMetAreRead) {
+  const Program program = WithExperts(1);
+  const double matrix = kExpertFeed * (kWidth / 32 * 34.0);
+  const auto op = std::ranges::find(program.operations, OpKind::kExperts, &Operation::kind);
+  const auto read = [&](double rows, double met) {
+    return CostOf(program, *op, {.tokens = rows, .experts = met}).weight_bytes;
+  };
+  EXPECT_DOUBLE_EQ(read(1, 0), kUsed * matrix);
+  EXPECT_DOUBLE_EQ(read(9, 5), 5 * matrix);
+  EXPECT_NEAR(read(1000, 0), kExperts * matrix, 1e-6);
+  EXPECT_DOUBLE_EQ(CostOf(program, *op, {.tokens = 9}).operations,
+                   9 * 2.0 * kUsed * kExpertFeed * kWidth);
+}
+
 TEST(BuilderTest, SumsOfDifferentRowsAreAnError) {
   const Catalog catalog = SmallCatalog(1);
   Builder b(catalog);
@@ -187,8 +279,11 @@ TEST(FuseTest, LogitsTakeTwoTermsWhereTheOutputMatrixIsAtMostAThird) {
   EXPECT_FALSE(remainder(Small(enough - 1)));
 }
 
-TEST(PlanTest, BuffersThatLiveTogetherDoNotOverlap) {
-  const Program program = MoveSampledRowsUp(Small(4));
+class PlanTest : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(DenseAndExperts, PlanTest, ::testing::Bool());
+
+TEST_P(PlanTest, BuffersThatLiveTogetherDoNotOverlap) {
+  const Program program = MoveSampledRowsUp(GetParam() ? WithExperts(3) : Small(4));
   FusedProgram fused = Fuse(program);
   const StepShape shape{.tokens = 37, .sampled = 37, .logit_rows = 12};
   ASSERT_TRUE(PlanBuffers(program, shape, fused));
@@ -213,7 +308,7 @@ TEST(PlanTest, BuffersThatLiveTogetherDoNotOverlap) {
   }
 }
 
-TEST(PlanTest, AbsurdStepsAreRefused) {
+TEST(PlanLimitTest, AbsurdStepsAreRefused) {
   const Program program = Small();
   FusedProgram fused = Fuse(program);
   for (Buffer& buffer : fused.buffers) buffer.width = 1 << 30;

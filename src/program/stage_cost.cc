@@ -63,12 +63,12 @@ std::string NameOf(const Program& program, const Stage* stage, StagePart part) {
 }
 
 Cost CostOf(const Program& program, const Stage& stage, StagePart part,
-            std::span<const SliceSize> slices) {
+            std::span<const SliceSize> slices, double experts) {
   Cost total;
   const auto add = [&](int index, const StepSize& size) {
     total += CostOf(program, program.operations[static_cast<std::size_t>(index)], size);
   };
-  StepSize all{.tokens = 0, .sampled = 0, .positions = 0};
+  StepSize all{.tokens = 0, .sampled = 0, .positions = 0, .experts = experts};
   for (const SliceSize& slice : slices) {
     all.tokens += slice.tokens;
     all.sampled += slice.sampled;

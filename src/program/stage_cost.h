@@ -37,8 +37,8 @@ struct SliceSize {
 };
 
 // What a part of a stage costs in a step of these sequences. Rows of a slice are taken to see what
-// their middle one sees.
+// their middle one sees. `experts`: how many the rows meet, 0 where that is not known.
 Cost CostOf(const Program& program, const Stage& stage, StagePart part,
-            std::span<const SliceSize> slices);
+            std::span<const SliceSize> slices, double experts = 0);
 
 }  // namespace cairn::program

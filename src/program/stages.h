@@ -68,8 +68,20 @@ struct MatmulPart {
   int bias = -1;
   int gate_bias = -1;  // kGate: of the second weight
 };
+// Rows that meet the matrices of the experts that they were routed to. What such a body writes, and
+// what follows it until the parts are combined, lies by expert: of the rows that are `used` for
+// each row of the step, those of one expert are side by side, each of width / used values
+// (engine/executor_experts.cc has the order).
+struct ExpertRows {
+  int routes = -1;  // the buffer that says which
+  int experts = 0;
+  int used = 0;            // experts of a row
+  bool by_expert = false;  // the input already lies so
+  bool first = false;      // of its routing: rows are ordered anew
+};
 struct MatmulBody {
   std::vector<MatmulPart> parts;
+  std::optional<ExpertRows> experts = {};
 };
 
 // Norms and rotations of single heads that run before the attention, in place.
@@ -98,17 +110,32 @@ struct Stage {
   std::vector<int> body_operations = {};
 
   const MatmulBody* matmul() const { return std::get_if<MatmulBody>(&body); }
+  const ExpertRows* experts() const {
+    return matmul() != nullptr && matmul()->experts ? &*matmul()->experts : nullptr;
+  }
   const AttendBody* attend() const { return std::get_if<AttendBody>(&body); }
 };
+
+// Most rows of experts that a stage packs, in tiles: where each expert has a last tile that is not
+// full.
+int MostExpertTiles(int rows, int used, int experts);
 
 struct FusedProgram {
   std::vector<Stage> stages;
   std::vector<Buffer> buffers;
   std::vector<RotateAttributes> rotaries;  // distinct rotary tables
   int logits = -1;                         // buffer that the last stage writes
-  int tail = 0;                            // the stages from here on make the logits; they run in
-                                           // slices of StepShape::logit_rows
+  int tail = 0;                            // the stages from here on make logits, if any; they run
+                                           // in slices of StepShape::logit_rows
   std::size_t arena_bytes = 0;             // set by PlanBuffers
+
+  // Values of a row that a stage packs; it must pack.
+  int PackedCols(const Stage& stage) const {
+    const int width = buffers[static_cast<std::size_t>(stage.pack->input)].width;
+    const MatmulBody* body = stage.matmul();
+    const bool parts = body != nullptr && body->experts && body->experts->by_expert;
+    return parts ? width / body->experts->used : width;
+  }
 };
 
 // Row counts that the arena is planned for.
@@ -123,7 +150,8 @@ struct StepShape {
 bool LogitsInTwoTerms(const Program& program);
 
 // Fuses a program whose sampled rows have been moved up. Operations that no pattern takes run as
-// preludes of their own. Requires that rotations lead into an attend and nowhere else.
+// preludes of their own. Requires that rotations lead into an attend and nowhere else, and that
+// what one routing chose is combined before experts are chosen anew.
 FusedProgram Fuse(const Program& program);
 
 // Gives every buffer and packing area an offset, so that two that live at the same time do not

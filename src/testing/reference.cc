@@ -59,15 +59,32 @@ class Walk {
   Result<void> RunLogits(std::size_t tail, const ReferenceSink& sink);
   Result<Rows> Embed(const Operation& op);
   Result<Rows> Position(const Operation& op);
+  Result<Rows> TokenType(const Operation& op);
+  Rows Pool(const Operation& op);
   Result<Rows> Norm(const Operation& op);
   Result<Rows> Matmul(const Operation& op);
+  Result<Rows> Route(const Operation& op);
+  Result<Rows> Experts(const Operation& op);
+  Rows Combine(const Operation& op);
+  Rows Weigh(const Operation& op);
+  // What the rows of x lose where they meet quantised weights, applied and counted.
+  void LoseActivations(const program::Weight& weight, bool two_terms, Rows& x);
+  // x by rows [first, first + outputs) of a weight.
+  Result<Rows> Product(const program::Weight& weight, int first, int outputs, const Rows& x);
   Rows Rotate(const Operation& op);
   Result<Rows> Attend(const Operation& op);
-  void AttendHead(const Operation& op, int head, const std::vector<float>& sinks, Rows& out);
+  void AttendHead(const Operation& op, int head, const std::vector<float>& sinks,
+                  const std::vector<float>& relative, Rows& out);
   Rows Elementwise(const Operation& op);
 
   Rows& in(const Operation& op, std::size_t i) {
     return values_[static_cast<std::size_t>(op.inputs[i].id)];
+  }
+  // The output of the matmul that makes the logits: the last one.
+  Value MakerOfLogits() const {
+    const auto last = std::find_if(program_.operations.rbegin(), program_.operations.rend(),
+                                   [](const Operation& op) { return op.kind == OpKind::kMatmul; });
+    return last == program_.operations.rend() ? Value{} : last->output;
   }
   const program::Weight& WeightOf(const Operation& op) const {
     return program_.weights[static_cast<std::size_t>(op.weight)];
@@ -96,7 +113,7 @@ Result<std::vector<float>> Walk::ReadRows(const program::Weight& weight, int fir
                                           int count) const {
   const model::GgufTensor* tensor = gguf_.FindTensor(weight.name);
   if (tensor == nullptr || tensor->cols() != weight.cols ||
-      tensor->rows() < weight.first + weight.rows) {
+      tensor->rows() <= weight.TensorRow(weight.rows - 1)) {
     return Fail(ErrorCode::kCorrupt, fmt::format("tensor '{}' is not the program's", weight.name));
   }
   const std::size_t row_bytes =
@@ -105,7 +122,7 @@ Result<std::vector<float>> Walk::ReadRows(const program::Weight& weight, int fir
                             static_cast<std::size_t>(weight.cols));
   OR_RETURN(tensor::Dequantise(
       weight.format,
-      tensor->bytes.subspan(static_cast<std::size_t>(weight.first + first) * row_bytes,
+      tensor->bytes.subspan(static_cast<std::size_t>(weight.TensorRow(first)) * row_bytes,
                             static_cast<std::size_t>(count) * row_bytes),
       values));
   return values;
@@ -147,6 +164,28 @@ Result<Rows> Walk::Position(const Operation& op) {
   return out;
 }
 
+Result<Rows> Walk::TokenType(const Operation& op) {
+  const program::Weight& weight = WeightOf(op);
+  Rows out(static_cast<int>(tokens_.size()), weight.cols);
+  for (int r = 0; r < out.count; ++r) {
+    const int type = options_.second >= 0 && r >= options_.second ? 1 : 0;
+    const std::vector<float> row = OR_RETURN(ReadRows(weight, std::min(type, weight.rows - 1), 1));
+    std::copy(row.begin(), row.end(), out.row(r));
+  }
+  return out;
+}
+
+Rows Walk::Pool(const Operation& op) {
+  const Rows& x = in(op, 0);
+  Rows out(1, x.width);
+  const bool mean = op.as<program::PoolAttributes>().pooling == program::Pooling::kMean;
+  const int count = mean ? x.count : 1;
+  for (int r = 0; r < count; ++r) {
+    AddScaled(1.0 / count, x.row(r), static_cast<std::size_t>(x.width), out.row(0));
+  }
+  return out;
+}
+
 Result<Rows> Walk::Norm(const Operation& op) {
   const auto& norm = op.as<program::NormAttributes>();
   const std::vector<float> w = OR_RETURN(ReadVector(op.weight));
@@ -175,30 +214,27 @@ Result<Rows> Walk::Norm(const Operation& op) {
   return out;
 }
 
-Result<Rows> Walk::Matmul(const Operation& op) {
-  const program::Weight& weight = WeightOf(op);
-  Rows x = in(op, 0);
-  if (kernels::ActivationOf(weight.format) == kernels::ActivationKind::kInt8) {
-    const bool two_terms =
-        weight.rows == program_.vocabulary && program::LogitsInTwoTerms(program_);
-    double noise = 0, squares = 0;
-    for (int r = 0; r < x.count; ++r) {
-      noise += Int8NoiseOf(x.row(r), x.width);
-      for (int i = 0; i < x.width; ++i) squares += x.row(r)[i] * x.row(r)[i];
-      if (options_.canonical_losses) RoundToInt8(x.row(r), x.width, two_terms ? 2 : 1);
-    }
-    // The second term of the logits leaves a 250th of the noise: nothing beside the others.
-    if (squares > 0 && !two_terms) report_.activation_noise += noise / squares;
-    report_.quantised_matmuls += two_terms ? 0 : 1;
+void Walk::LoseActivations(const program::Weight& weight, bool two_terms, Rows& x) {
+  if (kernels::ActivationOf(weight.format) != kernels::ActivationKind::kInt8) return;
+  double noise = 0, squares = 0;
+  for (int r = 0; r < x.count; ++r) {
+    noise += Int8NoiseOf(x.row(r), x.width);
+    for (int i = 0; i < x.width; ++i) squares += x.row(r)[i] * x.row(r)[i];
+    if (options_.canonical_losses) RoundToInt8(x.row(r), x.width, two_terms ? 2 : 1);
   }
-  const std::vector<float> bias = OR_RETURN(ReadVector(op.bias));
-  Rows out(x.count, weight.rows);
+  // The second term of the logits leaves a 250th of the noise: nothing beside the others.
+  if (squares > 0 && !two_terms) report_.activation_noise += noise / squares;
+  report_.quantised_matmuls += two_terms ? 0 : 1;
+}
+
+Result<Rows> Walk::Product(const program::Weight& weight, int first_row, int count, const Rows& x) {
+  Rows out(x.count, count);
   std::mutex mutex;
   Result<void> result;
-  team_.ForEach(DivideUp(weight.rows, kPanelOutputs), [&](std::int64_t p) {
+  team_.ForEach(DivideUp(count, kPanelOutputs), [&](std::int64_t p) {
     const int first = static_cast<int>(p) * kPanelOutputs;
-    const int outputs = std::min(kPanelOutputs, weight.rows - first);
-    const auto rows = ReadRows(weight, first, outputs);
+    const int outputs = std::min(kPanelOutputs, count - first);
+    const auto rows = ReadRows(weight, first_row + first, outputs);
     if (!rows) {
       const std::lock_guard lock(mutex);
       result = std::unexpected(rows.error());
@@ -216,15 +252,98 @@ Result<Rows> Walk::Matmul(const Operation& op) {
     PanelProduct(x.values.data(), x.count, x.width, panel.data(), product.data(), kPanelOutputs);
     for (int r = 0; r < x.count; ++r) {
       std::copy_n(product.data() + r * kPanelOutputs, outputs, out.row(r) + first);
-      if (bias.empty()) continue;
-      for (int n = first; n < first + outputs; ++n) {
-        out.row(r)[n] += bias[static_cast<std::size_t>(n)];
-      }
     }
   });
   OR_RETURN(std::move(result));
   return out;
 }
+
+Result<Rows> Walk::Matmul(const Operation& op) {
+  const program::Weight& weight = WeightOf(op);
+  Rows x = in(op, 0);
+  LoseActivations(weight, op.output == MakerOfLogits() && program::LogitsInTwoTerms(program_), x);
+  Rows out = OR_RETURN(Product(weight, 0, weight.rows, x));
+  const std::vector<float> bias = OR_RETURN(ReadVector(op.bias));
+  for (int r = 0; r < out.count && !bias.empty(); ++r) {
+    for (int n = 0; n < out.width; ++n) out.row(r)[n] += bias[static_cast<std::size_t>(n)];
+  }
+  return out;
+}
+
+// --- experts --------------------------------------------------------------------------------
+
+Result<Rows> Walk::Route(const Operation& op) {
+  const kernels::Routing& r = op.as<program::RouteAttributes>().routing;
+  const std::vector<float> bias = OR_RETURN(ReadVector(op.bias));
+  const Rows& logits = in(op, 0);
+  Rows out(logits.count, 2 * r.used);
+  for (int row = 0; row < logits.count; ++row) {
+    RouteRow(r, {logits.row(row), static_cast<std::size_t>(r.experts)}, bias, out.row(row));
+  }
+  return out;
+}
+
+Result<Rows> Walk::Experts(const Operation& op) {
+  const program::Weight& weight = WeightOf(op);
+  const Rows& routes = in(op, 1);
+  const int used = program_.info(op.output).parts, outputs = weight.expert_rows();
+  const bool shared = program_.info(op.inputs[0]).parts == 0;  // all experts of a row meet the same
+  const std::vector<float> bias = OR_RETURN(ReadVector(op.bias));
+  // A row for each choice.
+  Rows x(routes.count * used, weight.cols);
+  for (int i = 0; i < x.count; ++i) {
+    const double* from =
+        shared ? in(op, 0).row(i / used) : in(op, 0).row(i / used) + (i % used) * weight.cols;
+    std::copy_n(from, weight.cols, x.row(i));
+  }
+  LoseActivations(weight, false, x);
+  Rows out(routes.count, used * outputs);
+  for (int expert = 0; expert < weight.experts; ++expert) {
+    std::vector<int> chosen;
+    for (int i = 0; i < x.count; ++i) {
+      if (routes.row(i / used)[i % used] == expert) chosen.push_back(i);
+    }
+    if (chosen.empty()) continue;
+    Rows those(static_cast<int>(chosen.size()), weight.cols);
+    for (int i = 0; i < those.count; ++i) {
+      std::copy_n(x.row(chosen[static_cast<std::size_t>(i)]), weight.cols, those.row(i));
+    }
+    const Rows product = OR_RETURN(Product(weight, expert * outputs, outputs, those));
+    for (int i = 0; i < those.count; ++i) {
+      const int at = chosen[static_cast<std::size_t>(i)];
+      double* to = out.row(at / used) + (at % used) * outputs;
+      for (int n = 0; n < outputs; ++n) {
+        to[n] = product.row(i)[n];
+        if (!bias.empty()) to[n] += bias[static_cast<std::size_t>(expert * outputs + n)];
+      }
+    }
+  }
+  return out;
+}
+
+Rows Walk::Combine(const Operation& op) {
+  const Rows &y = in(op, 0), &routes = in(op, 1);
+  const int used = routes.width / 2;
+  Rows out(y.count, y.width / used);
+  for (int r = 0; r < y.count; ++r) {
+    for (int rank = 0; rank < used; ++rank) {
+      AddScaled(routes.row(r)[used + rank], y.row(r) + rank * out.width,
+                static_cast<std::size_t>(out.width), out.row(r));
+    }
+  }
+  return out;
+}
+
+Rows Walk::Weigh(const Operation& op) {
+  Rows out = in(op, 0);
+  for (int r = 0; r < out.count; ++r) {
+    const double weight = 1 / (1 + std::exp(-in(op, 1).row(r)[0]));
+    for (int i = 0; i < out.width; ++i) out.row(r)[i] *= weight;
+  }
+  return out;
+}
+
+// --- heads ----------------------------------------------------------------------------------
 
 Rows Walk::Rotate(const Operation& op) {
   const auto& rope = op.as<program::RotateAttributes>();
@@ -252,7 +371,17 @@ Rows Walk::Rotate(const Operation& op) {
   return out;
 }
 
-void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& sinks, Rows& out) {
+// T5's buckets, with its logarithm.
+int BucketOf(int ahead, int buckets) {
+  const int half = buckets / 2, single = half / 2, distance = std::abs(ahead);
+  const int side = ahead > 0 ? half : 0;
+  if (distance < single) return side + distance;
+  const double ranges = std::log(double{1} * distance / single) / std::log(128.0 / single);
+  return side + std::min(half - 1, single + static_cast<int>(ranges * (half - single) + 1e-9));
+}
+
+void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& sinks,
+                      const std::vector<float>& relative, Rows& out) {
   const auto& attend = op.as<program::AttendAttributes>();
   const program::KvLayer& kv = program_.kv_layers[static_cast<std::size_t>(attend.layer)];
   const Rows &q = in(op, 0), &k = in(op, 1), &v = in(op, 2);
@@ -270,7 +399,9 @@ void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& s
   for (int r = 0; r < q.count; ++r) {
     const int position = FirstPosition(q) + r;
     const int first = kv.window > 0 ? std::max(0, position - kv.window + 1) : 0;
-    const auto begin = p.begin() + first, end = p.begin() + position + 1;
+    int last = kv.whole ? k.count - 1 : position;
+    if (kv.window > 0) last = std::min(last, position + kv.window - 1);
+    const auto begin = p.begin() + first, end = p.begin() + last + 1;
     std::fill(begin, end, 0.0);
     for (int c = 0; c < d; ++c) {
       AddScaled(q.row(r)[head * d + c] * attend.scale,
@@ -281,17 +412,22 @@ void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& s
       for (auto s = begin; s < end; ++s) *s = attend.softcap * std::tanh(*s / attend.softcap);
     }
     if (!attend.slopes.empty()) {
-      for (int j = first; j <= position; ++j) {
-        p[static_cast<std::size_t>(j)] +=
-            double{attend.slopes[static_cast<std::size_t>(head)]} * (j - position);
+      for (int j = first; j <= last; ++j) {
+        p[static_cast<std::size_t>(j)] -=
+            double{attend.slopes[static_cast<std::size_t>(head)]} * std::abs(j - position);
       }
+    }
+    for (int j = first; j <= last && !relative.empty(); ++j) {
+      const int buckets = static_cast<int>(relative.size()) / attend.heads;
+      p[static_cast<std::size_t>(j)] +=
+          relative[static_cast<std::size_t>(BucketOf(j - position, buckets) * attend.heads + head)];
     }
     const double sink = sinks.empty() ? -std::numeric_limits<double>::infinity()
                                       : sinks[static_cast<std::size_t>(head)];
     const double most = std::max(sink, *std::max_element(begin, end));
     double sum = std::exp(sink - most);
     for (auto s = begin; s < end; ++s) sum += * s = std::exp(*s - most);
-    for (int j = first; j <= position; ++j) {
+    for (int j = first; j <= last; ++j) {
       AddScaled(p[static_cast<std::size_t>(j)] / sum, v.row(j) + kv_offset,
                 static_cast<std::size_t>(d), out.row(r) + head * d);
     }
@@ -300,13 +436,16 @@ void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& s
 
 Result<Rows> Walk::Attend(const Operation& op) {
   const std::vector<float> sinks = OR_RETURN(ReadVector(op.as<program::AttendAttributes>().sinks));
-  if (options_.canonical_losses) {
+  const std::vector<float> relative =
+      OR_RETURN(ReadVector(op.as<program::AttendAttributes>().relative));
+  if (options_.canonical_losses && !options_.exact_kv) {
     for (double& x : in(op, 1).values) x = RoundToHalf(x);
     for (double& x : in(op, 2).values) x = RoundToHalf(x);
   }
   Rows out(in(op, 0).count, in(op, 0).width);
-  team_.ForEach(op.as<program::AttendAttributes>().heads,
-                [&](std::int64_t head) { AttendHead(op, static_cast<int>(head), sinks, out); });
+  team_.ForEach(op.as<program::AttendAttributes>().heads, [&](std::int64_t head) {
+    AttendHead(op, static_cast<int>(head), sinks, relative, out);
+  });
   return out;
 }
 
@@ -363,9 +502,15 @@ Result<Rows> Walk::Evaluate(const Operation& op) {
   switch (op.kind) {
     case OpKind::kEmbed: return Embed(op);
     case OpKind::kPosition: return Position(op);
+    case OpKind::kTokenType: return TokenType(op);
+    case OpKind::kPool: return Pool(op);
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: return Norm(op);
     case OpKind::kMatmul: return Matmul(op);
+    case OpKind::kRoute: return Route(op);
+    case OpKind::kExperts: return Experts(op);
+    case OpKind::kCombine: return Combine(op);
+    case OpKind::kWeigh: return Weigh(op);
     case OpKind::kRotate: return Rotate(op);
     case OpKind::kAttend: return Attend(op);
     case OpKind::kGatherRows: {
@@ -427,17 +572,25 @@ Result<ReferenceReport> Walk::Run(const ReferenceSink& sink) {
     return Fail(ErrorCode::kInvalidArgument, "more rows are sampled than there are tokens");
   }
   const auto& operations = program_.operations;
-  const auto tail = std::ranges::find_if(operations, [&](const Operation& op) {
-    return op.kind == OpKind::kMatmul && program_.info(op.output).width == program_.vocabulary &&
-           program_.info(op.output).rows == program::Rows::kSampled;
-  });
-  if (tail == operations.end()) return Fail(ErrorCode::kUnsupported, "no matmul makes the logits");
+  const bool logits = program_.output == program::Output::kLogits;
+  const auto tail = logits ? std::ranges::find(operations, MakerOfLogits(), &Operation::output)
+                           : operations.end();
+  if (logits && tail == operations.end()) {
+    return Fail(ErrorCode::kUnsupported, "no matmul makes the logits");
+  }
   const auto count = static_cast<std::size_t>(tail - operations.begin());
   for (std::size_t i = 0; i < count; ++i) {
     values_[static_cast<std::size_t>(operations[i].output.id)] = OR_RETURN(Evaluate(operations[i]));
     Release(i);
   }
-  OR_RETURN(RunLogits(count, sink));
+  if (logits) {
+    OR_RETURN(RunLogits(count, sink));
+    return report_;
+  }
+  const Rows& rows = values_[static_cast<std::size_t>(program_.logits.id)];
+  for (int r = 0; r < rows.count; ++r) {
+    sink(r, {rows.row(r), static_cast<std::size_t>(rows.width)});
+  }
   return report_;
 }
 

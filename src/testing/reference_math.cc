@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "tensor/half.h"
@@ -96,6 +98,46 @@ double Int8NoiseOf(const double* x, int n) {
 double RoundToHalf(double x) {
   const auto value = static_cast<float>(std::clamp(x, -65504.0, 65504.0));
   return tensor::FloatOfHalf(tensor::HalfOfFloat(value));
+}
+
+void RouteRow(const kernels::Routing& r, std::span<const double> logits,
+              std::span<const float> bias, double* out) {
+  const auto experts = static_cast<std::size_t>(r.experts);
+  const auto used = static_cast<std::size_t>(r.used);
+  std::vector<double> scores(experts);
+  const double most = *std::ranges::max_element(logits);
+  double all = 0;
+  for (std::size_t e = 0; e < experts; ++e) all += scores[e] = std::exp(logits[e] - most);
+  for (std::size_t e = 0; e < experts; ++e) {
+    const bool softmax = r.scoring == kernels::Scoring::kSoftmax;
+    scores[e] = softmax ? scores[e] / all : 1 / (1 + std::exp(-logits[e]));
+  }
+  const auto decides = [&](std::size_t e) {
+    return bias.empty() ? logits[e] : scores[e] + double{bias[e]};
+  };
+  const auto before = [&](std::size_t a, std::size_t b) { return decides(a) > decides(b); };
+  // The experts of each group by what decides, then the groups, then the experts of the best.
+  const std::size_t size = experts / static_cast<std::size_t>(r.groups);
+  std::vector<std::pair<double, std::size_t>> groups;
+  for (std::size_t g = 0; g < static_cast<std::size_t>(r.groups); ++g) {
+    std::vector<double> values;
+    for (std::size_t e = g * size; e < (g + 1) * size; ++e) values.push_back(decides(e));
+    std::ranges::sort(values, std::greater<>());
+    groups.emplace_back(values[0] + (r.group_largest == 2 ? values[1] : 0), g);
+  }
+  std::ranges::stable_sort(groups, std::greater<>(), [](const auto& group) { return group.first; });
+  std::vector<std::size_t> left;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(r.groups_used); ++i) {
+    for (std::size_t e = 0; e < size; ++e) left.push_back(groups[i].second * size + e);
+  }
+  std::ranges::sort(left);
+  std::ranges::stable_sort(left, before);
+  double sum = 0;
+  for (std::size_t j = 0; j < used; ++j) sum += scores[left[j]];
+  for (std::size_t j = 0; j < used; ++j) {
+    out[j] = static_cast<double>(left[j]);
+    out[used + j] = scores[left[j]] / (r.normalise ? sum : 1) * double{r.scale};
+  }
 }
 
 }  // namespace cairn::testing

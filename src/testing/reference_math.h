@@ -4,6 +4,9 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
+
+#include "kernels/route.h"
 
 namespace cairn::testing {
 
@@ -23,6 +26,11 @@ void RoundToInt8(double* x, int n, int terms);
 
 // Variance of the rounding errors of RoundToInt8 with one term, summed over the row.
 double Int8NoiseOf(const double* x, int n);
+
+// Chooses experts as docs/canonical.md, section 8a, says; `bias` may be empty. Writes the indices
+// by rank, then the weights.
+void RouteRow(const kernels::Routing& routing, std::span<const double> logits,
+              std::span<const float> bias, double* out);
 
 // To f16 and back, saturating (section 6).
 double RoundToHalf(double x);

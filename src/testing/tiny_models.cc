@@ -71,6 +71,10 @@ class Maker {
     number("attention.value_length", shape_.head_dim);
     writer_.Set(key("attention.layer_norm_rms_epsilon"), 1e-5f);
     writer_.Set(key("rope.freq_base"), gemma() ? 1000000.0f : 10000.0f);
+    if (spec_.experts > 0) {
+      number("expert_count", spec_.experts);
+      number("expert_used_count", spec_.experts_used);
+    }
     if (!gemma()) {
       number("rope.dimension_count", shape_.head_dim);
       return;
@@ -123,6 +127,10 @@ class Maker {
     matrix("attn_v", shape_.width, kv, 1);
     matrix("attn_output", attention(), shape_.width, 0.7);
     Norm(name("ffn_norm"), shape_.width);
+    if (spec_.experts > 0) {
+      WriteExperts(name);
+      return;
+    }
     matrix("ffn_gate", shape_.width, shape_.forward, 1);
     matrix("ffn_up", shape_.width, shape_.forward, 1);
     matrix("ffn_down", shape_.forward, shape_.width, 0.7);
@@ -131,6 +139,19 @@ class Maker {
     Norm(name("attn_k_norm"), shape_.head_dim);
     Norm(name("post_attention_norm"), shape_.width);
     Norm(name("post_ffw_norm"), shape_.width);
+  }
+
+  void WriteExperts(const auto& name) {
+    const auto tensor = [&](const char* part, Format format, std::vector<std::int64_t> shape,
+                            double gain) {
+      const double spread = Spread(shape[0], gain);
+      writer_.AddRandomTensor(name(part), format, std::move(shape), spec_.seed, spread);
+    };
+    const std::int64_t size = shape_.width;  // whole blocks of every format
+    tensor("ffn_gate_inp", Format::kF32, {shape_.width, spec_.experts}, 1);
+    tensor("ffn_gate_exps", spec_.format, {shape_.width, size, spec_.experts}, 1);
+    tensor("ffn_up_exps", spec_.format, {shape_.width, size, spec_.experts}, 1);
+    tensor("ffn_down_exps", spec_.format, {size, shape_.width, spec_.experts}, 0.7);
   }
 
   // Weights between 0.6 and 1.4.
@@ -153,9 +174,10 @@ class Maker {
 }  // namespace
 
 std::string NameOf(const TinySpec& spec) {
-  return fmt::format("{} {} {}{}", spec.architecture, tensor::Traits(spec.format).name,
+  return fmt::format("{} {} {}{}{}", spec.architecture, tensor::Traits(spec.format).name,
                      spec.tied ? "tied" : "untied",
-                     spec.spare_rows > 1000 ? " large vocabulary" : "");
+                     spec.spare_rows > 1000 ? " large vocabulary" : "",
+                     spec.experts > 0 ? fmt::format(" {} experts", spec.experts) : "");
 }
 
 std::vector<std::byte> MakeTinyModel(const TinySpec& spec) { return Maker(spec).Make(); }
@@ -194,6 +216,11 @@ std::vector<TinySpec> AllTinySpecs() {
                        .kv_heads = 1});
     }
     tied = !tied;
+  }
+  for (const tensor::FormatTraits& traits : tensor::kFormats) {
+    if (!traits.has_matmul) continue;
+    specs.push_back(
+        {.format = traits.format, .tied = false, .layers = 1, .experts = 3, .experts_used = 3});
   }
   for (const Format format : {Format::kQ8_0, Format::kQ4_K}) {
     specs.push_back({.format = format, .spare_rows = 1500, .layers = 1});

@@ -33,6 +33,8 @@ struct TinySpec {
   int heads = 4;
   int kv_heads = 2;
   int window = 24;  // gemma3: of five layers in six
+  int experts = 0;  // llama: in place of the feed-forward; 0: none
+  int experts_used = 0;
   int context = 4096;
   float softcap = 0;           // gemma3: of the logits
   std::string further_tensor;  // one of 32 values that no builder knows
@@ -59,8 +61,10 @@ class TinyModel {
 std::string NameOf(const TinySpec& spec);
 
 // Every format with a matmul, those up to Q6_K for both architectures: llama tied and gemma3 not
-// for one half of the formats, the other way round for the rest. And two whose output matrix is
+// for one half of the formats, the other way round for the rest. Two whose output matrix is
 // more than a third of the model, so that logits are made in one term (canonical.md, section 2).
+// And one layer of experts of every format, all of them used: which one comes first may hang on a
+// rounding, what comes out does not.
 std::vector<TinySpec> AllTinySpecs();
 
 // `count` tokens of the vocabulary, chosen by `seed`.

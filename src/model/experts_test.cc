@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files that lie about their experts: every lie is an error that names what is wrong.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+
+#include "model/architectures.h"
+#include "testing/gguf_writer.h"
+
+namespace cairn::model {
+namespace {
+
+using Shape = std::vector<std::int64_t>;
+
+// A model of one layer and four experts, of which a row uses two.
+struct ExpertFile {
+  std::string architecture = "qwen2moe";
+  std::map<std::string, std::uint32_t> numbers = {
+      {"block_count", 1},          {"context_length", 64}, {"embedding_length", 32},
+      {"attention.head_count", 2}, {"expert_count", 4},    {"expert_used_count", 2}};
+  std::map<std::string, Shape> tensors = {{"token_embd.weight", {32, 8}},
+                                          {"output_norm.weight", {32}},
+                                          {"blk.0.attn_norm.weight", {32}},
+                                          {"blk.0.attn_q.weight", {32, 32}},
+                                          {"blk.0.attn_k.weight", {32, 32}},
+                                          {"blk.0.attn_v.weight", {32, 32}},
+                                          {"blk.0.attn_output.weight", {32, 32}},
+                                          {"blk.0.ffn_norm.weight", {32}},
+                                          {"blk.0.ffn_gate_inp.weight", {32, 4}},
+                                          {"blk.0.ffn_gate_exps.weight", {32, 16, 4}},
+                                          {"blk.0.ffn_up_exps.weight", {32, 16, 4}},
+                                          {"blk.0.ffn_down_exps.weight", {16, 32, 4}}};
+
+  Result<program::Program> Build() const {
+    testing::GgufWriter writer;
+    writer.Set("general.architecture", architecture);
+    for (const auto& [key, value] : numbers) writer.Set(architecture + "." + key, value);
+    writer.Set(architecture + ".attention.layer_norm_rms_epsilon", 1e-5f);
+    for (const auto& [name, shape] : tensors) {
+      writer.AddRandomTensor(name, tensor::Format::kF32, shape, 1);
+    }
+    const std::vector<std::byte> bytes = writer.Build();
+    return BuildProgram(OR_RETURN(Gguf::Parse(bytes)));
+  }
+};
+
+TEST(ExpertFileTest, AFileWithoutLiesIsAProgram) {
+  for (const char* architecture : {"qwen2moe", "llama"}) {
+    const auto program = ExpertFile{.architecture = architecture}.Build();
+    ASSERT_TRUE(program) << program.error().message;
+    int experts = 0;
+    for (const auto& op : program->operations) experts += op.kind == program::OpKind::kExperts;
+    EXPECT_EQ(experts, 3);
+  }
+}
+
+TEST(ExpertFileTest, ASingleExpertMayBeOfTwoDimensions) {
+  ExpertFile file;
+  file.numbers["expert_count"] = file.numbers["expert_used_count"] = 1;
+  file.tensors["blk.0.ffn_gate_inp.weight"] = {32};
+  file.tensors["blk.0.ffn_gate_exps.weight"] = {32, 16};
+  file.tensors["blk.0.ffn_up_exps.weight"] = {32, 16};
+  file.tensors["blk.0.ffn_down_exps.weight"] = {16, 32, 1};
+  const auto program = file.Build();
+  EXPECT_TRUE(program) << program.error().message;
+}
+
+struct Lie {
+  const char* name;
+  std::function<void(ExpertFile&)> tell;
+  const char* mentions;
+};
+std::ostream& operator<<(std::ostream& out, const Lie& lie) { return out << lie.name; }
+
+Lie Number(const char* name, const char* key, std::uint32_t value) {
+  return {name, [=](ExpertFile& file) { file.numbers[key] = value; }, key};
+}
+Lie Tensor(const char* name, const char* tensor, Shape shape, const char* mentions = nullptr) {
+  return {name, [=](ExpertFile& file) { file.tensors[tensor] = shape; },
+          mentions == nullptr ? tensor : mentions};
+}
+
+const Lie kLies[] = {
+    Number("NoExperts", "expert_count", 0),
+    Number("TooManyExperts", "expert_count", 1025),
+    Number("ExpertsOverflow", "expert_count", 0xffffffff),
+    Number("NoneUsed", "expert_used_count", 0),
+    Number("MoreUsedThanThereAre", "expert_used_count", 5),
+    Number("AnotherGating", "expert_gating_func", 9),
+    Number("MoreGroupsThanExperts", "expert_group_count", 5),
+    {"GroupsThatDoNotDivide", [](ExpertFile& file) { file.numbers["expert_group_count"] = 3; },
+     "contradict"},
+    {"MoreUsedThanGroupsHold",
+     [](ExpertFile& file) {
+       file.numbers["expert_group_count"] = 4;
+       file.numbers["expert_group_used_count"] = 1;
+     },
+     "contradict"},
+    {"AnExpertMoreThanTensors",
+     [](ExpertFile& file) {
+       file.numbers["expert_count"] = 5;
+       file.tensors["blk.0.ffn_gate_inp.weight"] = {32, 5};
+     },
+     "ffn_"},
+    Tensor("RouterTooNarrow", "blk.0.ffn_gate_inp.weight", {32, 3}, "router"),
+    Tensor("RouterOfAnotherWidth", "blk.0.ffn_gate_inp.weight", {64, 4}),
+    Tensor("ExpertsOfAnotherWidth", "blk.0.ffn_up_exps.weight", {64, 16, 4}),
+    Tensor("ExpertsAsOneMatrix", "blk.0.ffn_up_exps.weight", {32, 64}),
+    Tensor("ExpertsInFourDimensions", "blk.0.ffn_up_exps.weight", {32, 16, 2, 4}),
+    Tensor("ExpertsNotInWholeGroups", "blk.0.ffn_down_exps.weight", {16, 24, 4}),
+    Tensor("GateAndUpDiffer", "blk.0.ffn_up_exps.weight", {32, 32, 4}, "differ in shape"),
+    Tensor("DownTakesAnotherWidth", "blk.0.ffn_down_exps.weight", {32, 32, 4}),
+    Tensor("DownMakesAnotherWidth", "blk.0.ffn_down_exps.weight", {16, 48, 4}, "differ in shape"),
+    Tensor("BiasTooShort", "blk.0.ffn_up_exps.bias", {16, 3}),
+    Tensor("BiasOfTheChoiceTooLong", "blk.0.exp_probs_b.bias", {5}),
+    {"AMatrixIsMissing", [](ExpertFile& file) { file.tensors.erase("blk.0.ffn_down_exps.weight"); },
+     "ffn_down_exps"},
+    {"OnlyTheRouterIsMissing",
+     [](ExpertFile& file) { file.tensors.erase("blk.0.ffn_gate_inp.weight"); }, "ffn_"},
+    Tensor("SharedGateOfTwoValues", "blk.0.ffn_gate_inp_shexp.weight", {32, 2}, "ffn_"),
+};
+
+class ExpertLieTest : public ::testing::TestWithParam<Lie> {};
+
+TEST_P(ExpertLieTest, IsAnErrorThatNamesIt) {
+  ExpertFile file;
+  GetParam().tell(file);
+  const auto program = file.Build();
+  ASSERT_FALSE(program);
+  EXPECT_NE(program.error().message.find(GetParam().mentions), std::string::npos)
+      << program.error().message;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ExpertLieTest, ::testing::ValuesIn(kLies),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace cairn::model
