@@ -64,11 +64,13 @@ class Player {
     ++next_;
     const auto submitted = answers_.Submit(
         std::move(wanted),
-        {.text =
-             [this, &times](int, std::string_view) {
+        {.piece =
+             [this, &times](int, const engine::AnswerPiece&) {
                times.pieces.push_back(Now());
                return true;
              },
+         .ended = {},
+         .progress = {},
          .done = [this, &times](
                      std::vector<Result<engine::Answer>> made) { Note(made.front(), times); }});
     if (!submitted) error_ = submitted.error();

@@ -57,7 +57,8 @@ Result<object> MeasureDecode(engine::Engine& engine, int sequences, std::int64_t
       const std::uint64_t seed = 1000 * round + static_cast<std::uint64_t>(i);
       engine::AnswerRequest wish = Wish(SomeTokens(depth, engine.vocabulary(), seed), kEndless, 0);
       wish.use_cache = false;  // a first token in common would be found there
-      OR_RETURN(answers.Submit(std::move(wish), {.text = {}, .done = {}}));
+      OR_RETURN(
+          answers.Submit(std::move(wish), {.piece = {}, .ended = {}, .progress = {}, .done = {}}));
     }
     StepUntil(answers,
               [&] { return answers.scheduler().counters().prompt_rows >= sequences * depth; });
@@ -77,9 +78,11 @@ Result<object> MeasureWaiting(engine::Engine& engine, int waiting) {
   std::uint64_t seed = 0;
   std::optional<Error> error;
   std::function<void()> submit = [&] {
-    const auto submitted =
-        answers.Submit(Wish(SomeTokens(kPrompt, engine.vocabulary(), ++seed), kAnswer, 0.8f),
-                       {.text = {}, .done = [&](std::vector<Result<Answer>>) { submit(); }});
+    const auto submitted = answers.Submit(
+        Wish(SomeTokens(kPrompt, engine.vocabulary(), ++seed), kAnswer, 0.8f),
+        {.piece = {}, .ended = {}, .progress = {}, .done = [&](std::vector<Result<Answer>>) {
+           submit();
+         }});
     if (!submitted) error = submitted.error();
   };
   for (int i = 0; i < waiting + kRunning; ++i) submit();
@@ -183,7 +186,9 @@ Result<void> Pace::SubmitPrompt() {
   request.use_cache = false;
   OR_RETURN(answers_.Submit(
       std::move(request),
-      {.text = {}, .done = [this](std::vector<Result<Answer>>) { prompt_runs_ = false; }}));
+      {.piece = {}, .ended = {}, .progress = {}, .done = [this](std::vector<Result<Answer>>) {
+         prompt_runs_ = false;
+       }}));
   prompt_runs_ = true;
   return {};
 }
