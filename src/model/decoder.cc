@@ -139,9 +139,10 @@ Heads DecoderBuilder::Clamped(const Heads& heads, float limit) {
 
 Value DecoderBuilder::Attention(const Heads& heads, int window,
                                 const program::AttendOptions& options) {
-  const Value seen = Attend(heads.q, heads.k, heads.v,
-                            {.heads = m_.kv_heads, .head_dim = m_.head_dim, .window = window},
-                            m_.heads, m_.scale, options);
+  const Value seen =
+      Attend(heads.q, heads.k, heads.v,
+             {.heads = m_.kv_heads, .head_dim = m_.head_dim, .window = window, .whole = m_.whole},
+             m_.heads, m_.scale, options);
   return Linear(seen, "attn_output");
 }
 

@@ -8,10 +8,16 @@
 
 namespace cairn::program {
 
+bool Program::whole_sequences() const {
+  const auto pooled = [](const Operation& op) { return op.kind == OpKind::kPool; };
+  return std::ranges::any_of(kv_layers, &KvLayer::whole) || std::ranges::any_of(operations, pooled);
+}
+
 const char* OpName(OpKind kind) {
   switch (kind) {
     case OpKind::kEmbed: return "embed";
     case OpKind::kPosition: return "position";
+    case OpKind::kTokenType: return "token_type";
     case OpKind::kRmsNorm: return "rms_norm";
     case OpKind::kLayerNorm: return "layer_norm";
     case OpKind::kMatmul: return "matmul";
@@ -28,6 +34,7 @@ const char* OpName(OpKind kind) {
     case OpKind::kSoftcap: return "softcap";
     case OpKind::kClamp: return "clamp";
     case OpKind::kGatherRows: return "gather_rows";
+    case OpKind::kPool: return "pool";
   }
   return "?";
 }
@@ -38,6 +45,7 @@ const char* EinsumOf(const Operation& operation) {
   switch (operation.kind) {
     case OpKind::kEmbed: return "tv,vk->tk";
     case OpKind::kPosition: return "tl,lk->tk";
+    case OpKind::kTokenType: return "ts,sk->tk";
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: return "tk,k->tk";
     case OpKind::kMatmul: return "tk,nk->tn";
@@ -53,7 +61,8 @@ const char* EinsumOf(const Operation& operation) {
     case OpKind::kScale:
     case OpKind::kSoftcap:
     case OpKind::kClamp: return "tk->tk";
-    case OpKind::kGatherRows: return "tk,st->sk";
+    case OpKind::kGatherRows:
+    case OpKind::kPool: return "tk,st->sk";
   }
   return "?";
 }
@@ -125,7 +134,7 @@ class RowMover {
   // tokens need anyway: the first value above the last attend.
   bool Boundary(const Operation& op, Value v) const {
     return op.kind == OpKind::kEmbed || op.kind == OpKind::kPosition ||
-           op.kind == OpKind::kGatherRows || FeedsKv(v);
+           op.kind == OpKind::kTokenType || op.kind == OpKind::kGatherRows || FeedsKv(v);
   }
 
   // A value of which the last layer's keys and values are made is computed for all tokens.

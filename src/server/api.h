@@ -21,6 +21,7 @@
 
 #include "http/exchange.h"
 #include "server/allowances.h"
+#include "server/embedders.h"
 #include "server/metrics.h"
 #include "server/models.h"
 #include "server/options.h"
@@ -40,6 +41,8 @@ using ErrorForm = http::Response (*)(const ApiError& error);
 
 // {"error": {"message", "type", "param", "code"}}, as OpenAI's.
 http::Response OpenAiError(const ApiError& error);
+// {"error": "MESSAGE"}, as Ollama's.
+http::Response OllamaError(const ApiError& error);
 // The HTTP status that fits an Error.
 int StatusOf(const Error& error);
 
@@ -48,6 +51,7 @@ struct Api {
   boost::asio::io_context& loop;
   EngineLoop& engines;
   Models& models;
+  Embedders& embedders;
   Metrics& metrics;
   const ServerOptions& options;
   const std::function<bool()> draining;
@@ -102,6 +106,7 @@ std::vector<Route> AnthropicRoutes();  // anthropic_routes.cc
 std::vector<Route> OllamaRoutes();     // ollama_routes.cc
 std::vector<Route> LlamaRoutes();      // llama_routes.cc
 std::vector<Route> TokenRoutes();      // token_routes.cc
+std::vector<Route> EmbeddingRoutes();  // embedding_routes.cc
 std::vector<Route> HealthRoutes();     // health_routes.cc
 std::vector<Route> PageRoutes();       // page_routes.cc
 

@@ -25,10 +25,6 @@ namespace json = boost::json;
 // Of the API that is spoken here, for clients that ask which one that is.
 constexpr const char* kApiVersion = "0.9.0";
 
-http::Response OllamaError(const ApiError& error) {
-  return {.status = error.status, .body = json::serialize(json::object{{"error", error.message}})};
-}
-
 std::string TimeText(std::chrono::system_clock::time_point time) {
   const auto whole = std::chrono::floor<std::chrono::seconds>(time);
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(time - whole).count();
@@ -251,6 +247,10 @@ void Pull(const CallRef& call) {
 }
 
 }  // namespace
+
+http::Response OllamaError(const ApiError& error) {
+  return {.status = error.status, .body = json::serialize(json::object{{"error", error.message}})};
+}
 
 std::vector<Route> OllamaRoutes() {
   const auto route = [](const char* method, const char* path, void (*handle)(const CallRef&)) {

@@ -44,10 +44,17 @@ json::object ModelObject(const Api& api, const ModelSource& source) {
   return object;
 }
 
+json::object EmbedderObject(const EmbedderSource& source) {
+  return {{"id", source.id}, {"object", "model"}, {"created", 0}, {"owned_by", "cairn"}};
+}
+
 void ListModels(const CallRef& call) {
   json::array list;
   for (const ModelSource& source : call->api.models.sources()) {
     if (call->MayUse(source.id)) list.push_back(ModelObject(call->api, source));
+  }
+  for (const EmbedderSource& source : call->api.embedders.sources()) {
+    if (call->MayUse(source.id)) list.push_back(EmbedderObject(source));
   }
   call->Json(200, json::object{{"object", "list"}, {"data", std::move(list)}});
 }
@@ -56,6 +63,10 @@ void ShowModel(const CallRef& call) {
   for (const ModelSource& source : call->api.models.sources()) {
     if (source.id == call->rest && call->MayUse(source.id))
       return call->Json(200, ModelObject(call->api, source));
+  }
+  for (const EmbedderSource& source : call->api.embedders.sources()) {
+    if (source.id == call->rest && call->MayUse(source.id))
+      return call->Json(200, EmbedderObject(source));
   }
   call->Fail(
       {.status = 404,
