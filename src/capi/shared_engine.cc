@@ -55,12 +55,12 @@ Result<std::shared_ptr<Pending>> SharedEngine::Submit(
   pending->cancel = std::move(cancel);
   engine::AnswerSink sink;
   // Called by whichever thread makes the step.
-  sink.text = [this, pending](int choice, std::string_view text) {
+  sink.piece = [this, pending](int choice, const engine::AnswerPiece& piece) {
     const std::lock_guard lock(mutex_);
     if (!pending->pieces.empty() && pending->pieces.back().choice == choice) {
-      pending->pieces.back().text += text;
+      pending->pieces.back().text += piece.text;
     } else {
-      pending->pieces.push_back({choice, std::string(text)});
+      pending->pieces.push_back({choice, std::string(piece.text)});
     }
     return true;
   };
