@@ -19,7 +19,7 @@ set_target_properties(cairn_shared PROPERTIES OUTPUT_NAME cairn VERSION ${PROJEC
 # made local; system libraries stay open. Groups of equal inline functions are dissolved first: a
 # linker would drop the local copies for those of another object.
 set(CAIRN_STATIC ${PROJECT_BINARY_DIR}/lib/libcairn.a)
-set(rooms engine kv model program kernels tensor index parallel base)
+set(rooms engine kv grammar model program kernels tensor index parallel base)
 set(archives "")
 set(CAIRN_GLOBALS ${PROJECT_BINARY_DIR}/lib/global-names.txt)
 file(READ ${CAIRN_MAP} names)

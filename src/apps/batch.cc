@@ -20,6 +20,7 @@
 #include "apps/text.h"
 #include "base/check.h"
 #include "engine/answers.h"
+#include "grammar/answer_form.h"
 #include "server/openai_batch.h"
 
 namespace cairn::apps {
@@ -90,6 +91,7 @@ class Batch {
   LineReader& in_;
   BatchOutput& out_;
   Console& console_;
+  grammar::CompiledForms forms_;
   BatchProgress progress_;
   BatchCounts counts_;
   std::unordered_set<std::string> seen_;  // custom_ids of the lines so far
@@ -167,6 +169,11 @@ void Batch::TakeLine(const std::string& text, bool too_long) {
 }
 
 void Batch::Ask(Job job, server::OpenAiRequest request) {
+  if (request.form) {
+    auto compiled = server::CompileForm(*request.form, forms_);
+    if (!compiled) return Finish(job, {std::unexpected(std::move(compiled).error())});
+    request.options.grammar = *std::move(compiled);
+  }
   const server::Prompt asked_for = TakePrompt(request);
   auto prompt = server::EncodePrompt(answers_.engine(), face_, asked_for);
   if (!prompt) return Finish(job, {std::unexpected(std::move(prompt).error())});

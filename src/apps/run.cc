@@ -9,6 +9,7 @@
 #include "apps/answer_view.h"
 #include "apps/chat.h"
 #include "apps/command.h"
+#include "apps/form.h"
 #include "apps/interrupts.h"
 #include "apps/open.h"
 #include "apps/options.h"
@@ -27,6 +28,7 @@ struct RunOptions {
   bool json = false;
   bool verbose = false;
   std::string trace;
+  FormOptions form;
   AnswerOptions answer;
 };
 
@@ -54,6 +56,7 @@ Result<std::vector<std::int32_t>> EncodePrompt(const model::Model& model, const 
 }
 
 Result<void> Answer(const RunOptions& o, const std::string& text, Console& console) {
+  auto form = OR_RETURN(ReadForm(o.form));
   // A pull comes before Interrupts, whose signal mask its processes would inherit.
   const std::string path = OR_RETURN(FindModel(o.model, console));
   OR_RETURN(FindDraft(o.answer.proposals, console));
@@ -76,10 +79,12 @@ Result<void> Answer(const RunOptions& o, const std::string& text, Console& conso
   const std::stop_token stop = interrupts.BeginAnswer();
   AnswerView view(console, nullptr, "", "", true);
   const engine::TextSink sink = [&](std::string_view piece) { return view.Write(piece); };
-  const auto answer = OR_RETURN(answers.Generate(
-      prompt,
-      {.max_tokens = o.answer.max_tokens, .stop = o.answer.stop, .sampling = o.answer.sampling},
-      o.json ? engine::TextSink() : sink, stop));
+  const auto answer = OR_RETURN(answers.Generate(prompt,
+                                                 {.max_tokens = o.answer.max_tokens,
+                                                  .stop = o.answer.stop,
+                                                  .sampling = o.answer.sampling,
+                                                  .grammar = std::move(form)},
+                                                 o.json ? engine::TextSink() : sink, stop));
   view.Finish();
   if (o.json) {
     console.WriteJson(AnswerJson(answer, o.answer.sampling.seed));
@@ -99,7 +104,7 @@ Result<void> Answer(const RunOptions& o, const std::string& text, Console& conso
 
 Result<void> Run(const RunOptions& o, Console& console) {
   if (!o.prompt && isatty(STDIN_FILENO) != 0) {
-    if (!o.raw && !o.json) return Chat(o.model, o.answer, o.verbose, console);
+    if (!o.raw && !o.json && !o.form.any()) return Chat(o.model, o.answer, o.verbose, console);
     return Fail(ErrorCode::kInvalidArgument,
                 "there is no prompt; give one, or @FILE, or write it to standard input");
   }
@@ -116,6 +121,7 @@ void AddRun(CLI::App& app, Chosen& chosen) {
       NewCommand(app, kTalk, "run", "One answer, streamed as it is made",
                  "cairn run smollm2 \"Name three rivers.\"\n"
                  "cairn run smollm2 --temp 0 -v @question.txt\n"
+                 "cairn run smollm2 --schema person.json \"Invent a person.\"\n"
                  "git diff | cairn run smollm2 --system \"Summarise this change.\"\n"
                  "cairn run gemma3 \"The capital of France is\" -n 12 --temp 0");
   AddModel(*command, o->model);
@@ -128,6 +134,7 @@ void AddRun(CLI::App& app, Chosen& chosen) {
   AddJson(*command, o->json);
   command->add_flag("-v,--verbose", o->verbose, "Statistics on standard error afterwards");
   AddTrace(*command, o->trace);
+  AddFormOptions(*command, o->form);
   AddAnswerOptions(*command, o->answer);
   OnChosen(*command, chosen, o, Run);
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "engine/likelihood.h"
 #include "engine/sampler.h"
+#include "grammar/grammar.h"
 
 namespace cairn::engine {
 
@@ -29,6 +31,9 @@ struct GenerateOptions {
   // How likely each token was, and this many of the likeliest in its place: 0 to
   // kMostTopLikelihoods; -1: nothing of it.
   int likelihoods = -1;
+  // What the text must be, if anything: the answer ends where it is complete and says so, and is a
+  // beginning of such a text where it ends for another reason. No stop strings beside it.
+  std::shared_ptr<const grammar::Grammar> grammar;
 };
 
 struct Answer {

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "engine/answer_text.h"
+#include "engine/constrained_choice.h"
 
 namespace cairn::engine {
 namespace {
@@ -23,7 +24,7 @@ struct Gathered {
 class AnswerMaker final : public TokenChooser {
  public:
   AnswerMaker(const Engine& engine, const AnswerRequest& request, int choice,
-              std::shared_ptr<Gathered> gathered)
+              std::shared_ptr<Gathered> gathered, const std::shared_ptr<grammar::Masks>& masks)
       : clock_(engine.clock()),
         tokenizer_(engine.model().tokenizer()),
         vocabulary_(static_cast<std::size_t>(engine.model().tokenizer().size())),
@@ -37,6 +38,7 @@ class AnswerMaker final : public TokenChooser {
         gathered_(std::move(gathered)),
         choice_(static_cast<std::size_t>(choice)),
         started_ns_(clock_.NowNs()) {
+    if (masks != nullptr) constraint_.emplace(masks, engine.model().tokenizer());
     answer_.prompt_tokens = static_cast<std::int64_t>(request.prompt.size());
   }
 
@@ -53,14 +55,26 @@ class AnswerMaker final : public TokenChooser {
       first_ns_ = clock_.NowNs();
     }
     if (max_tokens_ == 0) return std::nullopt;
-    const std::int32_t token = sampler_.Sample(logits.first(vocabulary_), history_);
+    const std::span<const float> given = logits.first(vocabulary_);
+    logits = given;
+    if (constraint_) {
+      auto masked = constraint_->Mask(logits);
+      if (!masked) {
+        failure_ = std::move(masked).error();
+        return std::nullopt;
+      }
+      logits = *masked;
+    }
+    std::int32_t token = sampler_.Sample(logits, history_);
+    if (constraint_) token = constraint_->Take(token);
     history_.push_back(token);
     answer_.tokens.push_back(token);
     if (likelihoods_ >= 0 && !tokenizer_.IsEndOfGeneration(token)) {
-      answer_.likelihoods.push_back(meter_.Of(logits.first(vocabulary_), token, likelihoods_));
+      answer_.likelihoods.push_back(meter_.Of(given, token, likelihoods_));
     }
     reason_ = text_.Take(token);
-    if (ignore_end_ && reason_ == FinishReason::kEndOfTurn) reason_.reset();
+    if (constraint_ && constraint_->finished() && !reason_) reason_ = FinishReason::kEndOfTurn;
+    if (ignore_end_ && !constraint_ && reason_ == FinishReason::kEndOfTurn) reason_.reset();
     if (!reason_ && static_cast<std::int64_t>(answer_.tokens.size()) == max_tokens_) {
       reason_ = FinishReason::kLength;
     }
@@ -79,6 +93,10 @@ class AnswerMaker final : public TokenChooser {
     sink({.total = total, .reused = answer_.reused_tokens, .computed = computed});
   }
 
+  std::vector<std::int32_t> ExpectedTokens(int most) override {
+    return constraint_ ? constraint_->Expected(most) : std::vector<std::int32_t>();
+  }
+
   void End(Ended how) override {
     if (how == Ended::kContext) reason_ = FinishReason::kContext;
     if (how == Ended::kCancelled) reason_ = FinishReason::kCancelled;
@@ -90,6 +108,10 @@ class AnswerMaker final : public TokenChooser {
     const std::int64_t first = first_ns_.value_or(now);
     answer_.prompt_seconds = static_cast<double>(first - started_ns_) * 1e-9;
     answer_.answer_seconds = static_cast<double>(now - first) * 1e-9;
+    if (failure_) {
+      gathered_->answers[choice_] = std::unexpected(std::move(*failure_));
+      return;
+    }
     if (gathered_->sink.ended) {
       gathered_->sink.ended(static_cast<int>(choice_), answer_, {.text = {}, .tokens = Untold()});
     }
@@ -132,6 +154,8 @@ class AnswerMaker final : public TokenChooser {
   std::int64_t started_ns_;
   std::optional<std::int64_t> first_ns_;  // when the first token was chosen
   std::optional<FinishReason> reason_;
+  std::optional<ConstrainedChoice> constraint_;
+  std::optional<Error> failure_;
   Answer answer_;
 };
 
@@ -154,6 +178,25 @@ Result<void> CheckOptions(const GenerateOptions& options, std::int32_t vocabular
 Answers::Answers(Engine& engine, const SchedulerOptions& options)
     : engine_(engine), scheduler_(engine, options) {}
 
+std::shared_ptr<grammar::Masks> Answers::MasksFor(std::shared_ptr<const grammar::Grammar> grammar) {
+  constexpr std::size_t kKept = 16, kKeptBytes = std::size_t{128} << 20;
+  if (trie_ == nullptr) trie_ = TrieOf(engine_.model().tokenizer());
+  const auto found = std::ranges::find_if(
+      masks_, [&](const auto& masks) { return masks->grammar() == grammar && !masks->full(); });
+  if (found != masks_.end()) {
+    std::rotate(found, found + 1, masks_.end());
+  } else {
+    masks_.push_back(std::make_shared<grammar::Masks>(std::move(grammar), trie_, shared_tables_));
+  }
+  std::size_t bytes = 0;
+  for (const auto& masks : masks_) bytes += masks->bytes();
+  while (masks_.size() > kKept || (bytes > kKeptBytes && masks_.size() > 1)) {
+    bytes -= masks_.front()->bytes();
+    masks_.erase(masks_.begin());
+  }
+  return masks_.back();
+}
+
 Result<RequestId> Answers::Submit(AnswerRequest request, AnswerSink sink) {
   OR_RETURN(
       CheckOptions(request.options, static_cast<std::int32_t>(engine_.model().tokenizer().size())));
@@ -161,12 +204,22 @@ Result<RequestId> Answers::Submit(AnswerRequest request, AnswerSink sink) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("a request must have 1 to {} choices", kMostChoices));
   }
+  std::shared_ptr<grammar::Masks> masks;
+  if (request.options.grammar != nullptr) {
+    if (!request.options.stop.empty()) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "stop texts cannot stand beside a schema or another form of the answer: it would "
+                  "be cut");
+    }
+    masks = MasksFor(request.options.grammar);
+  }
   auto gathered = std::make_shared<Gathered>();
   gathered->sink = std::move(sink);
   gathered->answers.resize(static_cast<std::size_t>(request.choices));
   Request scheduled;
   for (int choice = 0; choice < request.choices; ++choice) {
-    scheduled.choices.push_back(std::make_unique<AnswerMaker>(engine_, request, choice, gathered));
+    scheduled.choices.push_back(
+        std::make_unique<AnswerMaker>(engine_, request, choice, gathered, masks));
   }
   scheduled.prompt = std::move(request.prompt);
   scheduled.streaming = request.streaming;

@@ -19,6 +19,7 @@
 #include "engine/answer.h"
 #include "engine/engine.h"
 #include "engine/scheduler.h"
+#include "grammar/masks.h"
 
 namespace cairn::engine {
 
@@ -50,7 +51,7 @@ class Answers {
   Answers(Engine& engine, const SchedulerOptions& options);
 
   // Errors: those of Scheduler::Submit and CheckSampling; kInvalidArgument for what the model or
-  // this cannot give, naming it.
+  // this cannot give, naming it, and for stop strings beside a grammar.
   [[nodiscard]] Result<RequestId> Submit(AnswerRequest request, AnswerSink sink);
   // Of a streaming request, as Scheduler's: the prompt goes on, is replaced, is complete. An
   // answer's prompt_seconds count from its last piece.
@@ -75,8 +76,15 @@ class Answers {
   const Scheduler& scheduler() const { return scheduler_; }
 
  private:
+  // The masks of a grammar, those that were used last kept.
+  std::shared_ptr<grammar::Masks> MasksFor(std::shared_ptr<const grammar::Grammar> grammar);
+
   Engine& engine_;
   Scheduler scheduler_;
+  std::shared_ptr<const grammar::TokenTrie> trie_;  // once it was needed
+  const std::shared_ptr<grammar::SharedTables> shared_tables_ =
+      std::make_shared<grammar::SharedTables>();
+  std::vector<std::shared_ptr<grammar::Masks>> masks_;  // used last: at the end
 };
 
 }  // namespace cairn::engine

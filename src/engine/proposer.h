@@ -60,4 +60,10 @@ class ProposalPurse {
   double most_;
 };
 
+// Who guesses, and what that has won so far.
+struct Guesser {
+  AcceptRate rate;
+  ProposalPurse purse;
+};
+
 }  // namespace cairn::engine

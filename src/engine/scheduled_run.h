@@ -56,9 +56,10 @@ struct ScheduledRun {
   // The request's other choices: they share the prompt, which this run computes for all.
   std::vector<std::unique_ptr<TokenChooser>> siblings;
 
-  AcceptRate accepted;
-  ProposalPurse purse{4, 32};       // of guesses from the text
+  Guesser from_text{.rate = {}, .purse = {4, 32}};
+  Guesser expected{.rate = {}, .purse = {4, 32}};  // what the answer must say
   std::vector<std::int32_t> guess;  // what may come next, whether it is proposed or not
+  bool guess_expected = false;      // by `expected`
 
   // In the step that is being made.
   std::vector<std::int32_t> rows;

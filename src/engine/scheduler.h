@@ -210,7 +210,9 @@ class Scheduler {
   void AskDraft(std::span<Run* const> answers, std::int64_t room);
   std::int64_t GuessesToAsk(std::size_t answers) const;
   std::int64_t RoomToGuess(const Run& run) const;
-  int RowsToPropose(const Run& run) const;
+  int RowsToPropose(Run& run);
+  // Whose the run's guess is.
+  Guesser& GuesserOf(Run& run);
   void SettleProposals(std::int64_t took_ns);
   void ForgetDraft(const Run& run);
   std::int64_t Reserve(Run& run, std::int64_t rows);
@@ -250,8 +252,7 @@ class Scheduler {
   std::atomic<bool> has_cancels_{false};
 
   // The draft's guesses: one model, so what is learned of one text goes for all.
-  AcceptRate draft_rate_;
-  ProposalPurse draft_purse_{64, 256};
+  Guesser draft_{.rate = {}, .purse = {64, 256}};
   double draft_token_ns_ = 0;  // of a guess, as learned; 0: not known
 
   // Of the step that is being made.

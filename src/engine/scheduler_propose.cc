@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Proposals: what may come next of each answer, how much of it gets rows, and what that won.
 //
-// Guesses come from the text or from a draft model. Two things decide about rows: the rate that
-// guesses were right lately, against what rows were seen to take (AcceptRate::Worth); and a purse,
-// which counts what proposals really won and took. Where it is empty nothing is proposed, and a
-// draft model is not even asked.
+// Guesses come from what an answer must say (the names of a schema), from the text or from a draft
+// model. Two things decide about rows: the rate that guesses were right lately, against what rows
+// were seen to take (AcceptRate::Worth); and a purse, which counts what proposals really won and
+// took. Where it is empty nothing is proposed, and a draft model is not even asked.
 #include <algorithm>
 
 #include "engine/scheduled_run.h"
@@ -30,28 +30,43 @@ void Scheduler::MakeGuesses(std::span<Run* const> answers) {
   for (const auto& [key, run] : running_) prompts = prompts || run->prefilling();
   prompts = prompts && budget_.PromptRows(answer_rows_) > 0;
   bare_ = budget_.WantsBare() && !prompts && !options_.propose_always;
-  for (Run* run : answers) run->guess.clear();
-  const std::int64_t room = model_.step_rows() - answer_rows_;
-  if (room <= 0) return;
-  if (options_.draft) {
-    AskDraft(answers, room);
-  } else if (options_.propose) {
-    for (Run* run : answers) {
-      const auto guess = ProposeFromText(
-          run->tokens, static_cast<int>(std::min<std::int64_t>(RoomToGuess(*run), room)));
-      run->guess.assign(guess.begin(), guess.end());
-    }
+  for (Run* run : answers) {
+    run->guess.clear();
+    run->guess_expected = false;
   }
+  const std::int64_t room = model_.step_rows() - answer_rows_;
+  if (room <= 0 || (!options_.draft && !options_.propose)) return;
+  std::vector<Run*> open;  // that may say more than one thing next
+  for (Run* run : answers) {
+    const auto most = static_cast<int>(std::min<std::int64_t>(RoomToGuess(*run), room));
+    if (most > 0) run->guess = run->chooser->ExpectedTokens(most);
+    run->guess_expected = !run->guess.empty();
+    if (!run->guess_expected) open.push_back(run);
+  }
+  if (options_.draft) {
+    AskDraft(open, room);
+    return;
+  }
+  for (Run* run : open) {
+    const auto guess = ProposeFromText(
+        run->tokens, static_cast<int>(std::min<std::int64_t>(RoomToGuess(*run), room)));
+    run->guess.assign(guess.begin(), guess.end());
+  }
+}
+
+Guesser& Scheduler::GuesserOf(Run& run) {
+  if (run.guess_expected) return run.expected;
+  return options_.draft ? draft_ : run.from_text;
 }
 
 // For each of so many answers.
 std::int64_t Scheduler::GuessesToAsk(std::size_t answers) const {
   if (options_.propose_always) return kMostProposed;
-  if (bare_ || !draft_purse_.open()) return 0;
+  if (bare_ || !draft_.purse.open()) return 0;
   const auto count = static_cast<int>(answers);
   const double token_ns = budget_.AnswerNs(count) / count;
   if (token_ns == 0) return 0;
-  const int worth = draft_rate_.Worth(token_ns, kMostProposed, [&](int guesses) {
+  const int worth = draft_.rate.Worth(token_ns, kMostProposed, [&](int guesses) {
     return budget_.ProposalNs(guesses * count) / count + guesses * draft_token_ns_;
   });
   return std::max(worth, 1);  // the purse pays for finding out whether it has become worth it
@@ -81,12 +96,12 @@ void Scheduler::AskDraft(std::span<Run* const> answers, std::int64_t room) {
   draft_token_ns_ += (draft_token_ns_ == 0 ? 1 : kLearn) * (seen - draft_token_ns_);
 }
 
-int Scheduler::RowsToPropose(const Run& run) const {
+int Scheduler::RowsToPropose(Run& run) {
   const std::int64_t room = model_.step_rows() - answer_rows_ - proposed_rows_;
   const auto most = static_cast<int>(std::min<std::int64_t>(std::ssize(run.guess), room));
   if (most <= 0 || bare_) return 0;
   if (options_.propose_always) return most;
-  if (!(options_.draft ? draft_purse_ : run.purse).open()) return 0;
+  if (!GuesserOf(run).purse.open()) return 0;
   const double step_ns = budget_.AnswerNs(answer_rows_);
   if (step_ns == 0 || budget_.ProposalNs(1) == 0) return 0;
   // What it adds to those that are there: its share, since rows of a step share their costs.
@@ -94,7 +109,7 @@ int Scheduler::RowsToPropose(const Run& run) const {
   const auto cost_ns = [&](int rows) {
     return budget_.ProposalNs(before + rows) * rows / (before + rows);
   };
-  return (options_.draft ? draft_rate_ : run.accepted).Worth(step_ns / answer_rows_, most, cost_ns);
+  return GuesserOf(run).rate.Worth(step_ns / answer_rows_, most, cost_ns);
 }
 
 // Puts what the step's proposals won and took into the purses, in tokens.
@@ -110,15 +125,19 @@ void Scheduler::SettleProposals(std::int64_t took_ns) {
     // Where something else held the step up, that is not the proposals' doing.
     cost_ns = std::clamp(cost_ns, 0.0, rows * step_ns);
   }
-  int won = 0;
+  double draft_won = 0, draft_cost_ns = static_cast<double>(draft_step_ns_);
   for (int i = 0; i < answer_rows_; ++i) {
     Run& run = *entry_runs_[static_cast<std::size_t>(i)];
-    won += run.won;
-    const double share = rows > 0 ? static_cast<double>(run.proposed) / rows : 0;
-    run.purse.Settle(run.won, share * cost_ns / token_ns, 1);
+    const double share = rows > 0 ? static_cast<double>(run.proposed) / rows * cost_ns : 0;
+    Guesser& guesser = GuesserOf(run);
+    if (&guesser != &draft_) {
+      guesser.purse.Settle(run.won, share / token_ns, 1);
+    } else {
+      draft_won += run.won;
+      draft_cost_ns += share;
+    }
   }
-  const double spent_ns = cost_ns + static_cast<double>(draft_step_ns_);
-  draft_purse_.Settle(won, spent_ns / token_ns, answer_rows_);
+  draft_.purse.Settle(draft_won, draft_cost_ns / token_ns, answer_rows_);
 }
 
 void Scheduler::ForgetDraft(const Run& run) {

@@ -164,7 +164,7 @@ void Scheduler::TakeLogits(Run& run, int row, std::span<const float> logits) {
   const auto place = static_cast<std::size_t>(row);
   run.right = next && place < run.guess.size() && run.guess[place] == *next;
   if (place < run.guess.size()) {
-    (options_.draft ? draft_rate_ : run.accepted).Note(run.right);
+    GuesserOf(run).rate.Note(run.right);
     ++counters_.guessed;
     counters_.guessed_right += run.right ? 1 : 0;
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/error.h"
 
@@ -31,6 +32,10 @@ class TokenChooser {
   // absent: the answer ends here, and the token that ended it goes no further. Calls come in the
   // order of the tokens, once for each, whatever was proposed or preempted in between.
   virtual std::optional<std::int32_t> Next(std::span<const float> logits) = 0;
+
+  // Tokens, at most `most`, that will come next if the model agrees with what the answer must say.
+  // A guess: Next decides.
+  virtual std::vector<std::int32_t> ExpectedTokens(int /*most*/) { return {}; }
 
   // Before the first Next: tokens of the prompt that were found in the cache.
   virtual void Reused(std::int64_t tokens) = 0;

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "grammar/answer_form.h"
 #include "http/exchange.h"
 #include "server/allowances.h"
 #include "server/embedders.h"
@@ -56,6 +57,7 @@ struct Api {
   const ServerOptions& options;
   const std::function<bool()> draining;
   Allowances allowances = {};  // the event loop's
+  grammar::CompiledForms forms{};
   boost::asio::thread_pool preparing{1};
 
   // Runs `work` at once, or on a thread of its own where `bytes` of input make it long.

@@ -21,8 +21,7 @@ constexpr std::int64_t kPlainCompletionTokens = 16;  // where a body has no max_
 
 // What changes the answer or its form, and does not exist yet. Left out, null, false, 0 or empty
 // they ask for nothing.
-constexpr std::string_view kUnsupported[] = {"echo", "functions", "grammar", "min_tokens",
-                                             "json_schema"};
+constexpr std::string_view kUnsupported[] = {"echo", "functions", "min_tokens"};
 
 bool AsksForSomething(const json::value& value) {
   switch (value.kind()) {
@@ -48,13 +47,6 @@ Result<void> CheckSupported(const Members& members, std::int64_t choices) {
   }
   const json::value* best_of = members.Find("best_of");
   if (best_of != nullptr && WholeOf(*best_of) != choices) return NotYet("best_of", " other than n");
-  const json::value* format = members.Find("response_format");
-  if (format == nullptr) return {};
-  const auto* object = format->if_object();
-  if (object == nullptr) return members.Wrong("response_format", "an object", *format);
-  std::string type;
-  OR_RETURN(Members(*object, "response_format.").Read("type", kMostNameBytes, type));
-  if (type != "text") return NotYet("response_format", " other than text");
   return {};
 }
 
@@ -194,6 +186,7 @@ Result<OpenAiRequest> ReadOpenAiRequest(Endpoint endpoint, const json::value& bo
   OR_RETURN(ReadLogprobs(members, endpoint, request.options.likelihoods));
   OR_RETURN(ReadStops(members, "stop", request.options.stop));
   OR_RETURN(members.Read("ignore_eos", request.options.ignore_end));
+  request.form = OR_RETURN(ReadForm(members));
   std::int64_t& tokens = request.options.max_tokens;
   if (endpoint == Endpoint::kChat) {
     OR_RETURN(ReadLimit(members, "max_tokens", tokens));

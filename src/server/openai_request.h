@@ -4,8 +4,8 @@
 // What a body does not say is as in `cairn run` (SamplingOptions, seed 0), so that the same
 // question has the same answer everywhere; only max_tokens of a plain completion is 16, as the API
 // says. Members that no answer depends on here are ignored, unknown ones too, as other servers do;
-// those that ask for what does not exist yet (response_format, suffix, ...) are errors, and so are
-// wrong types and values out of range. docs/batch.md lists the members.
+// those that ask for what does not exist yet (echo, functions, ...) are errors, and so are wrong
+// types and values out of range. docs/batch.md lists the members.
 //
 // Every size is bounded by the body's, which is bounded itself. Threads: pure functions.
 // Test: openai_request_test.cc, tests/fuzz/openai_fuzz.cc.
@@ -23,6 +23,7 @@
 
 #include "base/error.h"
 #include "engine/answer.h"
+#include "server/openai_form.h"
 #include "server/prompt.h"
 
 namespace cairn::server {
@@ -51,9 +52,10 @@ struct OpenAiRequest {
   std::variant<std::string, std::vector<std::int32_t>> prompt;
   std::string suffix;  // completions: what comes behind the answer
 
-  engine::GenerateOptions options;
-  int choices = 1;     // 1 to engine::kMostChoices
-  std::string tenant;  // the body's user
+  engine::GenerateOptions options;   // without the grammar:
+  std::optional<RequiredForm> form;  // what the answer must be, not compiled yet
+  int choices = 1;                   // 1 to engine::kMostChoices
+  std::string tenant;                // the body's user
   bool use_cache = true;
   bool stream = false;
   bool stream_usage = false;      // stream_options.include_usage

@@ -23,6 +23,7 @@ void Complete(const CallRef& call, Endpoint endpoint) {
   Question question{.model = request->model,
                     .prompt = TakePrompt(*request),
                     .options = request->options,
+                    .form = request->form,
                     .choices = request->choices,
                     .tenant = request->tenant,
                     .use_cache = request->use_cache};

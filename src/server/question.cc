@@ -107,6 +107,11 @@ void Ask(const CallRef& call, Question question, MakeListener make) {
   WithModel(
       call, name,
       [call, question = std::move(question), make = std::move(make)](const auto& model) mutable {
+        if (question.form) {
+          auto compiled = CompileForm(*question.form, call->api.forms);
+          if (!compiled) return call->Fail(compiled.error());
+          question.options.grammar = *std::move(compiled);
+        }
         auto prompt = EncodePrompt(model->engine->engine(), model->face, question.prompt);
         if (!prompt) {
           ApiError error = ApiErrorOf(prompt.error());

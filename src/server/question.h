@@ -9,11 +9,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/answer.h"
 #include "server/api.h"
 #include "server/engine_loop.h"
+#include "server/openai_form.h"
 #include "server/prompt.h"
 
 namespace cairn::server {
@@ -22,6 +24,7 @@ struct Question {
   std::string model;  // empty: the server's first
   Prompt prompt;
   engine::GenerateOptions options;
+  std::optional<RequiredForm> form;  // becomes options.grammar
   int choices = 1;
   std::string tenant;  // takes turns with the others of the same key
   bool use_cache = true;
