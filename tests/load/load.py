@@ -4,7 +4,7 @@
 
 Usage: tests/load/load.py [SCENARIO...] [--scale X]     scenarios: overload slow vanish soak sweep keys kills
 Each scenario starts a server of its own (CAIRN: the program, with smollm2 in the model folder), prints a line of
-figures and fails where a promise of docs/reliability.md is broken. `--scale 0.05` is what the tests run.
+figures and fails where a promise of docs/reliability.md is broken.
 Needs nothing beside Python.
 """
 import argparse
