@@ -53,7 +53,7 @@ inline constexpr int kPartPositions = 256;
 struct KvView {
   std::byte* const* tiles = nullptr;  // tiles[p / 64] holds position p
   std::size_t offset = 0;             // of this layer inside a tile, bytes, a multiple of 64
-  int head_dim = 0;                   // of keys and values, a multiple of 16, at most 512
+  int head_dim = 0;                   // of keys and values, a multiple of 16, at most 576
   int heads = 0;                      // KV heads
   KvFormat format = KvFormat::kF16;
 };
@@ -67,7 +67,7 @@ constexpr std::size_t KvLayerBytes(KvFormat format, int head_dim, int heads) {
   return static_cast<std::size_t>(heads) * KvHeadBytes(format, head_dim);
 }
 
-inline constexpr int kMostHeadDim = 512;
+inline constexpr int kMostHeadDim = 576;
 // Query heads of a KV head that are attended to at once; a larger group takes several rounds.
 inline constexpr int kMostGroup = 32;
 

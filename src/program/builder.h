@@ -73,6 +73,16 @@ class Builder {
   Value HeadNorm(Value x, const WeightRows& weight, float epsilon, int head_dim = 0);
   Value HeadLayerNorm(Value x, const WeightRows& weight, float epsilon, int head_dim);
   Value Matmul(Value x, const WeightRows& weight, const WeightRows& bias = kNoWeight);
+  // Heads that are not projected as a whole. The slice of each head by its own matrix, of which the
+  // weight has as many as `heads`, each of a multiple of 16 rows.
+  Value HeadMatmul(Value x, int heads, const HeadSlice& slice, const std::string& weight);
+  // Slices of some values side by side, head by head, then zeros.
+  struct Part {
+    Value of;
+    HeadSlice slice;
+  };
+  Value Join(int heads, const std::vector<Part>& parts, int zeros = 0);
+
   // Experts. A row's choice among those of `routing` by their logits; `bias` has a value for each.
   // What is made by one choice is read before the next is used.
   Value Route(Value logits, const kernels::Routing& routing, const WeightRows& bias = kNoWeight);
@@ -102,6 +112,10 @@ class Builder {
   // The program that yields `logits`. Errors: kCorrupt, naming the weight and what was expected.
   [[nodiscard]] Result<Program> Finish(Value logits);
 
+ protected:
+  // False once there is an error; where `condition` does not hold it is this one.
+  bool Require(bool condition, const char* what);
+
  private:
   Value Emit(OpKind kind, std::vector<Value> inputs, ValueInfo info, int weight = -1,
              Attributes attributes = {});
@@ -115,7 +129,8 @@ class Builder {
   int UseVector(const WeightRows& weight, int size);
   Value Norm(OpKind kind, Value x, const WeightRows& weight, const WeightRows& bias,
              NormAttributes attributes);
-  bool Require(bool condition, const char* what);
+  // Whether a value has the slice of so many heads.
+  bool Fits(Value x, int heads, const HeadSlice& slice) const;
   int Width(Value v) const { return v.id < 0 ? 0 : program_.info(v).width; }
   int Parts(Value v) const { return v.id < 0 ? 0 : program_.info(v).parts; }
   Rows RowsOf(Value v) const { return v.id < 0 ? Rows::kTokens : program_.info(v).rows; }

@@ -54,6 +54,7 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
   const double width = program.info(op.output).width;
   Cost cost;
   switch (op.kind) {
+    case OpKind::kHeadMatmul:
     case OpKind::kMatmul: {
       const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
       cost.operations = 2.0 * rows * weight.rows * weight.cols;
@@ -105,6 +106,7 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
     case OpKind::kScale:
     case OpKind::kSoftcap:
     case OpKind::kClamp: cost.operations = rows * width; break;
+    case OpKind::kJoin:
     case OpKind::kGatherRows: break;
   }
   for (const Value input : op.inputs) {

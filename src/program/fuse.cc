@@ -35,6 +35,7 @@ class Fuser {
       const Operation& op = program_.operations[static_cast<std::size_t>(i)];
       switch (op.kind) {
         case OpKind::kMatmul:
+        case OpKind::kHeadMatmul:
         case OpKind::kExperts: EmitMatmuls(i); break;
         case OpKind::kAttend: EmitAttend(i); break;
         default: EmitRowOp(i); break;
@@ -156,11 +157,16 @@ class Fuser {
     stage.pack->input = BufferOf(input);
     std::vector<int> members;
     for (int i : readers_.at(input.id)) {
-      const bool alike = op(i).kind == op(first).kind && op(i).inputs == op(first).inputs;
+      const bool alike = op(i).kind == op(first).kind && op(i).inputs == op(first).inputs &&
+                         op(i).attributes == op(first).attributes;
       if (alike && !done_.contains(i)) members.push_back(i);
     }
     MatmulBody body;
     if (op(first).kind == OpKind::kExperts) body.experts = ExpertRowsOf(op(first));
+    if (op(first).kind == OpKind::kHeadMatmul) {
+      const auto& attributes = op(first).as<HeadAttributes>();
+      body.heads = HeadRows{attributes.heads, attributes.slice};
+    }
     for (int i : members) {
       NotePacking(*stage.pack, op(i).weight);
       if (!done_.contains(i)) body.parts.push_back(MakePart(i, members, body));
@@ -193,8 +199,8 @@ class Fuser {
     const Operation& matmul = op(index);
     MatmulPart part{.weight = matmul.weight, .bias = matmul.bias};
     const auto readers = readers_.find(matmul.output.id);
-    if (readers != readers_.end() && readers->second.size() == 1 &&
-        matmul.output != program_.logits) {
+    if (matmul.kind != OpKind::kHeadMatmul && readers != readers_.end() &&
+        readers->second.size() == 1 && matmul.output != program_.logits) {
       const int next = readers->second[0];
       if (op(next).kind == OpKind::kGate && TryGate(next, members, part)) return part;
       if (op(next).kind == OpKind::kActivate) {
@@ -264,6 +270,9 @@ class Fuser {
               .bias = operation.bias};
     if (!operation.inputs.empty()) row.a = BufferOf(operation.inputs[0]);
     if (operation.inputs.size() > 1) row.b = BufferOf(operation.inputs[1]);
+    for (std::size_t i = 2; i < operation.inputs.size(); ++i) {
+      row.more.push_back(BufferOf(operation.inputs[i]));
+    }
     row.out = BufferOf(operation.output);
     prelude_.push_back(row);
     prelude_operations_.push_back(index);
@@ -290,7 +299,10 @@ class Fuser {
     for (Buffer& buffer : fused_.buffers) buffer.first_stage = -1;
     for (int s = 0; s < static_cast<int>(fused_.stages.size()); ++s) {
       const Stage& stage = fused_.stages[static_cast<std::size_t>(s)];
-      for (const RowOp& row : stage.prelude) Touch({row.a, row.b, row.out}, s);
+      for (const RowOp& row : stage.prelude) {
+        Touch({row.a, row.b, row.out}, s);
+        for (const int input : row.more) Touch({input}, s);
+      }
       if (stage.pack) Touch({stage.pack->input}, s);
       if (const MatmulBody* body = stage.matmul()) {
         for (const MatmulPart& part : body->parts) Touch({part.out, part.other}, s);
@@ -334,6 +346,10 @@ bool LogitsInTwoTerms(const Program& program) {
   std::int64_t output = 0;
   bool int8 = false;
   for (const Operation& op : program.operations) {
+    if (op.kind == OpKind::kHeadMatmul && counted.insert(op.weight).second) {
+      const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
+      all += std::int64_t{weight.rows} * weight.cols;
+    }
     if (op.kind == OpKind::kExperts) {
       const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
       const std::int64_t met = std::int64_t{weight.cols} * program.info(op.output).width;

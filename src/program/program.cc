@@ -15,6 +15,8 @@ const char* OpName(OpKind kind) {
     case OpKind::kRmsNorm: return "rms_norm";
     case OpKind::kLayerNorm: return "layer_norm";
     case OpKind::kMatmul: return "matmul";
+    case OpKind::kHeadMatmul: return "head_matmul";
+    case OpKind::kJoin: return "join";
     case OpKind::kRoute: return "route";
     case OpKind::kExperts: return "experts";
     case OpKind::kCombine: return "combine";
@@ -41,6 +43,8 @@ const char* EinsumOf(const Operation& operation) {
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: return "tk,k->tk";
     case OpKind::kMatmul: return "tk,nk->tn";
+    case OpKind::kHeadMatmul: return "thk,hnk->thn";
+    case OpKind::kJoin: return "thk,thn->th(k+n)";
     case OpKind::kRoute: return "te->tj";
     case OpKind::kExperts: return "tjk,enk->tjn";
     case OpKind::kCombine: return "tjn,tj->tn";

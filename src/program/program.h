@@ -43,8 +43,8 @@ struct Weight {
   int rows = 0;   // outputs
   int cols = 0;   // inputs
   int first = 0;  // row of the tensor
-  // Experts: so many matrices of rows / experts rows each follow one another; in the tensor they
-  // lie expert_stride rows apart, and `first` is counted inside each.
+  // Experts, or heads: so many matrices of rows / experts rows each follow one another; in the
+  // tensor they lie expert_stride rows apart, and `first` is counted inside each.
   int experts = 1;
   int expert_stride = 0;
 
@@ -62,6 +62,8 @@ enum class OpKind {
   kRmsNorm,     // over chunks of attribute size (a head or the row)     x -> x
   kLayerNorm,   // the same, centred first                               x -> x
   kMatmul,      // weight                                                [.., K] -> [.., N]
+  kHeadMatmul,  // by heads: each has a matrix of the weight             [.., h * K] -> [.., h * N]
+  kJoin,        // by heads: slices of the inputs, then zeros            -> [.., h * N]
   kRoute,       // chooses k of E experts by their logits                [.., E] -> [.., 2 k]
   kExperts,     // inputs x, routes: the matrices of a row's experts     [.., K] -> [.., k * N]
   kCombine,     // inputs y, routes: the weighted sum over the experts   [.., k * N] -> [.., N]
@@ -109,13 +111,35 @@ struct GateAttributes {  // and of kActivate
   kernels::Activation activation{};
   bool operator==(const GateAttributes&) const = default;
 };
+// Of each of so many heads `count` values, from value `first` of the head on; heads lie `stride`
+// values apart, all in the same place where that is 0.
+struct HeadSlice {
+  int first = 0;
+  int count = 0;
+  int stride = 0;
+  bool operator==(const HeadSlice&) const = default;
+};
+// kHeadMatmul: what of its input meets the head's matrix.
+struct HeadAttributes {
+  int heads = 0;
+  HeadSlice slice;
+  bool operator==(const HeadAttributes&) const = default;
+};
+// kJoin: of each input a slice; a head of the output has them side by side.
+struct JoinAttributes {
+  int heads = 0;
+  std::vector<HeadSlice> slices;
+  int zeros = 0;  // that follow
+  bool operator==(const JoinAttributes&) const = default;
+};
 // kRoute: a row of the output has the indices of the experts by rank, then their weights.
 struct RouteAttributes {
   kernels::Routing routing;
   bool operator==(const RouteAttributes&) const = default;
 };
-using Attributes = std::variant<std::monostate, NormAttributes, RotateAttributes, AttendAttributes,
-                                ScaleAttributes, GateAttributes, RouteAttributes>;
+using Attributes =
+    std::variant<std::monostate, NormAttributes, RotateAttributes, AttendAttributes,
+                 ScaleAttributes, GateAttributes, RouteAttributes, HeadAttributes, JoinAttributes>;
 
 struct Operation {
   OpKind kind{};

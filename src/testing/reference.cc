@@ -61,6 +61,8 @@ class Walk {
   Result<Rows> Position(const Operation& op);
   Result<Rows> Norm(const Operation& op);
   Result<Rows> Matmul(const Operation& op);
+  Result<Rows> HeadMatmul(const Operation& op);
+  Rows Join(const Operation& op);
   Result<Rows> Route(const Operation& op);
   Result<Rows> Experts(const Operation& op);
   Rows Combine(const Operation& op);
@@ -320,6 +322,44 @@ Rows Walk::Weigh(const Operation& op) {
 
 // --- heads ----------------------------------------------------------------------------------
 
+Result<Rows> Walk::HeadMatmul(const Operation& op) {
+  const program::Weight& weight = WeightOf(op);
+  const auto& [heads, slice] = op.as<program::HeadAttributes>();
+  const Rows& x = in(op, 0);
+  const int outputs = weight.expert_rows();
+  Rows all(heads * x.count, slice.count);  // head by head
+  for (int i = 0; i < all.count; ++i) {
+    std::copy_n(x.row(i % x.count) + (i / x.count) * slice.stride + slice.first, slice.count,
+                all.row(i));
+  }
+  LoseActivations(weight, false, all);
+  Rows out(x.count, heads * outputs);
+  for (int head = 0; head < heads; ++head) {
+    Rows rows(x.count, slice.count);
+    std::copy(all.row(head * x.count), all.row((head + 1) * x.count), rows.row(0));
+    const Rows product = OR_RETURN(Product(weight, head * outputs, outputs, rows));
+    for (int r = 0; r < x.count; ++r) {
+      std::copy_n(product.row(r), outputs, out.row(r) + head * outputs);
+    }
+  }
+  return out;
+}
+
+Rows Walk::Join(const Operation& op) {
+  const auto& join = op.as<program::JoinAttributes>();
+  Rows out(in(op, 0).count, program_.info(op.output).width);
+  for (int r = 0; r < out.count; ++r) {
+    double* to = out.row(r);
+    for (int head = 0; head < join.heads; ++head, to += join.zeros) {
+      for (std::size_t i = 0; i < join.slices.size(); ++i) {
+        const program::HeadSlice& slice = join.slices[i];
+        to = std::copy_n(in(op, i).row(r) + head * slice.stride + slice.first, slice.count, to);
+      }
+    }
+  }
+  return out;
+}
+
 Rows Walk::Rotate(const Operation& op) {
   const auto& rope = op.as<program::RotateAttributes>();
   Rows out = in(op, 0);
@@ -460,6 +500,8 @@ Result<Rows> Walk::Evaluate(const Operation& op) {
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: return Norm(op);
     case OpKind::kMatmul: return Matmul(op);
+    case OpKind::kHeadMatmul: return HeadMatmul(op);
+    case OpKind::kJoin: return Join(op);
     case OpKind::kRoute: return Route(op);
     case OpKind::kExperts: return Experts(op);
     case OpKind::kCombine: return Combine(op);
