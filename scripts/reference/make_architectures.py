@@ -88,11 +88,13 @@ def write_metadata(writer: gguf.GGUFWriter, tiny: Tiny, config) -> None:
     writer.add_context_length(get(config, "max_position_embeddings", "max_seq_len", "n_positions",
                                   default=256))
     writer.add_embedding_length(width)
-    writer.add_block_count(get(config, "num_hidden_layers", "n_layers", "n_layer"))
+    writer.add_block_count(get(config, "num_hidden_layers", "n_layers", "n_layer")
+                           + tiny.more_layers)
     writer.add_feed_forward_length(get(config, "ffn_hidden_size", "intermediate_size", "n_inner",
                                        default=4 * width))
     writer.add_head_count(heads)
-    writer.add_head_count_kv(get(config, "num_key_value_heads", "num_kv_heads", default=heads))
+    writer.add_head_count_kv(get(config, "num_key_value_heads", "num_kv_heads", default=get(
+        get(config, "attn_config"), "kv_n_heads", default=heads)))
     if get(config, "head_dim") is not None and config.head_dim != width // heads:
         writer.add_key_length(config.head_dim)
         writer.add_value_length(config.head_dim)
@@ -187,12 +189,13 @@ class Choices:
 
     def __init__(self, model: torch.nn.Module):
         self.least = math.inf
+        self.used = get(get(model.config, "ffn_config"), "moe_top_k")
         for module in model.modules():
             if type(module).__name__.endswith("Router"):
                 module.register_forward_hook(self.look)
 
     def look(self, module: torch.nn.Module, _, outputs: tuple) -> None:
-        decides = outputs[0]
+        decides = outputs if isinstance(outputs, torch.Tensor) else outputs[0]
         bias = getattr(module, "e_score_correction_bias", None)
         if bias is not None:
             decides = decides.sigmoid() + bias
@@ -204,7 +207,7 @@ class Choices:
             kept = best.topk(module.topk_group, dim=-1).indices
             mask = torch.full_like(best, -math.inf).scatter(1, kept, 0.0)
             decides = (members + mask.unsqueeze(-1)).flatten(1)
-        self.compare(decides, module.top_k)
+        self.compare(decides, getattr(module, "top_k", self.used))
 
     def compare(self, values: torch.Tensor, chosen: int) -> None:
         values = values.sort(dim=-1, descending=True).values

@@ -113,6 +113,18 @@ def gpt_oss_experts(name, values, config):
     return None
 
 
+def dbrx_experts(name, values, config):
+    match = re.fullmatch(r".*\.blocks\.(\d+)\.ffn\.(?:experts\.mlp\.)?(.*)", name)
+    if match is None:
+        return None
+    layer, rest = match.groups()
+    if rest == "router.layer.weight":
+        return {f"blk.{layer}.ffn_gate_inp.weight": values}
+    apart = values.reshape(config.ffn_config.moe_num_experts, -1, values.shape[1])
+    target = {"w1": "ffn_gate_exps", "v1": "ffn_up_exps", "w2": "ffn_down_exps"}[rest]
+    return {f"blk.{layer}.{target}.weight": apart.swapaxes(1, 2) if rest == "w2" else apart}
+
+
 def latent_heads(name, values, config):
     """What makes keys and values of a latent, apart and for keys the other way round."""
     match = re.fullmatch(r".*\.layers\.(\d+)\.self_attn\.kv_b_proj\.weight", name)
@@ -138,6 +150,7 @@ class Tiny:
     common: dict = field(default_factory=lambda: COMMON)
     prompt: int = 24
     apart: Callable = experts  # a tensor that becomes others of other names, or None
+    more_layers: int = 0  # that the file says it has beside those of the model
     gains: dict = field(default_factory=dict)  # by parts of names: factors of the drawn weights
 
     def make_config(self):
@@ -192,6 +205,23 @@ def write_gpt_oss(w, c):
     write_experts(w, c)
     write_yarn(w, c)
     w.add_sliding_window(c.sliding_window)
+
+
+def write_dbrx(w, c):
+    w.add_expert_count(c.ffn_config.moe_num_experts)
+    w.add_expert_used_count(c.ffn_config.moe_top_k)
+    w.add_clamp_kqv(c.attn_config.clip_qkv)
+
+
+def write_glm4moe(w, c):
+    from gguf import ExpertGatingFuncType
+    write_experts(w, c)
+    w.add_expert_gating_func(ExpertGatingFuncType.SIGMOID)
+    w.add_leading_dense_block_count(c.first_k_dense_replace)
+    w.add_expert_shared_count(c.n_shared_experts)
+    w.add_expert_weights_scale(c.routed_scaling_factor)
+    w.add_expert_weights_norm(c.norm_topk_prob)
+    w.add_nextn_predict_layers(1)
 
 
 def write_latent(w, c, apart):
@@ -279,6 +309,10 @@ MPT = dict(vocab_size=VOCABULARY, max_seq_len=CONTEXT, d_model=48, n_layers=2, n
 BLOOM = dict(vocab_size=VOCABULARY, hidden_size=WIDTH, n_layer=2, n_head=HEADS, bos_token_id=0,
              eos_token_id=1)
 
+DBRX = dict(vocab_size=VOCABULARY, max_seq_len=CONTEXT, d_model=WIDTH, n_layers=2, n_heads=HEADS,
+            tie_word_embeddings=False, attn_config=dict(
+                kv_n_heads=KV_HEADS, clip_qkv=1.5, rope_theta=5e5),
+            ffn_config=dict(hidden_size=WIDTH, ffn_hidden_size=32, moe_num_experts=8, moe_top_k=2))
 LATENT = dict(kv_lora_rank=32, qk_nope_head_dim=32, qk_rope_head_dim=16, v_head_dim=16,
               moe_intermediate_size=32, n_shared_experts=1, first_k_dense_replace=1)
 
@@ -469,6 +503,23 @@ TINY = {
                                 num_experts_per_tok=3, topk_method="greedy",
                                 rope_parameters=rope(), **LATENT),
                            lambda w, c: write_latent(w, c, False)),
+    "dbrx": Tiny("dbrx", hf.DbrxForCausalLM, hf.DbrxConfig,
+                 dict(rope_parameters=rope(base=5e5)), write_dbrx, rms=False, common=DBRX,
+                 apart=dbrx_experts),
+    "phimoe": Tiny("phimoe", hf.PhimoeForCausalLM, hf.PhimoeConfig,
+                   dict(tie_word_embeddings=False, num_local_experts=6, num_experts_per_tok=2,
+                        intermediate_size=32, attention_bias=True, lm_head_bias=True,
+                        sliding_window=None, router_jitter_noise=0.01, rope_parameters=rope()),
+                   write_experts),
+    # With the layer that predicts further, which files have and transformers leaves out.
+    "glm4moe": Tiny("glm4moe", hf.Glm4MoeForCausalLM, hf.Glm4MoeConfig,
+                    dict(tie_word_embeddings=False, attention_bias=True, head_dim=32,
+                         use_qk_norm=True, n_routed_experts=8, n_shared_experts=1,
+                         num_experts_per_tok=2, moe_intermediate_size=32, first_k_dense_replace=1,
+                         routed_scaling_factor=1.5, norm_topk_prob=True, rope_parameters=PARTIAL,
+                         num_mtp_layers=0),
+                    write_glm4moe, more_layers=1,
+                    extra=lambda c: {"blk.2.nextn.enorm.weight": np.ones(WIDTH, dtype=np.float32)}),
     "olmo": Tiny("olmo", hf.OlmoForCausalLM, hf.OlmoConfig,
                  dict(tie_word_embeddings=True, clip_qkv=1.5, rope_parameters=rope()),
                  lambda w, c: w.add_clamp_kqv(c.clip_qkv), tensors=permuted, rms=False),
