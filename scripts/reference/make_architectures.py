@@ -196,6 +196,8 @@ class Choices:
 
     def look(self, module: torch.nn.Module, _, outputs: tuple) -> None:
         decides = outputs if isinstance(outputs, torch.Tensor) else outputs[0]
+        if type(module).__name__ == "Llama4Router":  # scores first
+            decides = outputs[1]
         bias = getattr(module, "e_score_correction_bias", None)
         if bias is not None:
             decides = decides.sigmoid() + bias

@@ -125,6 +125,18 @@ def dbrx_experts(name, values, config):
     return {f"blk.{layer}.{target}.weight": apart.swapaxes(1, 2) if rest == "w2" else apart}
 
 
+def llama4_experts(name, values, config):
+    match = re.fullmatch(r".*\.layers\.(\d+)\.feed_forward\.experts\.(gate_up|down)_proj", name)
+    if match is None:
+        return None
+    values = values.swapaxes(1, 2)
+    if match[2] == "down":
+        return {f"blk.{match[1]}.ffn_down_exps.weight": values}
+    gate, up = np.split(values, 2, axis=1)
+    return {f"blk.{match[1]}.ffn_gate_exps.weight": gate,
+            f"blk.{match[1]}.ffn_up_exps.weight": up}
+
+
 def latent_heads(name, values, config):
     """What makes keys and values of a latent, apart and for keys the other way round."""
     match = re.fullmatch(r".*\.layers\.(\d+)\.self_attn\.kv_b_proj\.weight", name)
@@ -222,6 +234,13 @@ def write_glm4moe(w, c):
     w.add_expert_weights_scale(c.routed_scaling_factor)
     w.add_expert_weights_norm(c.norm_topk_prob)
     w.add_nextn_predict_layers(1)
+
+
+def write_llama4(w, c):
+    write_experts(w, c)
+    w.add_sliding_window(c.attention_chunk_size)
+    w.add_attn_temperature_scale(c.attn_scale)
+    w.add_attn_temperature_length(c.floor_scale)
 
 
 def write_latent(w, c, apart):
@@ -520,6 +539,13 @@ TINY = {
                          num_mtp_layers=0),
                     write_glm4moe, more_layers=1,
                     extra=lambda c: {"blk.2.nextn.enorm.weight": np.ones(WIDTH, dtype=np.float32)}),
+    "llama4": Tiny("llama4", hf.Llama4ForCausalLM, hf.Llama4TextConfig,
+                   dict(num_hidden_layers=4, tie_word_embeddings=False, head_dim=HEAD_DIM,
+                        num_local_experts=4, num_experts_per_tok=1, intermediate_size=32,
+                        intermediate_size_mlp=48, interleave_moe_layer_step=2,
+                        attention_chunk_size=7, floor_scale=5, attn_scale=0.4, use_qk_norm=True,
+                        attn_temperature_tuning=True, rope_parameters=rope(base=5e5)),
+                   write_llama4, apart=llama4_experts),
     "olmo": Tiny("olmo", hf.OlmoForCausalLM, hf.OlmoConfig,
                  dict(tie_word_embeddings=True, clip_qkv=1.5, rope_parameters=rope()),
                  lambda w, c: w.add_clamp_kqv(c.clip_qkv), tensors=permuted, rms=False),

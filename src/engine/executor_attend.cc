@@ -26,6 +26,7 @@ kernels::AttendView Executor::Step::ViewOf(const AttendBody& body, const RowBloc
           .first = block.position,
           .group = body.attributes.heads / body.kv.heads,
           .window = body.kv.window,
+          .chunked = body.kv.chunked,
           .scale = body.attributes.scale,
           .softcap = body.attributes.softcap,
           .slopes = body.attributes.slopes.empty() ? nullptr : body.attributes.slopes.data(),
@@ -54,6 +55,7 @@ void Executor::Step::HeadUnit(const AttendBody& body, const RowBlock& block, int
         s_.kernels.rotate(ops.rotate->pairs, angle, angle + s_.pairs(ops.rotary), ops.rotate->n_rot,
                           x);
       }
+      if (ops.norm_after) s_.kernels.rms_norm(x, nullptr, d, ops.epsilon_after, x);
     }
   }
   if (!queries) {
@@ -112,7 +114,8 @@ bool Executor::Step::SplitAttend(Walk& walk, const AttendBody& body,
     const int first = count;
     for (int r = 0; r < block.rows; ++r) {
       CAIRN_CHECK(count < kMostSplitRows);
-      rows[count] = {&block, r, first, kernels::VisibleParts(block.position + r, body.kv.window)};
+      rows[count] = {&block, r, first,
+                     kernels::VisibleParts(block.position + r, body.kv.window, body.kv.chunked)};
       most = std::max(most, rows[count].parts.last - rows[count].parts.first + 1);
       ++count;
     }

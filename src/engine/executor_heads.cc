@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matmuls of heads that have a matrix each, and heads joined of parts: latent attention.
 #include <algorithm>
+#include <cmath>
 
 #include "base/checked.h"
 #include "engine/executor_step.h"
+#include "kernels/angle.h"
 
 namespace cairn::engine {
 
@@ -50,6 +52,20 @@ bool Executor::Step::RunHeads(Walk& walk, const Stage& stage, RowRange rows) {
         MatmulUnitRows(stage, unit);
       },
       cut.few_rows ? Claims::kRanges : Claims::kNext);
+}
+
+void Executor::Step::Grow(const program::RowOp& op, const float* x, int row, int width,
+                          float* out) const {
+  const auto& grow = std::get<program::GrowAttributes>(op.attributes);
+  const bool sampled =
+      s_.fused.buffers[static_cast<std::size_t>(op.out)].rows == program::Rows::kSampled;
+  const int at = sampled ? s_.row_of_sampled[static_cast<std::size_t>(row)] : row;
+  const SequenceSlice& slice =
+      input_.slices[static_cast<std::size_t>(s_.slice_of_row[static_cast<std::size_t>(at)])];
+  const std::int64_t position = slice.position + at - slice.first_row;
+  const double lengths = std::floor(static_cast<double>(position + 1) / grow.length);
+  const double factor = 1 + grow.slope * kernels::NaturalLogarithm(1 + lengths);
+  s_.kernels.scale(x, static_cast<float>(factor), width, out);
 }
 
 void Executor::Step::Join(const program::RowOp& op, int row, float* out) const {

@@ -154,6 +154,8 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
                      op.bias < 0 ? nullptr : s_.weights.vector(op.bias), out);
       return;
     case OpKind::kJoin: Join(op, row, out); return;
+    case OpKind::kGrow: Grow(op, in(op.a), row, width, out); return;
+    case OpKind::kPreweigh: k.scale(in(op.a), in(op.b)[1], width, out); return;
     case OpKind::kCombine: Combine(op, row, out); return;
     case OpKind::kWeigh: Weigh(in(op.a), in(op.b), width, out); return;
     case OpKind::kAdd: k.add(in(op.a), in(op.b), width, out); return;

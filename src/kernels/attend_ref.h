@@ -209,8 +209,8 @@ inline State Part(const AttendView& view, int query_head, int row, std::int64_t 
 // The output of one query head of one row into out[head_dim].
 inline void AttendHead(const AttendView& view, int query_head, int row, float* out) {
   const std::int64_t last = view.first + row;
-  const std::int64_t begin =
-      view.window == 0 ? 0 : std::max<std::int64_t>(0, last - view.window + 1);
+  std::int64_t begin = view.window == 0 ? 0 : std::max<std::int64_t>(0, last - view.window + 1);
+  if (view.chunked && view.window > 0) begin = last / view.window * view.window;
   State all;
   for (std::int64_t part = begin / 256; part <= last / 256; ++part) {
     const State next = Part(view, query_head, row, std::max(begin, part * 256),

@@ -66,8 +66,8 @@ int AttendScratchFloats(int head_dim, int group) {
          2 * head_dim * kTilePositions;
 }
 
-PartRange VisibleParts(std::int64_t position, int window) {
-  const std::int64_t begin = window > 0 && position >= window ? position - window + 1 : 0;
+PartRange VisibleParts(std::int64_t position, int window, bool chunked) {
+  const std::int64_t begin = FirstVisible(position, window, chunked);
   return {static_cast<int>(begin / kPartPositions), static_cast<int>(position / kPartPositions)};
 }
 

@@ -82,6 +82,7 @@ struct AttendView {
   std::int64_t first = 0;  // absolute position of row 0; row r sees positions <= first + r
   int group = 1;           // query heads per KV head; query head h belongs to KV head h / group
   int window = 0;          // row at p sees positions > p - window; 0: all before it
+  bool chunked = false;    // or, with a window, those from the last multiple of it on
   float scale = 1;         // multiplied into the queries
   float softcap = 0;       // 0: none
   // By query head, or null: what is added to a score per position from key to query (ALiBi), and
@@ -208,7 +209,13 @@ struct PartRange {
   int first;
   int last;
 };
-PartRange VisibleParts(std::int64_t position, int window);
+PartRange VisibleParts(std::int64_t position, int window, bool chunked = false);
+// The first position that a row sees.
+constexpr std::int64_t FirstVisible(std::int64_t position, int window, bool chunked) {
+  if (window == 0) return 0;
+  if (chunked) return position - position % window;
+  return position >= window ? position - window + 1 : 0;
+}
 
 // The table of an instruction set that AvailableIsas() lists; lives as long as the program.
 const Kernels& KernelsFor(Isa isa);

@@ -36,6 +36,7 @@ constexpr Architecture kArchitectures[] = {
     {"granitemoe", "Granite 3 MoE", BuildGraniteMoe},
     {"internlm2", "InternLM2, InternLM2.5", BuildInternLm2},
     {"llama", "Llama 1 to 3, Mistral, Mixtral, SmolLM2 and others like them", BuildLlama},
+    {"llama4", "Llama 4 (text)", BuildLlama4},
     {"minicpm", "MiniCPM", BuildMiniCpm},
     {"mpt", "MPT", BuildMpt},
     {"nemotron", "Nemotron, Minitron", BuildNemotron},

@@ -48,6 +48,7 @@ std::span<const Architecture> Architectures();
 [[nodiscard]] Result<program::Program> BuildGraniteMoe(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildInternLm2(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildLlama(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildLlama4(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildMiniCpm(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildMpt(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildNemotron(const Gguf& gguf);

@@ -272,13 +272,21 @@ Value Builder::Experts(Value x, Value routes, const WeightRows& weight, const We
   return y;
 }
 
-Value Builder::Combine(Value y, Value routes) {
+Value Builder::Preweigh(Value x, Value routes) {
+  const kernels::Routing* r = RoutingOf(routes);
+  if (r == nullptr) return {};
+  Require(r->used == 1 && RowsOf(x) == RowsOf(routes), "only one expert is weighed beforehand");
+  return Emit(OpKind::kPreweigh, {x, routes}, {RowsOf(x), Width(x)});
+}
+
+Value Builder::Combine(Value y, Value routes, bool weighed) {
   const kernels::Routing* r = RoutingOf(routes);
   if (r == nullptr) return {};
   Require(Parts(y) == r->used && RowsOf(y) == RowsOf(routes),
           "what is combined does not have a part for each expert of the row");
   if (error_) return {};
-  return Emit(OpKind::kCombine, {y, routes}, {RowsOf(y), Width(y) / r->used});
+  return Emit(OpKind::kCombine, {y, routes}, {RowsOf(y), Width(y) / r->used}, -1,
+              CombineAttributes{weighed});
 }
 
 Value Builder::Weigh(Value x, Value g) {
@@ -337,6 +345,12 @@ Value Builder::Add(Value a, Value b) {
 
 Value Builder::Scale(Value x, float factor) {
   return Emit(OpKind::kScale, {x}, {RowsOf(x), Width(x)}, -1, ScaleAttributes{factor});
+}
+
+Value Builder::Grow(Value x, const GrowAttributes& attributes) {
+  Require(attributes.length >= 1 && std::abs(attributes.slope) <= 1e6,
+          "queries must grow over a positive length");
+  return Emit(OpKind::kGrow, {x}, {RowsOf(x), Width(x)}, -1, attributes);
 }
 
 Value Builder::Softcap(Value x, float cap) {

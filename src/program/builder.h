@@ -92,7 +92,9 @@ class Builder {
   // activations keep the parts, Combine makes one row of them.
   Value Experts(Value x, Value routes, const WeightRows& weight,
                 const WeightRows& bias = kNoWeight);
-  Value Combine(Value y, Value routes);
+  Value Combine(Value y, Value routes, bool weighed = true);
+  // x times the weight of its expert, where each row has one.
+  Value Preweigh(Value x, Value routes);
   // x times the sigmoid of g, which is one value wide.
   Value Weigh(Value x, Value g);
   // Of the queries or keys of one Attend, which is all that may read it.
@@ -105,6 +107,8 @@ class Builder {
   Value Activate(kernels::Activation activation, Value x);
   Value Add(Value a, Value b);
   Value Scale(Value x, float factor);
+  // By a factor that grows with the position: 1 + slope * ln(1 + floor((position + 1) / length)).
+  Value Grow(Value x, const GrowAttributes& attributes);
   Value Softcap(Value x, float cap);
   Value Clamp(Value x, float limit);
   Value SampledRows(Value x);  // [S, w]

@@ -103,6 +103,8 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
     case OpKind::kActivate: cost.operations = 4 * rows * width; break;
     case OpKind::kAdd:
     case OpKind::kWeigh:
+    case OpKind::kPreweigh:
+    case OpKind::kGrow:
     case OpKind::kScale:
     case OpKind::kSoftcap:
     case OpKind::kClamp: cost.operations = rows * width; break;

@@ -79,6 +79,17 @@ class Fuser {
       Value v = attend.inputs[static_cast<std::size_t>(side)];
       int reader = producer_.at(attend.output.id);
       HeadOps ops;
+      // A norm without a weight counts here only behind a rotation, which no other stage can do.
+      if (const int i = ProducerIf(v, OpKind::kRmsNorm, reader);
+          i >= 0 && op(i).weight < 0 && op(i).as<NormAttributes>().size == HeadDim(attend) &&
+          ProducerIf(op(i).inputs[0], OpKind::kRotate, i) >= 0) {
+        ops.norm_after = true;
+        ops.epsilon_after = op(i).as<NormAttributes>().epsilon;
+        ops.operations.push_back(i);
+        v = op(i).inputs[0];
+        reader = i;
+        done_.insert(i);
+      }
       if (const int i = ProducerIf(v, OpKind::kRotate, reader); i >= 0) {
         ops.rotate = op(i).as<RotateAttributes>();
         ops.operations.push_back(i);
@@ -97,10 +108,13 @@ class Fuser {
       head_ops_[{attend.output.id, side}] = {v, ops};
     }
   }
+  int HeadDim(const Operation& attend) const {
+    return program_.kv_layers[static_cast<std::size_t>(attend.as<AttendAttributes>().layer)]
+        .head_dim;
+  }
   // One weight for every head.
   bool IsHeadNorm(const Operation& norm, const Operation& attend) const {
-    const int head_dim =
-        program_.kv_layers[static_cast<std::size_t>(attend.as<AttendAttributes>().layer)].head_dim;
+    const int head_dim = HeadDim(attend);
     return norm.as<NormAttributes>().size == head_dim && norm.weight >= 0 &&
            program_.weights[static_cast<std::size_t>(norm.weight)].cols == head_dim;
   }

@@ -17,6 +17,8 @@ const char* OpName(OpKind kind) {
     case OpKind::kMatmul: return "matmul";
     case OpKind::kHeadMatmul: return "head_matmul";
     case OpKind::kJoin: return "join";
+    case OpKind::kGrow: return "grow";
+    case OpKind::kPreweigh: return "preweigh";
     case OpKind::kRoute: return "route";
     case OpKind::kExperts: return "experts";
     case OpKind::kCombine: return "combine";
@@ -48,12 +50,14 @@ const char* EinsumOf(const Operation& operation) {
     case OpKind::kRoute: return "te->tj";
     case OpKind::kExperts: return "tjk,enk->tjn";
     case OpKind::kCombine: return "tjn,tj->tn";
-    case OpKind::kWeigh: return "tn,t->tn";
+    case OpKind::kWeigh:
+    case OpKind::kPreweigh: return "tn,t->tn";
     case OpKind::kRotate: return "thd,td->thd";
     case OpKind::kAttend: return "thd,lhd->thl; thl,lhd->thd";
     case OpKind::kGate: return "tn,tn->tn";
     case OpKind::kAdd: return "tk,tk->tk";
     case OpKind::kActivate:
+    case OpKind::kGrow:
     case OpKind::kScale:
     case OpKind::kSoftcap:
     case OpKind::kClamp: return "tk->tk";

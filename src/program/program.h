@@ -64,6 +64,8 @@ enum class OpKind {
   kMatmul,      // weight                                                [.., K] -> [.., N]
   kHeadMatmul,  // by heads: each has a matrix of the weight             [.., h * K] -> [.., h * N]
   kJoin,        // by heads: slices of the inputs, then zeros            -> [.., h * N]
+  kGrow,        // x times a factor of the position                      x -> x
+  kPreweigh,    // inputs x, routes: x times the weight of its only expert  x -> x
   kRoute,       // chooses k of E experts by their logits                [.., E] -> [.., 2 k]
   kExperts,     // inputs x, routes: the matrices of a row's experts     [.., K] -> [.., k * N]
   kCombine,     // inputs y, routes: the weighted sum over the experts   [.., k * N] -> [.., N]
@@ -119,6 +121,17 @@ struct HeadSlice {
   int stride = 0;
   bool operator==(const HeadSlice&) const = default;
 };
+// kGrow: 1 + slope * ln(1 + floor((position + 1) / length)).
+struct GrowAttributes {
+  double slope = 0;
+  double length = 1;
+  bool operator==(const GrowAttributes&) const = default;
+};
+// kCombine: whether by the weights, or as the outputs are.
+struct CombineAttributes {
+  bool weighed = true;
+  bool operator==(const CombineAttributes&) const = default;
+};
 // kHeadMatmul: what of its input meets the head's matrix.
 struct HeadAttributes {
   int heads = 0;
@@ -137,9 +150,9 @@ struct RouteAttributes {
   kernels::Routing routing;
   bool operator==(const RouteAttributes&) const = default;
 };
-using Attributes =
-    std::variant<std::monostate, NormAttributes, RotateAttributes, AttendAttributes,
-                 ScaleAttributes, GateAttributes, RouteAttributes, HeadAttributes, JoinAttributes>;
+using Attributes = std::variant<std::monostate, NormAttributes, RotateAttributes, AttendAttributes,
+                                ScaleAttributes, GateAttributes, RouteAttributes, HeadAttributes,
+                                JoinAttributes, GrowAttributes, CombineAttributes>;
 
 struct Operation {
   OpKind kind{};
@@ -160,7 +173,8 @@ struct Operation {
 struct KvLayer {
   int heads = 0;
   int head_dim = 0;
-  int window = 0;  // 0: sees everything
+  int window = 0;        // 0: sees everything
+  bool chunked = false;  // the window begins at its multiples and does not slide
 };
 
 struct Program {

@@ -95,6 +95,8 @@ struct MatmulBody {
 struct HeadOps {
   int weight = -1;  // of the head norm; -1: none
   float epsilon = 0;
+  bool norm_after = false;  // the rotation, without a weight
+  float epsilon_after = 0;
   std::optional<RotateAttributes> rotate;
   int rotary = -1;              // index into FusedProgram::rotaries
   std::vector<int> operations;  // of the program, that these are

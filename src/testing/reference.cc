@@ -66,6 +66,8 @@ class Walk {
   Result<Rows> Route(const Operation& op);
   Result<Rows> Experts(const Operation& op);
   Rows Combine(const Operation& op);
+  Rows Preweigh(const Operation& op);
+  Rows Grow(const Operation& op);
   Rows Weigh(const Operation& op);
   // What the rows of x lose where they meet quantised weights, applied and counted.
   void LoseActivations(const program::Weight& weight, bool two_terms, Rows& x);
@@ -301,12 +303,32 @@ Result<Rows> Walk::Experts(const Operation& op) {
 Rows Walk::Combine(const Operation& op) {
   const Rows &y = in(op, 0), &routes = in(op, 1);
   const int used = routes.width / 2;
+  const bool weighed = op.as<program::CombineAttributes>().weighed;
   Rows out(y.count, y.width / used);
   for (int r = 0; r < y.count; ++r) {
     for (int rank = 0; rank < used; ++rank) {
-      AddScaled(routes.row(r)[used + rank], y.row(r) + rank * out.width,
+      AddScaled(weighed ? routes.row(r)[used + rank] : 1.0, y.row(r) + rank * out.width,
                 static_cast<std::size_t>(out.width), out.row(r));
     }
+  }
+  return out;
+}
+
+Rows Walk::Preweigh(const Operation& op) {
+  Rows out = in(op, 0);
+  for (int r = 0; r < out.count; ++r) {
+    for (int i = 0; i < out.width; ++i) out.row(r)[i] *= in(op, 1).row(r)[1];
+  }
+  return out;
+}
+
+Rows Walk::Grow(const Operation& op) {
+  const auto& grow = op.as<program::GrowAttributes>();
+  Rows out = in(op, 0);
+  for (int r = 0; r < out.count; ++r) {
+    const double factor =
+        1 + grow.slope * std::log1p(std::floor((FirstPosition(out) + r + 1) / grow.length));
+    for (int i = 0; i < out.width; ++i) out.row(r)[i] *= factor;
   }
   return out;
 }
@@ -403,7 +425,8 @@ void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& s
   std::vector<double> p(static_cast<std::size_t>(k.count));
   for (int r = 0; r < q.count; ++r) {
     const int position = FirstPosition(q) + r;
-    const int first = kv.window > 0 ? std::max(0, position - kv.window + 1) : 0;
+    int first = kv.window > 0 ? std::max(0, position - kv.window + 1) : 0;
+    if (kv.chunked) first = position - position % kv.window;
     const auto begin = p.begin() + first, end = p.begin() + position + 1;
     std::fill(begin, end, 0.0);
     for (int c = 0; c < d; ++c) {
@@ -505,6 +528,8 @@ Result<Rows> Walk::Evaluate(const Operation& op) {
     case OpKind::kRoute: return Route(op);
     case OpKind::kExperts: return Experts(op);
     case OpKind::kCombine: return Combine(op);
+    case OpKind::kPreweigh: return Preweigh(op);
+    case OpKind::kGrow: return Grow(op);
     case OpKind::kWeigh: return Weigh(op);
     case OpKind::kRotate: return Rotate(op);
     case OpKind::kAttend: return Attend(op);

@@ -185,9 +185,15 @@ CAIRN_INLINE void MeetInBlocks(Format& format, const typename Format::Tile& tile
 
 // --- parts ----------------------------------------------------------------------------------
 
-CAIRN_INLINE Range VisibleRange(std::int64_t position, int window) {
+CAIRN_INLINE Range VisibleRange(const AttendView& view, int row) {
+  const std::int64_t position = view.first + row;
+  std::int64_t begin = 0;
+  if (view.chunked && view.window > 0) {
+    begin = position - position % view.window;
+  } else if (view.window > 0 && position >= view.window) {
+    begin = position - view.window + 1;
+  }
   // As absolute positions; int is enough for contexts below 2^31.
-  const std::int64_t begin = window > 0 && position >= window ? position - window + 1 : 0;
   return {static_cast<int>(begin), static_cast<int>(position) + 1};
 }
 
@@ -311,7 +317,7 @@ CAIRN_INLINE void AttendGroup(const AttendView& view, HeadGroup heads, int row_b
     float* base = part_states + i * state;
     queries[i] = {base, base + 16, base + 32, SlopeOf(view, query_head), 0};
     merged[i * state + 1] = 0;  // nothing merged yet
-    ranges[i] = VisibleRange(view.first + row, view.window);
+    ranges[i] = VisibleRange(view, row);
     StartPart(queries[i], d);
   }
   const int first_tile = ranges[0].begin / kTilePositions;
@@ -371,7 +377,7 @@ CAIRN_INLINE void AttendPartOfGroup(const AttendView& view, HeadGroup heads, int
   Query queries[kMostGroup];
   Range ranges[kMostGroup];
   float m[kMostGroup][2];
-  const Range visible = VisibleRange(view.first + row, view.window);
+  const Range visible = VisibleRange(view, row);
   for (int i = 0; i < group; ++i) {
     format.SetQuery(i, view.q.data + row * view.q.stride + (heads.first + i) * d);
     queries[i] = {m[i], lanes + 16 * i, states + i * stride + 16, SlopeOf(view, heads.first + i),
