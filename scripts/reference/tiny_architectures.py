@@ -92,6 +92,15 @@ def experts(name, values, config):
     return None
 
 
+def experts_apart(name, values, config):
+    """Each expert a tensor of its own, as the first files of Mixtral have them."""
+    parts = experts(name, values, config)
+    if parts is None or "exps" not in next(iter(parts)):
+        return parts
+    return {part.replace("_exps.", f".{i}."): matrix for part, matrices in parts.items()
+            for i, matrix in enumerate(matrices)}
+
+
 def gpt_oss_experts(name, values, config):
     """Gates and what they multiply take turns there, and matrices lie the other way round."""
     match = re.fullmatch(r".*\.layers\.(\d+)\.(?:mlp\.|self_attn\.)(.*)", name)
@@ -465,6 +474,11 @@ TINY = {
                     dict(tie_word_embeddings=False, num_local_experts=8, num_experts_per_tok=2,
                          intermediate_size=32, sliding_window=None, rope_parameters=rope(base=1e6)),
                     write_experts, tensors=permuted),
+    "mixtral_apart": Tiny("llama", hf.MixtralForCausalLM, hf.MixtralConfig,
+                          dict(tie_word_embeddings=False, num_local_experts=4,
+                               num_experts_per_tok=2, intermediate_size=32, sliding_window=None,
+                               rope_parameters=rope(base=1e6)),
+                          write_experts, tensors=permuted, apart=experts_apart),
     "qwen2moe": Tiny("qwen2moe", hf.Qwen2MoeForCausalLM, hf.Qwen2MoeConfig,
                      dict(tie_word_embeddings=False, num_experts=6, num_experts_per_tok=3,
                           moe_intermediate_size=32, shared_expert_intermediate_size=48,

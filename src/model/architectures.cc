@@ -78,8 +78,12 @@ Result<void> RefuseUnusedTensors(const Gguf& gguf, std::string_view architecture
   const int own_layers = OR_RETURN(h.Int("block_count", 1, kMostLayers)) -
                          OR_RETURN(LayersThatPredictFurther(gguf, architecture));
   const bool further = h.Has("nextn_predict_layers");
-  std::set<std::string_view> used;
-  for (const program::Weight& weight : program.weights) used.insert(weight.name);
+  std::set<std::string, std::less<>> used;
+  for (const program::Weight& weight : program.weights) {
+    for (int e = 0; e < (weight.apart ? weight.experts : 1); ++e) {
+      used.insert(weight.TensorOf(e * weight.expert_rows()));
+    }
+  }
   const bool factors = HasFrequencyFactors(program);
   for (const GgufTensor& tensor : gguf.tensors()) {
     if (used.contains(tensor.name)) continue;

@@ -2,6 +2,7 @@
 // Files that lie about their experts: every lie is an error that names what is wrong.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 
@@ -53,6 +54,27 @@ TEST(ExpertFileTest, AFileWithoutLiesIsAProgram) {
     for (const auto& op : program->operations) experts += op.kind == program::OpKind::kExperts;
     EXPECT_EQ(experts, 3);
   }
+}
+
+// As the first files of Mixtral have them.
+TEST(ExpertFileTest, ExpertsMayBeTensorsOfTheirOwn) {
+  ExpertFile file{.architecture = "llama"};
+  for (const char* part : {"gate", "up", "down"}) {
+    const std::string prefix = std::string("blk.0.ffn_") + part;
+    Shape shape = file.tensors[prefix + "_exps.weight"];
+    shape.pop_back();
+    file.tensors.erase(prefix + "_exps.weight");
+    for (int e = 0; e < 4; ++e) file.tensors[prefix + "." + std::to_string(e) + ".weight"] = shape;
+  }
+  const auto program = file.Build();
+  ASSERT_TRUE(program) << program.error().message;
+  EXPECT_EQ(std::ranges::count(program->weights, 4, &program::Weight::experts), 3);
+  ExpertFile other = file;
+  other.tensors["blk.0.ffn_up.2.weight"] = {32, 32};
+  EXPECT_NE(other.Build().error().message.find("ffn_up"), std::string::npos);
+  other = file;
+  other.tensors.erase("blk.0.ffn_down.3.weight");
+  EXPECT_NE(other.Build().error().message.find("ffn_down"), std::string::npos);
 }
 
 TEST(ExpertFileTest, ASingleExpertMayBeOfTwoDimensions) {

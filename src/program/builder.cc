@@ -92,7 +92,8 @@ int Builder::UseVector(const WeightRows& weight, int size) {
 int Builder::Keep(Weight weight) {
   const auto same = [&](const Weight& w) {
     return w.name == weight.name && w.first == weight.first && w.rows == weight.rows &&
-           w.cols == weight.cols && w.expert_stride == weight.expert_stride;
+           w.cols == weight.cols && w.expert_stride == weight.expert_stride &&
+           w.apart == weight.apart;
   };
   const auto known = std::ranges::find_if(program_.weights, same);
   if (known != program_.weights.end()) return static_cast<int>(known - program_.weights.begin());

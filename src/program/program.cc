@@ -8,6 +8,12 @@
 
 namespace cairn::program {
 
+std::string Weight::TensorOf(int index) const {
+  if (!apart) return name;
+  std::string tensor = name;
+  return tensor.replace(tensor.find("{}"), 2, std::to_string(index / expert_rows()));
+}
+
 const char* OpName(OpKind kind) {
   switch (kind) {
     case OpKind::kEmbed: return "embed";

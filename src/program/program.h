@@ -47,10 +47,15 @@ struct Weight {
   // tensor they lie expert_stride rows apart, and `first` is counted inside each.
   int experts = 1;
   int expert_stride = 0;
+  // Whether each of the experts is a tensor of its own, with its number in place of the "{}" of the
+  // name.
+  bool apart = false;
 
   int expert_rows() const { return rows / experts; }
-  // Where row `index` of the weight lies in the tensor.
+  // Which tensor has row `index` of the weight, and where in it.
+  std::string TensorOf(int index) const;
   std::int64_t TensorRow(int index) const {
+    if (apart) return first + index % expert_rows();
     if (experts == 1) return std::int64_t{first} + index;
     return std::int64_t{index / expert_rows()} * expert_stride + first + index % expert_rows();
   }

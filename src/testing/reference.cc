@@ -112,9 +112,9 @@ class Walk {
 
 Result<std::vector<float>> Walk::ReadRows(const program::Weight& weight, int first,
                                           int count) const {
-  const model::GgufTensor* tensor = gguf_.FindTensor(weight.name);
+  const model::GgufTensor* tensor = gguf_.FindTensor(weight.TensorOf(first));
   if (tensor == nullptr || tensor->cols() != weight.cols ||
-      tensor->rows() <= weight.TensorRow(weight.rows - 1)) {
+      tensor->rows() < weight.TensorRow(first) + count) {
     return Fail(ErrorCode::kCorrupt, fmt::format("tensor '{}' is not the program's", weight.name));
   }
   const std::size_t row_bytes =
