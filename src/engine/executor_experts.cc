@@ -54,10 +54,11 @@ void Executor::Step::OrderRows(const ExpertRows& experts, int rows) {
       order.row_at[static_cast<std::size_t>(at)] = row;
     }
   }
-  order.run_count.store(run_count, std::memory_order_relaxed);
-  order.tile_count.store(tile, std::memory_order_relaxed);
-  order.met.store(met, std::memory_order_relaxed);
-  order.few_rows.store(most <= kernels::kTileRows, std::memory_order_relaxed);
+  // Release: who reads what a later stage has stored also sees that its own phase is over.
+  order.run_count.store(run_count, std::memory_order_release);
+  order.tile_count.store(tile, std::memory_order_release);
+  order.met.store(met, std::memory_order_release);
+  order.few_rows.store(most <= kernels::kTileRows, std::memory_order_release);
 }
 
 void Executor::Step::PackExpertTile(const Stage& stage, program::Rows kind, int tile,
@@ -89,10 +90,10 @@ void Executor::Step::PackExpertTile(const Stage& stage, program::Rows kind, int 
 
 // Few rows: as a matmul of few rows over the matrices of all experts that are met.
 Executor::Step::MatmulCut Executor::Step::CutOfExperts(const Stage& stage) const {
-  MatmulCut cut{.few_rows = s_.order.few_rows.load(std::memory_order_relaxed),
+  MatmulCut cut{.few_rows = s_.order.few_rows.load(std::memory_order_acquire),
                 .step = kPrefillGroups,
                 .most_rows = s_.order.most_rows,
-                .chunks = s_.order.run_count.load(std::memory_order_relaxed),
+                .chunks = s_.order.run_count.load(std::memory_order_acquire),
                 .per_chunk = 0};
   if (cut.few_rows) {
     int groups = 0;
@@ -122,6 +123,9 @@ bool Executor::Step::RunExperts(Walk& walk, const Stage& stage, RowRange rows) {
   };
   if (!Phase(walk, StagePart::kPrelude, tiles, pack)) return false;
   const MatmulCut cut = CutOfExperts(stage);
+  // A late worker may have read the order of a later stage. Then its phase is over, and it finds no
+  // unit to claim; but ranges of its own it must not look for, since these hang on the count.
+  const bool ranges = cut.few_rows && walk.phases.Waiting();
   return Phase(
       walk, StagePart::kMatmul, cut.units(),
       [&](std::int64_t i) {
@@ -134,7 +138,7 @@ bool Executor::Step::RunExperts(Walk& walk, const Stage& stage, RowRange rows) {
         FindGroups(stage, cut, static_cast<int>(i % cut.per_chunk), unit);
         MatmulUnitRows(stage, unit);
       },
-      cut.few_rows ? Claims::kRanges : Claims::kNext);
+      ranges ? Claims::kRanges : Claims::kNext);
 }
 
 // --- row operations -------------------------------------------------------------------------

@@ -44,7 +44,8 @@ constexpr int RowsOfUnit(int cols) {
 
 // Rows of a step by the experts that they go to: how the values lie that have parts of experts.
 // Made by the first stage of each routing; what is not atomic is read in units of phases only, so
-// that a late worker never meets it half written.
+// that a late worker never meets it half written. The atomic numbers say how many units a phase
+// has: who reads those of a later stage has no unit to claim.
 struct ExpertOrder {
   // Rows of one expert that a unit of a matmul may take together: `rows` places from `place` on,
   // packed in tiles from `tile` on.

@@ -62,7 +62,9 @@ struct alignas(64) WorkerStatus {
 };
 
 // One worker's way through the phases of a job. Every worker makes the same calls with the same
-// counts, in the same order. Units of a phase must not depend on one another.
+// counts, in the same order. Units of a phase must not depend on one another. A count that an
+// earlier phase has made is safe where it is an atomic: a worker that is so late that it reads
+// another finds its phase over. For ShareRanges it must look first (Waiting, after the count).
 class PhaseWalk {
  public:
   static constexpr std::int64_t kMostUnits = std::int64_t{1} << 31;
@@ -93,7 +95,7 @@ class PhaseWalk {
   // itself, then helps where units are left.
   template <typename F>
   void ShareRanges(std::int64_t count, F&& unit);
-  // Between Share and Meet: whether others are still at work on the phase.
+  // Whether the phase that this worker is in is not over.
   bool Waiting() const { return board_.phase.Load() == phase_; }
 
   struct UnitRange {
