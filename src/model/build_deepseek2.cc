@@ -68,6 +68,9 @@ class DeepSeekBuilder : public DecoderBuilder {
                         : Linear(x, "attn_q");
     // The latent and the rotated part of the key.
     const std::string down = LayerWeight("attn_kv_a_mqa");
+    RequireRows(down, a_.rank + a_.rotated);
+    RequireRows(LayerWeight(a_.compressed_q ? "attn_q_b" : "attn_q"),
+                std::int64_t{heads()} * (a_.plain + a_.rotated));
     const Value c = LayerRmsNorm(Matmul(x, {down, 0, a_.rank}), "attn_kv_a_norm");
     const Value k = Matmul(x, {down, a_.rank, a_.rotated});
     return Has(LayerWeight("attn_kv_b")) ? OfHeads(q, c, k) : OfLatents(q, c, k);
@@ -75,6 +78,10 @@ class DeepSeekBuilder : public DecoderBuilder {
 
  private:
   int heads() const { return sizes().heads; }
+  void RequireRows(const std::string& weight, std::int64_t rows) {
+    Require(RowsOfWeight(weight) == rows,
+            "a matrix of latent attention does not have the rows that ranks and heads ask for");
+  }
   program::RotateAttributes RotaryOf(int head_dim) const {
     program::RotateAttributes rope = sizes().rope;
     rope.head_dim = head_dim;
@@ -92,6 +99,7 @@ class DeepSeekBuilder : public DecoderBuilder {
 
   Value OfLatents(Value q, Value c, Value k) {
     const int d = a_.rotated + a_.rank;
+    RequireRows(LayerWeight("attn_v_b"), std::int64_t{heads()} * a_.values);
     const HeadSlice plain{.first = 0, .count = a_.plain, .stride = a_.plain + a_.rotated};
     const Value met = HeadMatmul(q, heads(), plain, LayerWeight("attn_k_b"));
     const HeadSlice latent{.first = 0, .count = a_.rank, .stride = a_.rank};
@@ -108,6 +116,7 @@ class DeepSeekBuilder : public DecoderBuilder {
     const int d = a_.rotated + a_.plain;
     const Value both = Linear(c, "attn_kv_b");  // of each head: [plain keys, values]
     const int stride = a_.plain + a_.values;
+    RequireRows(LayerWeight("attn_kv_b"), std::int64_t{heads()} * stride);
     const HeadSlice plain{.first = 0, .count = a_.plain, .stride = stride};
     const Value queries =
         Join(heads(), {{q, RotatedQuery()}, {q, {.first = 0, .count = a_.plain, .stride = d}}});
