@@ -32,6 +32,7 @@ def draw(tiny: Tiny, model: torch.nn.Module, seed: int) -> None:
     random = np.random.default_rng(seed)
     for name, parameter in sorted(model.named_parameters()):
         normal = random.standard_normal(tuple(parameter.shape))
+        name = name.replace("norm_attn_norm.", "")  # DBRX's name for half a layer
         if "norm" in name.lower() or re.search(r"\bln_", name):
             values = 0.25 * normal
             if name.endswith("weight") and not tiny.norm_is_added:

@@ -15,7 +15,8 @@ Result<program::Program> BuildLlama4(const Gguf& gguf) {
   const int chunk = OR_RETURN(h.IntOr("attention.sliding_window", 8192, 1, kMostContext));
   const program::GrowAttributes grow{
       .slope = OR_RETURN(h.NumberOr("attention.temperature_scale", 0.1, 0, 1e3)),
-      .length = OR_RETURN(h.NumberOr("attention.temperature_length", 8192, 1, kMostContext))};
+      .length = static_cast<double>(
+          OR_RETURN(h.IntOr("attention.temperature_length", 8192, 1, kMostContext)))};
   const kernels::Routing experts =
       OR_RETURN(ReadRouting(gguf, h, {.scoring = kernels::Scoring::kSigmoid}));
   constexpr int kExpertsOfMaverick = 128;  // which has no norms
