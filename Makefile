@@ -2,7 +2,7 @@
 # One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check tidy bench bench-avx2 bench-serving roofline stream bench-index bench-kv bench-formats bench-streams tiles prove aarch64 fuzz asan tsan format clean
+.PHONY: help run build test check tidy bench bench-avx2 bench-serving roofline stream bench-index bench-kv bench-formats bench-order bench-streams tiles prove aarch64 fuzz asan tsan format clean
 
 help: ## this list
 	@echo "Cairn: language models on the CPU you already have"; echo
@@ -65,6 +65,12 @@ bench-formats: ## the matmul of every weight format beside ggml's on the same te
 	@scripts/setup build bench
 	@scripts/build bench format_bench
 	@python3 bench/formats/formats.py
+
+bench-order: ## what the canonical order of sums costs, and a free order as proposer (quiet machine)
+	@scripts/setup build
+	@scripts/build bench bench/order/all
+	@scripts/build release cairn
+	@python3 bench/order/order.py
 
 bench-streams: ## prompts that arrive in pieces, in every order, beside waiting for all of them (minutes)
 	@scripts/setup build bench

@@ -83,8 +83,10 @@ Result<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const model::Mode
   auto pool = OR_RETURN(kv::KvPool::Create(std::move(layout), {.budget_bytes = room.kv_bytes,
                                                                .backend = options.kv_backend,
                                                                .most_positions = room.context}));
-  auto state = std::make_unique<State>(std::move(model), options, room.context, threads,
-                                       kernels::KernelsFor(isa), std::move(pool));
+  const kernels::Kernels& kernels =
+      options.kernels != nullptr ? *options.kernels : kernels::KernelsFor(isa);
+  auto state = std::make_unique<State>(std::move(model), options, room.context, threads, kernels,
+                                       std::move(pool));
   const int logit_rows = std::min(kLogitRows, RoundUp(options.step_rows, kernels::kTileRows));
   const program::StepShape shape{
       .tokens = options.step_rows, .sampled = options.step_rows, .logit_rows = logit_rows};

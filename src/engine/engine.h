@@ -51,6 +51,8 @@ struct EngineOptions {
   std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();  // for seconds of answers
   bool pinned = false;               // each worker stays on a core of its own (parallel/team.h)
   StepObserver* observer = nullptr;  // sees every step (engine/trace.h); outlives the engine
+  // In place of the instruction set's own, for measurements of other arithmetic (bench/order).
+  const kernels::Kernels* kernels = nullptr;
 };
 
 class Engine final : public StepModel {

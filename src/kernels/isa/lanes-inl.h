@@ -58,6 +58,14 @@ CAIRN_INLINE void StoreFirst(float* p, VF v, int n) {
   for (int i = 0; i < n; ++i) p[i] = lanes[i];
 }
 
+// AVX2 alone adds products up in 16 bits, kNarrowSum at most, before it widens them.
+#if !defined(CAIRN_ISA_avx2)
+inline constexpr int kNarrowSum = 0;
+VB DotNarrow(VB weights, const uint8_t* quad);
+VB AddNarrow(VB a, VB b);
+VI Widen(VI acc, VB narrow);
+#endif
+
 // Joins 16 running sums by the fixed tree.
 CAIRN_INLINE float SumTree(const VF (&parts)[kParts]) {
   alignas(64) float lanes[16];

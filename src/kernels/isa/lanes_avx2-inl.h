@@ -136,6 +136,19 @@ CAIRN_INLINE VI Dot(VI acc, VB weights, const uint8_t* quad) {
   return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
+// Products of several quads may be added up in 16 bits while they fit, and widened together: of
+// four instructions for each quad two are left.
+inline constexpr int kNarrowSum = 32767;
+CAIRN_INLINE VB DotNarrow(VB weights, const uint8_t* quad) {
+  int32_t four;
+  __builtin_memcpy(&four, quad, 4);
+  return _mm256_maddubs_epi16(weights, _mm256_set1_epi32(four));
+}
+CAIRN_INLINE VB AddNarrow(VB a, VB b) { return _mm256_add_epi16(a, b); }
+CAIRN_INLINE VI Widen(VI acc, VB narrow) {
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(narrow, _mm256_set1_epi16(1)));
+}
+
 // The same with the signs the other way round: u8 that are the same for all lanes, s8 by lane. In
 // 16 bits, since 2 * 255 * 127 does not fit maddubs: bytes 0 and 2 of each four, then 1 and 3.
 CAIRN_INLINE VI DotUnsigned(VI acc, const uint8_t* quad, VB values) {

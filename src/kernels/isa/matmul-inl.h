@@ -26,9 +26,10 @@
 // group's headers apart from its integers.
 //
 // A format is a struct with: kLayout, kShape (its row of the table), kBias (subtracted from every
-// stored integer), kWide (8 bits), kMinima, kSubs (sub-blocks per 32 values), Quad<j>(block, part),
-// Scale(unit, block, sub, part), Minimum(unit, block, part). See matmul_q4_1.cc. Instead of Quad it
-// may have ScaledQuad<j>(unit, block, b, part), which also reads the header, and instead of Minimum
+// stored integer), kWide (8 bits), kMost (the largest stored integer, where it is below 64),
+// kMinima, kSubs (sub-blocks per 32 values), Quad<j>(block, part), Scale(unit, block, sub, part),
+// Minimum(unit, block, part). See matmul_q4_1.cc. Instead of Quad it may have
+// ScaledQuad<j>(unit, block, b, part), which also reads the header, and instead of Minimum
 // AddMinima, which adds the minima of a block itself: see matmul_q2_k.cc.
 #pragma once
 
@@ -151,6 +152,55 @@ CAIRN_INLINE void AddQuad(const uint8_t* unit, const uint8_t* block, int b, int 
   }
 }
 
+// How many quads are added up in 16 bits where the instruction set has that; 1 where it does not
+// pay. kMost is the largest integer that a format stores; activations are at most 127.
+template <typename Format>
+constexpr int NarrowQuads() {
+  if constexpr (requires { Format::kMost; }) {
+    for (int quads = 8 / Format::kSubs; quads > 1; quads /= 2) {
+      if (quads * 2 * 127 * Format::kMost <= kNarrowSum) return quads;
+    }
+  }
+  return 1;
+}
+
+template <typename Format, int kWidth, int kCols, int j, int kLast>
+CAIRN_INLINE void AddNarrowQuads(const uint8_t* unit, const uint8_t* block, int b, int part,
+                                 const uint8_t* activations, VB (&narrow)[kCols]) {
+  const VB weights = QuadOf<Format, j>(unit, block, b, part);
+#pragma GCC unroll 12
+  for (int c = 0; c < kCols; ++c) {
+    narrow[c] = AddNarrow(narrow[c], DotNarrow(weights, activations + (j * kWidth + c) * 4));
+  }
+  if constexpr (j + 1 < kLast) {
+    AddNarrowQuads<Format, kWidth, kCols, j + 1, kLast>(unit, block, b, part, activations, narrow);
+  }
+}
+
+// Quads kFrom to kTo - 1.
+template <typename Format, int kWidth, int kCols, int kFrom, int kTo>
+CAIRN_INLINE void AddQuads(const uint8_t* unit, const uint8_t* block, int b, int part,
+                           const uint8_t* activations, VI (&sums)[kCols]) {
+  constexpr int kRun = NarrowQuads<Format>();
+  if constexpr (kRun == 1) {
+    AddQuad<Format, kWidth, kCols, kFrom>(unit, block, b, part, activations, sums);
+  } else {
+    const VB weights = QuadOf<Format, kFrom>(unit, block, b, part);
+    VB narrow[kCols];
+#pragma GCC unroll 12
+    for (int c = 0; c < kCols; ++c) {
+      narrow[c] = DotNarrow(weights, activations + (kFrom * kWidth + c) * 4);
+    }
+    AddNarrowQuads<Format, kWidth, kCols, kFrom + 1, kFrom + kRun>(unit, block, b, part,
+                                                                   activations, narrow);
+#pragma GCC unroll 12
+    for (int c = 0; c < kCols; ++c) sums[c] = Widen(sums[c], narrow[c]);
+  }
+  if constexpr (kFrom + kRun < kTo) {
+    AddQuads<Format, kWidth, kCols, kFrom + kRun, kTo>(unit, block, b, part, activations, sums);
+  }
+}
+
 // One sub-block: integer sums over it, then into the running sums.
 template <typename Format, int kWidth, int kCols, int kSub>
 CAIRN_INLINE void AddSubBlock(const uint8_t* unit, const uint8_t* block, int b, int part,
@@ -158,18 +208,9 @@ CAIRN_INLINE void AddSubBlock(const uint8_t* unit, const uint8_t* block, int b, 
   VI sums[kCols];
 #pragma GCC unroll 12
   for (int c = 0; c < kCols; ++c) sums[c] = StartSum<Format, kWidth, kSub>(activations, c);
-  if constexpr (Format::kSubs == 1 || kSub == 0) {
-    AddQuad<Format, kWidth, kCols, 0>(unit, block, b, part, activations, sums);
-    AddQuad<Format, kWidth, kCols, 1>(unit, block, b, part, activations, sums);
-    AddQuad<Format, kWidth, kCols, 2>(unit, block, b, part, activations, sums);
-    AddQuad<Format, kWidth, kCols, 3>(unit, block, b, part, activations, sums);
-  }
-  if constexpr (Format::kSubs == 1 || kSub == 1) {
-    AddQuad<Format, kWidth, kCols, 4>(unit, block, b, part, activations, sums);
-    AddQuad<Format, kWidth, kCols, 5>(unit, block, b, part, activations, sums);
-    AddQuad<Format, kWidth, kCols, 6>(unit, block, b, part, activations, sums);
-    AddQuad<Format, kWidth, kCols, 7>(unit, block, b, part, activations, sums);
-  }
+  constexpr int kQuads = 8 / Format::kSubs;
+  AddQuads<Format, kWidth, kCols, kSub * kQuads, (kSub + 1) * kQuads>(unit, block, b, part,
+                                                                      activations, sums);
   const VF scale = Format::Scale(unit, b, kSub, part);
 #pragma GCC unroll 12
   for (int c = 0; c < kCols; ++c) {
@@ -205,15 +246,28 @@ CAIRN_INLINE void PrefetchBlock(const uint8_t* block, int b) {
   }
 }
 
+// bench/order compiles these kernels with a free order of sums, to measure what the canonical one
+// costs: few columns then add into two running sums by turns. Never so in the product.
+#if defined(CAIRN_FREE_ORDER)
+inline constexpr int kFreeOrderColumns = 3;
+#else
+inline constexpr int kFreeOrderColumns = 0;
+#endif
+
 // The first kCols columns at `activations` of a tile of kWidth rows, outputs of `part` of a group.
 // Writes the first `valid` columns.
 template <typename Format, int kWidth, int kCols>
 CAIRN_INLINE void Tile(const uint8_t* weights, int cols, const uint8_t* activations, int part,
                        int valid, float* out, ptrdiff_t stride) {
   constexpr int kBlocks = Format::kLayout.values / kBlockValues;
+  constexpr bool kFree = kCols <= kFreeOrderColumns;
   VF totals[kCols];
+  VF others[kFree ? kCols : 1];
 #pragma GCC unroll 12
   for (int c = 0; c < kCols; ++c) totals[c] = Zero();
+  if constexpr (kFree) {
+    for (int c = 0; c < kCols; ++c) others[c] = Zero();
+  }
   const int units = cols / Format::kLayout.values;
   const uint8_t* unit = weights;
   for (int u = 0; u < units; ++u, unit += Format::kLayout.bytes()) {
@@ -225,7 +279,17 @@ CAIRN_INLINE void Tile(const uint8_t* weights, int cols, const uint8_t* activati
         AddSubBlock<Format, kWidth, kCols, 1>(unit, block, b, part, activations, totals);
       }
       activations += ActivationBlock<kWidth>::kBytes;
+      if constexpr (kFree) {
+        for (int c = 0; c < kCols; ++c) {
+          const VF turn = totals[c];
+          totals[c] = others[c];
+          others[c] = turn;
+        }
+      }
     }
+  }
+  if constexpr (kFree) {
+    for (int c = 0; c < kCols; ++c) totals[c] = Add(totals[c], others[c]);
   }
 #pragma GCC unroll 12
   for (int c = 0; c < kCols; ++c) {

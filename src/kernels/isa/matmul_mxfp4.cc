@@ -7,6 +7,7 @@ namespace {
 struct MXFP4 : CodedWeights {
   static constexpr UnitLayout kLayout = kMXFP4Layout;
   static constexpr TileShape kShape = Tiles::kMXFP4;
+  static constexpr int kMost = 28;
   static constexpr int kBias = 16;
   static constexpr CodeTable kIntegers = Biased<kBias>(tensor::kFp4Values);
   template <int j>

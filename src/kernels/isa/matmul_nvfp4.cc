@@ -7,6 +7,7 @@ namespace {
 struct NVFP4 : CodedWeights {
   static constexpr UnitLayout kLayout = kNVFP4Layout;
   static constexpr TileShape kShape = Tiles::kNVFP4;
+  static constexpr int kMost = 28;
   static constexpr int kBias = 16;
   static constexpr int kSubs = 2;
   static constexpr CodeTable kIntegers = Biased<kBias>(tensor::kFp4Values);

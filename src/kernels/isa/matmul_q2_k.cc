@@ -7,6 +7,7 @@ namespace {
 struct Q2_K : CodedWeights {
   static constexpr UnitLayout kLayout = kQ2_KLayout;
   static constexpr TileShape kShape = Tiles::kQ2_K;
+  static constexpr int kMost = 45;
   static constexpr int kBias = 0;
   CAIRN_INLINE VI ScaleBytes(const uint8_t* unit, int half, int part) {
     return LoadU8I(unit + 64 + 16 * half + part * kLanes);

@@ -7,6 +7,7 @@ namespace {
 struct Q3_K : CodedWeights {
   static constexpr UnitLayout kLayout = kQ3_KLayout;
   static constexpr TileShape kShape = Tiles::kQ3_K;
+  static constexpr int kMost = 7;
   static constexpr int kBias = 4;
   static constexpr int kSubs = 2;
   template <int j>

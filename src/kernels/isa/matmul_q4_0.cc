@@ -7,6 +7,7 @@ namespace {
 struct Q4_0 {
   static constexpr UnitLayout kLayout = kQ4_0Layout;
   static constexpr TileShape kShape = Tiles::kQ4_0;
+  static constexpr int kMost = 15;
   static constexpr int kBias = 8;
   static constexpr bool kWide = false;
   static constexpr bool kMinima = false;

@@ -7,6 +7,7 @@ namespace {
 struct Q4_1 : HalvesWithMinima {
   static constexpr UnitLayout kLayout = kQ4_1Layout;
   static constexpr TileShape kShape = Tiles::kQ4_1;
+  static constexpr int kMost = 15;
   template <int j>
   CAIRN_INLINE VB Quad(const uint8_t* block, int part) {
     return NibbleQuad<j>(block, part);

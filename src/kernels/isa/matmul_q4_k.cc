@@ -7,6 +7,7 @@ namespace {
 struct Q4_K : SuperblocksWithMinima {
   static constexpr UnitLayout kLayout = kQ4_KLayout;
   static constexpr TileShape kShape = Tiles::kQ4_K;
+  static constexpr int kMost = 15;
   template <int j>
   CAIRN_INLINE VB Quad(const uint8_t* block, int part) {
     return NibbleQuad<j>(block, part);

@@ -7,6 +7,7 @@ namespace {
 struct Q5_0 {
   static constexpr UnitLayout kLayout = kQ5_0Layout;
   static constexpr TileShape kShape = Tiles::kQ5_0;
+  static constexpr int kMost = 31;
   static constexpr int kBias = 16;
   static constexpr bool kWide = false;
   static constexpr bool kMinima = false;

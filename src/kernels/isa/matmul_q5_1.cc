@@ -7,6 +7,7 @@ namespace {
 struct Q5_1 : HalvesWithMinima {
   static constexpr UnitLayout kLayout = kQ5_1Layout;
   static constexpr TileShape kShape = Tiles::kQ5_1;
+  static constexpr int kMost = 31;
   template <int j>
   CAIRN_INLINE VB Quad(const uint8_t* block, int part) {
     return FiveBitQuad<j>(block, part);

@@ -7,6 +7,7 @@ namespace {
 struct Q5_K : SuperblocksWithMinima {
   static constexpr UnitLayout kLayout = kQ5_KLayout;
   static constexpr TileShape kShape = Tiles::kQ5_K;
+  static constexpr int kMost = 31;
   template <int j>
   CAIRN_INLINE VB Quad(const uint8_t* block, int part) {
     return FiveBitQuad<j>(block, part);

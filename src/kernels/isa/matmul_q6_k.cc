@@ -7,6 +7,7 @@ namespace {
 struct Q6_K {
   static constexpr UnitLayout kLayout = kQ6_KLayout;
   static constexpr TileShape kShape = Tiles::kQ6_K;
+  static constexpr int kMost = 63;
   static constexpr int kBias = 32;
   static constexpr bool kWide = false;
   static constexpr bool kMinima = false;

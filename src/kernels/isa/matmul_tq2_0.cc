@@ -8,6 +8,7 @@ namespace {
 struct TQ2_0 : CodedWeights {
   static constexpr UnitLayout kLayout = kTQ2_0Layout;
   static constexpr TileShape kShape = Tiles::kTQ2_0;
+  static constexpr int kMost = 2;
   static constexpr int kBias = 1;
   template <int j>
   CAIRN_INLINE VB Quad(const uint8_t* block, int part) {
