@@ -2,7 +2,7 @@
 # One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check tidy bench bench-avx2 bench-serving roofline stream bench-index bench-kv bench-formats bench-order bench-streams tiles prove aarch64 fuzz asan tsan format clean
+.PHONY: help run build library test check tidy bench bench-avx2 bench-serving bench-embed roofline stream bench-index bench-kv bench-formats bench-order bench-streams tiles package package-test prove aarch64 fuzz asan tsan format clean
 
 help: ## this list
 	@echo "Cairn: language models on the CPU you already have"; echo
@@ -15,12 +15,16 @@ build: ## set up and build build/release/cairn
 	@scripts/setup build
 	@scripts/build release cairn
 
+library: ## set up and build libcairn, shared and static (docs/library.md installs it)
+	@scripts/setup build
+	@scripts/build release cairn cairn_shared cairn_static
+
 test: ## set up, build and run every test; the last line counts them
 	@scripts/test
 
-check: ## format, rooms, instruction sets, words and links (fast; also part of test)
+check: ## format, rooms, instruction sets, interface, words and links (fast; also part of test)
 	@scripts/setup build test
-	@scripts/build release cairn
+	@scripts/build release cairn cairn_shared cairn_static
 	@scripts/check
 
 tidy: ## clang-tidy over every source (minutes)
@@ -50,6 +54,12 @@ stream: ## memory bandwidth and empty regions beside OpenMP, threads by hand and
 	@scripts/setup build bench
 	@scripts/build bench stream_bench
 	@python3 bench/parallel/stream.py
+
+bench-embed: ## sentences per second of MiniLM, beside onnxruntime (quiet machine)
+	@scripts/setup build bench-embed
+	@scripts/build release cairn
+	@build/release/cairn pull minilm
+	@.venv-embed/bin/python bench/embed/run.py
 
 bench-index: ## the ordered index beside TBB's map, a B-tree, std::map and a skiplist (quiet machine)
 	@scripts/setup build bench
@@ -84,6 +94,14 @@ tiles: ## measure the tile shapes of the matmuls and write their table (quiet ma
 	@scripts/build bench tile_table
 	@build/bench/bench/tiles/tile_table --write src/kernels/isa/tile_table.h
 
+package: ## .deb files, a tarball and a wheel of the committed tree, into build/packages (docs/packages.md)
+	@scripts/setup build package
+	@scripts/package
+
+package-test: ## install, use and remove each package in a clean system (as root, minutes)
+	@scripts/setup package
+	@scripts/package-test
+
 prove: ## the same logits over threads, chunks and instruction sets: one hash per model
 	@scripts/setup build test
 	@scripts/build release cairn
@@ -108,7 +126,7 @@ tsan: ## unit tests under ThreadSanitizer
 
 format: ## format the sources in place
 	@scripts/setup build test
-	@git ls-files '*.h' '*.cc' | xargs -r clang-format-14 -i
+	@git ls-files '*.h' '*.hpp' '*.c' '*.cc' | xargs -r clang-format-14 -i
 
 clean: ## remove what was built and the Python environments (models stay)
 	@rm -rf build .venv .venv-peers .venv-peers-avx2 .venv-reference

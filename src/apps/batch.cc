@@ -56,7 +56,8 @@ class Batch {
         Console& console)
       : options_(options),
         answers_(answers),
-        chat_(OpenChatPrompt(answers.engine().model(), options.chat_template)),
+        face_(server::MakeChatFace(
+            answers.engine(), OpenChatPrompt(answers.engine().model(), options.chat_template))),
         in_(in),
         out_(out),
         console_(console),
@@ -72,12 +73,12 @@ class Batch {
     std::int64_t line = 0;
     std::string custom_id;
     server::Endpoint endpoint = server::Endpoint::kChat;
+    server::AnswerForm form = {};
   };
 
   [[nodiscard]] Result<void> ReadAhead(const std::stop_token& stop);
   void TakeLine(const std::string& text, bool too_long);
-  void Ask(const Job& job, server::OpenAiRequest request);
-  [[nodiscard]] Result<std::vector<std::int32_t>> PromptOf(server::OpenAiRequest& request) const;
+  void Ask(Job job, server::OpenAiRequest request);
   void Finish(const Job& job, const std::vector<Result<engine::Answer>>& answers);
   void Refuse(std::int64_t line, std::optional<std::string_view> custom_id,
               server::BatchFailure failure, const std::string& message);
@@ -85,7 +86,7 @@ class Batch {
 
   const BatchOptions& options_;
   engine::Answers& answers_;
-  Result<model::ChatPrompt> chat_;  // an Error is the answer to all chat requests
+  server::ChatFace face_;
   LineReader& in_;
   BatchOutput& out_;
   Console& console_;
@@ -162,24 +163,15 @@ void Batch::TakeLine(const std::string& text, bool too_long) {
     return;
   }
   job.endpoint = parsed->request->endpoint;
-  Ask(job, std::move(*parsed->request));
+  Ask(std::move(job), std::move(*parsed->request));
 }
 
-Result<std::vector<std::int32_t>> Batch::PromptOf(server::OpenAiRequest& request) const {
-  if (request.endpoint == server::Endpoint::kChat) {
-    if (!chat_) return std::unexpected(chat_.error());
-    return chat_->Encode(request.messages, request.tools.is_null() ? nullptr : &request.tools);
-  }
-  if (const auto* text = std::get_if<std::string>(&request.prompt)) {
-    return model::EncodeText(answers_.engine().model(), *text);
-  }
-  return std::get<std::vector<std::int32_t>>(std::move(request.prompt));
-}
-
-void Batch::Ask(const Job& job, server::OpenAiRequest request) {
-  auto prompt = PromptOf(request);
+void Batch::Ask(Job job, server::OpenAiRequest request) {
+  const server::Prompt asked_for = TakePrompt(request);
+  auto prompt = server::EncodePrompt(answers_.engine(), face_, asked_for);
   if (!prompt) return Finish(job, {std::unexpected(std::move(prompt).error())});
-  engine::AnswerRequest asked{.prompt = std::move(*prompt),
+  job.form = FormOf(request, face_, answers_.engine(), prompt->thinking);
+  engine::AnswerRequest asked{.prompt = std::move(prompt->tokens),
                               .options = std::move(request.options),
                               .choices = request.choices,
                               .tenant = std::move(request.tenant),
@@ -201,8 +193,9 @@ void Batch::Finish(const Job& job, const std::vector<Result<engine::Answer>>& an
       server::ToResponse(job.endpoint,
                          {.id = server::BatchResponseId(job.endpoint, job.line),
                           .created_s = static_cast<std::int64_t>(std::time(nullptr)),
-                          .model = NameOf(options_.model)},
-                         answers);
+                          .model = NameOf(options_.model),
+                          .fingerprint = face_.fingerprint},
+                         answers, job.form);
   if (response.status == 200) {
     ++counts_.answered;
     counts_.prompt_tokens += answers.front()->prompt_tokens;

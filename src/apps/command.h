@@ -39,9 +39,12 @@ void OnChosen(CLI::App& command, Chosen& chosen, const std::shared_ptr<Options>&
 void AddRun(CLI::App& app, Chosen& chosen);
 void AddChat(CLI::App& app, Chosen& chosen);
 void AddBatch(CLI::App& app, Chosen& chosen);
+void AddEmbed(CLI::App& app, Chosen& chosen);
+void AddRerank(CLI::App& app, Chosen& chosen);
 void AddServe(CLI::App& app, Chosen& chosen);
 void AddPull(CLI::App& app, Chosen& chosen);
 void AddList(CLI::App& app, Chosen& chosen);
+void AddConvert(CLI::App& app, Chosen& chosen);
 void AddShow(CLI::App& app, Chosen& chosen);
 void AddRemove(CLI::App& app, Chosen& chosen);
 void AddTokenize(CLI::App& app, Chosen& chosen);

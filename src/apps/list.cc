@@ -32,17 +32,13 @@ Row MakeRow(const model::StoredFile& stored) {
   Row row{.name = stored.entry != nullptr ? std::string(stored.entry->name) : stored.file,
           .bytes = stored.bytes,
           .path = stored.path};
-  const auto file = MappedFile::Open(stored.path);
-  if (!file) {
-    row.problem = file.error().message;
+  const auto opened = model::GgufFile::Open(stored.path);
+  if (!opened) {
+    row.problem = opened.error().message;
     return row;
   }
-  const auto gguf = model::Gguf::Parse(file->bytes());
-  if (!gguf) {
-    row.problem = gguf.error().message;
-    return row;
-  }
-  const model::Summary summary = model::Summarise(*gguf);
+  row.bytes = opened->gguf.file_bytes();
+  const model::Summary summary = model::Summarise(opened->gguf);
   row.architecture = summary.architecture;
   row.format = summary.format;
   return row;

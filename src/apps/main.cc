@@ -14,6 +14,7 @@
 
 #include "apps/command.h"
 #include "apps/help.h"
+#include "apps/serve_settings.h"
 #include "apps/usage_error.h"
 #include "base/error.h"
 
@@ -36,9 +37,9 @@ constexpr const char* kExamples =
 
 using AddFunction = void (*)(CLI::App&, Chosen&);
 constexpr AddFunction kCommands[] = {
-    AddRun,        AddChat,   AddBatch,    AddServe,      AddPull,     AddList,
-    AddShow,       AddRemove, AddTokenize, AddDetokenize, AddTemplate, AddLogits,
-    AddPerplexity, AddBench,  AddVerify,   AddDoctor,     AddSupport,
+    AddRun,    AddChat,       AddBatch,   AddEmbed,  AddRerank,   AddServe,      AddPull,
+    AddList,   AddShow,       AddConvert, AddRemove, AddTokenize, AddDetokenize, AddTemplate,
+    AddLogits, AddPerplexity, AddBench,   AddVerify, AddDoctor,   AddSupport,
 };
 
 void Build(CLI::App& app, Chosen& chosen, const Console& console) {
@@ -116,7 +117,9 @@ int Main(int argc, char** argv) {
   Console console(STDOUT_FILENO, STDERR_FILENO);
   int code = kFailed;
   try {
-    code = Run(Arguments(argc, argv), console);
+    const auto words = WithSettingsFile(Arguments(argc, argv));
+    if (!words) console.Note(words.error().message);
+    code = words ? Run(*words, console) : kUsage;
   } catch (const std::bad_alloc&) {
     console.Note("out of memory; a smaller --context or a smaller model needs less");
   } catch (const std::exception& error) {

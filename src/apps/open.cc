@@ -68,10 +68,8 @@ std::string ForcedPreTokenizer() {
 
 Result<OpenedFile> OpenFile(const std::string& name, Console& console) {
   std::string path = OR_RETURN(FindModel(name, console));
-  MappedFile file = OR_RETURN(MappedFile::Open(path));
-  auto gguf = model::Gguf::Parse(file.bytes());
-  if (!gguf) return std::unexpected(std::move(gguf).error().Within("'" + path + "'"));
-  return OpenedFile{std::move(path), std::move(file), std::move(*gguf)};
+  model::GgufFile opened = OR_RETURN(model::GgufFile::Open(path));
+  return OpenedFile{std::move(path), std::move(opened.file), std::move(opened.gguf)};
 }
 
 Result<OpenedTokenizer> OpenTokenizer(const std::string& name, Console& console) {

@@ -130,9 +130,10 @@ CLI::Option* AddModel(CLI::App& command, std::string& model) {
           "Pre-tokenizer in place of the one that the file names (cairn support lists them)")
       ->type_name("NAME");
   return command
-      .add_option("MODEL", model,
-                  "A short name (smollm2, gemma3), a path to a GGUF file, or a file's name in the "
-                  "model folder")
+      .add_option(
+          "MODEL", model,
+          "A short name (smollm2, gemma3, minilm), a path to a GGUF file, or a file's name in the "
+          "model folder")
       ->type_name("")
       ->required();
 }

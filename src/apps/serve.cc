@@ -11,9 +11,13 @@
 
 #include "apps/access_log.h"
 #include "apps/command.h"
+#include "apps/embed_options.h"
 #include "apps/open.h"
 #include "apps/options.h"
+#include "apps/serve_settings.h"
 #include "apps/text.h"
+#include "model/architectures.h"
+#include "model/gguf_file.h"
 #include "server/service.h"
 
 namespace cairn::apps {
@@ -24,6 +28,7 @@ constexpr const char* kBounds = "Limits";
 
 struct ServeOptions {
   std::vector<std::string> models;
+  std::string config;
   std::string host = "127.0.0.1";
   int port = 8080;
   std::string unix_socket;
@@ -62,8 +67,19 @@ Result<std::shared_ptr<const server::Keys>> ReadKeys(const std::string& path) {
   return std::make_shared<const server::Keys>(*std::move(keys));
 }
 
+struct FoundSources {
+  std::vector<server::ModelSource> models;
+  std::vector<server::EmbedderSource> embedders;
+};
+
+// Whether a file is of a model for embeddings; one that cannot be read is not.
+bool MakesEmbeddings(const std::string& path) {
+  const auto opened = model::GgufFile::Open(path);
+  return opened && model::IsForEmbeddings(opened->gguf);
+}
+
 // Those of the command line, pulled where they must be; else all of the folder.
-Result<std::vector<server::ModelSource>> Sources(const ServeOptions& o, Console& console) {
+Result<FoundSources> Sources(const ServeOptions& o, Console& console) {
   OR_RETURN(ChosenIsa());  // before a model is pulled
   std::string chat_template;
   if (!o.chat_template.empty()) chat_template = OR_RETURN(ReadTemplateFile(o.chat_template));
@@ -87,10 +103,17 @@ Result<std::vector<server::ModelSource>> Sources(const ServeOptions& o, Console&
                         .context = o.context,
                         .step_sequences = o.parallel,
                         .pinned = o.pinned};
-  std::vector<server::ModelSource> sources;
+  FoundSources sources;
   for (const auto& [name, path] : found) {
+    if (MakesEmbeddings(path)) {
+      const EmbedderChoice choice{.threads = o.threads, .pinned = o.pinned};
+      const auto open = [path = path, choice] { return OpenEmbedderOf(path, choice); };
+      sources.embedders.push_back({.id = name, .open = open});
+      continue;
+    }
     const auto open = [path = path, wish] { return OpenEngineOf(path, wish); };
-    sources.push_back({.id = name, .open = open, .chat_template = chat_template});
+    sources.models.push_back(
+        {.id = name, .path = path, .open = open, .chat_template = chat_template});
   }
   return sources;
 }
@@ -147,7 +170,8 @@ Result<void> RunServe(const ServeOptions& o, Console& console) {
   if (!o.key_file.empty()) keys = OR_RETURN(ReadKeys(o.key_file));
   auto sources = OR_RETURN(Sources(o, console));
   AccessLog log(o.log, STDERR_FILENO);
-  server::Service service(std::move(sources), !o.models.empty(), ServerOptionsOf(o),
+  server::Service service(std::move(sources.models), std::move(sources.embedders),
+                          !o.models.empty(), ServerOptionsOf(o),
                           [&log](const server::AccessRecord& record) { log.Write(record); });
   service.SetKeys(keys);
   boost::asio::signal_set signals(service.loop(), SIGINT, SIGTERM, SIGHUP);
@@ -258,6 +282,14 @@ void AddServe(CLI::App& app, Chosen& chosen) {
                    "Short names, paths, or files of the model folder. The first is loaded at once, "
                    "the others when they are asked for; none: all of the folder")
       ->type_name("");
+  // Read before the command line is parsed (serve_settings.h).
+  command
+      ->add_option("--config", o->config,
+                   "A TOML file of settings: NAME = VALUE, with the names of these options, and "
+                   "models = [\"NAME\", ...]. The command line wins over it, it wins over the "
+                   "environment (CAIRN_SERVE_PORT for --port)")
+      ->type_name("FILE")
+      ->check(NotEmpty());
   AddNetwork(*command, *o);
   AddBounds(*command, *o);
   AddParallel(*command, o->parallel);
@@ -278,6 +310,7 @@ void AddServe(CLI::App& app, Chosen& chosen) {
   AddPropose(*command, o->propose);
   AddThreads(*command, o->threads);
   AddPin(*command, o->pinned);
+  ReadEnvironment(*command);
   OnChosen(*command, chosen, o, RunServe);
 }
 

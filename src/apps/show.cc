@@ -133,8 +133,10 @@ void PrintSummary(const Report& report, Console& console) {
   line("architecture", s.architecture);
   line("parameters", HumanCount(s.parameters));
   line("context", s.context > 0 ? fmt::format("{} tokens", s.context) : "not stated");
-  line("template",
-       s.has_template ? "yes: it was made for conversations" : "none: it continues texts");
+  const bool embeds = report.program && report.program->output != program::Output::kLogits;
+  line("template", s.has_template ? "yes: it was made for conversations"
+                   : embeds       ? "none: it makes embeddings"
+                                  : "none: it continues texts");
   if (report.missing.empty()) line("missing", "nothing: it runs");
   for (const std::string& what : report.missing) line("missing", what);
   if (report.program && report.experts.experts > 0) line("experts", ExpertLine(report));

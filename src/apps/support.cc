@@ -31,10 +31,11 @@ struct Section {
 };
 
 Section ArchitectureSection() {
-  Section section{.name = "architectures",
-                  .about = "what `general.architecture` of a file that runs may be",
-                  .evidence = "src/testing/architectures_test.cc",
-                  .columns = {"architecture", "models"}};
+  Section section{
+      .name = "architectures",
+      .about = "what `general.architecture` of a file that runs may be",
+      .evidence = "src/testing/architectures_test.cc, encoders: src/testing/encoders_test.cc",
+      .columns = {"architecture", "models"}};
   for (const model::Architecture& one : model::Architectures()) {
     section.rows.push_back({std::string(one.name), std::string(one.about)});
   }

@@ -15,6 +15,7 @@
 #include "apps/options.h"
 #include "apps/prompt.h"
 #include "apps/text.h"
+#include "apps/verify_server.h"
 #include "parallel/topology.h"
 
 namespace cairn::apps {
@@ -27,7 +28,10 @@ struct VerifyCommand {
   std::int64_t max_tokens = 32;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
   bool json = false;
+  std::string url, server_model;
 };
+
+constexpr const char* kKeyVariable = "CAIRN_API_KEY";
 
 constexpr const char* kOpenings[] = {
     "Once upon a time there was a",
@@ -130,6 +134,9 @@ class Verification {
 
   [[nodiscard]] Result<void> Run(const std::vector<kernels::Isa>& isas,
                                  const std::vector<int>& threads, const std::stop_token& stop);
+  // Here alone, then by a server in its ways.
+  [[nodiscard]] Result<void> RunServer(const ServerAddress& address, kernels::Isa isa, int threads,
+                                       const std::stop_token& stop);
   std::size_t different() const { return different_; }
   std::string hash() const { return fmt::format("{:016x}", engine::HashOf(expected_)); }
   const boost::json::array& rows() const { return rows_; }
@@ -137,6 +144,7 @@ class Verification {
  private:
   [[nodiscard]] Result<void> Try(const engine::Way& way, kernels::Isa isa, int threads,
                                  const std::stop_token& stop);
+  void Take(Row row);
 
   const std::shared_ptr<const model::Model>& model_;
   const std::vector<engine::VerifyPrompt>& prompts_;
@@ -167,6 +175,25 @@ Result<void> Verification::Try(const engine::Way& way, kernels::Isa isa, int thr
   Row row{.isa = std::string(kernels::IsaName(isa)), .way = way.name, .threads = threads};
   row.result = OR_RETURN(engine::AnswerIn(way, isa, threads, model_, prompts_, options, stop));
   row.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  Take(std::move(row));
+  return {};
+}
+
+Result<void> Verification::RunServer(const ServerAddress& address, kernels::Isa isa, int threads,
+                                     const std::stop_token& stop) {
+  OR_RETURN(Try(engine::AllWays().front(), isa, threads, stop));
+  for (const ServerWay& way : AllServerWays()) {
+    const auto start = std::chrono::steady_clock::now();
+    Row row{.isa = "server", .way = way.name, .threads = way.at_once};
+    row.result.answers = OR_RETURN(
+        AnswersOfServer(address, command_.server_model, way, prompts_, command_.max_tokens, stop));
+    row.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    Take(std::move(row));
+  }
+  return {};
+}
+
+void Verification::Take(Row row) {
   row.hash = engine::HashOf(row.result.answers);
   if (expected_.empty()) expected_ = row.result.answers;
   for (std::size_t i = 0; i < expected_.size(); ++i) {
@@ -178,7 +205,6 @@ Result<void> Verification::Try(const engine::Way& way, kernels::Isa isa, int thr
   } else {
     Print(row, console_);
   }
-  return {};
 }
 
 Result<void> Verify(const VerifyCommand& o, Console& console) {
@@ -194,7 +220,14 @@ Result<void> Verify(const VerifyCommand& o, Console& console) {
   if (std::getenv("CAIRN_ISA") != nullptr) isas = {OR_RETURN(ChosenIsa())};
 
   Verification verification(model, prompts, o, console);
-  OR_RETURN(verification.Run(isas, threads, stop));
+  if (o.url.empty()) {
+    OR_RETURN(verification.Run(isas, threads, stop));
+  } else {
+    ServerAddress address = OR_RETURN(ParseServerUrl(o.url));
+    const char* key = std::getenv(kKeyVariable);
+    address.key = key != nullptr ? key : "";
+    OR_RETURN(verification.RunServer(address, isas.front(), threads.back(), stop));
+  }
   const std::size_t different = verification.different();
   if (o.json) {
     console.WriteJson(boost::json::object{{"model", path},
@@ -222,7 +255,8 @@ void AddVerify(CLI::App& app, Chosen& chosen) {
   CLI::App* command =
       NewCommand(app, kMeasure, "verify", "Prove that answers do not depend on how they are made",
                  "cairn verify smollm2\n"
-                 "cairn verify gemma3 --prompts questions.txt -n 64");
+                 "cairn verify gemma3 --prompts questions.txt -n 64\n"
+                 "cairn verify smollm2 --url http://127.0.0.1:8080    # a server that runs");
   AddModel(*command, o->model);
   command
       ->add_option("--prompts", o->prompts,
@@ -234,6 +268,16 @@ void AddVerify(CLI::App& app, Chosen& chosen) {
   command->add_option("-n,--max-tokens", o->max_tokens, "Tokens of each answer at most [32]")
       ->check(WholeNumber(1, kMostContextTokens))
       ->type_name("N");
+  command
+      ->add_option("--url", o->url,
+                   "Compare the answers made here alone with those of a server that runs, one at a "
+                   "time, many at once and from its cache; CAIRN_API_KEY is its key")
+      ->type_name("URL")
+      ->check(NotEmpty());
+  command
+      ->add_option("--server-model", o->server_model, "What the server calls the model [its first]")
+      ->type_name("NAME")
+      ->check(NotEmpty());
   AddKv(*command, o->kv);
   AddJson(*command, o->json);
   OnChosen(*command, chosen, o, Verify);

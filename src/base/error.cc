@@ -24,8 +24,8 @@ Error Error::Within(std::string_view context) && {
   return std::move(*this);
 }
 
-std::unexpected<Error> Fail(ErrorCode code, std::string message) {
-  return std::unexpected<Error>(Error{code, std::move(message)});
+std::unexpected<Error> Fail(ErrorCode code, std::string message, std::string subject) {
+  return std::unexpected<Error>(Error{code, std::move(message), std::move(subject)});
 }
 
 }  // namespace cairn

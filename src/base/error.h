@@ -37,6 +37,7 @@ std::string_view ErrorCodeName(ErrorCode code);
 struct Error {
   ErrorCode code;
   std::string message;
+  std::string subject = {};  // the option or member that is wrong, where it is one and known
 
   // The same error with "context: " in front of the message.
   [[nodiscard]] Error Within(std::string_view context) &&;
@@ -46,7 +47,8 @@ template <typename T>
 using Result = std::expected<T, Error>;
 
 // std::unexpected of an Error, for `return Fail(ErrorCode::kCorrupt, ...)`.
-[[nodiscard]] std::unexpected<Error> Fail(ErrorCode code, std::string message);
+[[nodiscard]] std::unexpected<Error> Fail(ErrorCode code, std::string message,
+                                          std::string subject = {});
 
 // Drops a result on purpose. `reason` is for the reader.
 template <typename T>

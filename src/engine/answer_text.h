@@ -27,6 +27,8 @@ class AnswerText {
   // unfinished character at the end reads as U+FFFD).
   bool Finish();
   const std::string& text() const { return text_; }
+  // The stop string that ended it, empty where none did.
+  const std::string& stop() const { return stops_.match(); }
 
  private:
   void Emit(std::string_view text);

@@ -25,12 +25,15 @@ class AnswerMaker final : public TokenChooser {
   AnswerMaker(const Engine& engine, const AnswerRequest& request, int choice,
               std::shared_ptr<Gathered> gathered)
       : clock_(engine.clock()),
+        tokenizer_(engine.model().tokenizer()),
         vocabulary_(static_cast<std::size_t>(engine.model().tokenizer().size())),
         max_tokens_(request.options.max_tokens),
         ignore_end_(request.options.ignore_end),
         sampler_(WithChoice(request.options.sampling, choice), engine.kernels()),
+        likelihoods_(request.options.likelihoods),
+        meter_(engine.kernels()),
         history_(request.prompt),
-        text_(engine.model().tokenizer(), request.options.stop, SinkOf(*gathered, choice)),
+        text_(engine.model().tokenizer(), request.options.stop, SinkOf(gathered->sink, choice)),
         gathered_(std::move(gathered)),
         choice_(static_cast<std::size_t>(choice)),
         started_ns_(clock_.NowNs()) {
@@ -45,11 +48,17 @@ class AnswerMaker final : public TokenChooser {
   }
 
   std::optional<std::int32_t> Next(std::span<const float> logits) override {
-    if (!first_ns_) first_ns_ = clock_.NowNs();
+    if (!first_ns_) {
+      Progress(answer_.prompt_tokens, answer_.prompt_tokens);
+      first_ns_ = clock_.NowNs();
+    }
     if (max_tokens_ == 0) return std::nullopt;
     const std::int32_t token = sampler_.Sample(logits.first(vocabulary_), history_);
     history_.push_back(token);
     answer_.tokens.push_back(token);
+    if (likelihoods_ >= 0 && !tokenizer_.IsEndOfGeneration(token)) {
+      answer_.likelihoods.push_back(meter_.Of(logits.first(vocabulary_), token, likelihoods_));
+    }
     reason_ = text_.Take(token);
     if (ignore_end_ && reason_ == FinishReason::kEndOfTurn) reason_.reset();
     if (!reason_ && static_cast<std::int64_t>(answer_.tokens.size()) == max_tokens_) {
@@ -59,7 +68,16 @@ class AnswerMaker final : public TokenChooser {
     return token;
   }
 
-  void Reused(std::int64_t tokens) override { answer_.reused_tokens = tokens; }
+  void Reused(std::int64_t tokens) override {
+    answer_.reused_tokens = tokens;
+    Progress(tokens, answer_.prompt_tokens);
+  }
+
+  void Progress(std::int64_t computed, std::int64_t total) override {
+    const auto& sink = gathered_->sink.progress;
+    if (!sink || first_ns_ || choice_ != 0) return;
+    sink({.total = total, .reused = answer_.reused_tokens, .computed = computed});
+  }
 
   void End(Ended how) override {
     if (how == Ended::kContext) reason_ = FinishReason::kContext;
@@ -67,10 +85,14 @@ class AnswerMaker final : public TokenChooser {
     const bool found = text_.Finish();
     answer_.reason = found ? FinishReason::kStopString : reason_.value_or(FinishReason::kLength);
     answer_.text = text_.text();
+    answer_.stop = text_.stop();
     const std::int64_t now = clock_.NowNs();
     const std::int64_t first = first_ns_.value_or(now);
     answer_.prompt_seconds = static_cast<double>(first - started_ns_) * 1e-9;
     answer_.answer_seconds = static_cast<double>(now - first) * 1e-9;
+    if (gathered_->sink.ended) {
+      gathered_->sink.ended(static_cast<int>(choice_), answer_, {.text = {}, .tokens = Untold()});
+    }
     gathered_->answers[choice_] = std::move(answer_);
   }
 
@@ -81,17 +103,28 @@ class AnswerMaker final : public TokenChooser {
     options.choice = static_cast<std::uint64_t>(choice);
     return options;
   }
-  static TextSink SinkOf(const Gathered& gathered, int choice) {
-    if (!gathered.sink.text) return {};
-    // The maker, and so its text, holds what the sink belongs to.
-    return [&gathered, choice](std::string_view text) { return gathered.sink.text(choice, text); };
+  // The maker, and so its text, holds what the sink belongs to.
+  TextSink SinkOf(const AnswerSink& sink, int choice) {
+    if (!sink.piece) return {};
+    return [this, &sink, choice](std::string_view text) {
+      return sink.piece(choice, {.text = text, .tokens = Untold()});
+    };
+  }
+  // The tokens that no piece has told.
+  std::span<const TokenLikelihoods> Untold() {
+    const std::size_t from = std::exchange(told_, answer_.likelihoods.size());
+    return std::span(answer_.likelihoods).subspan(from);
   }
 
   const Clock& clock_;
+  const model::Tokenizer& tokenizer_;
   std::size_t vocabulary_;
   std::int64_t max_tokens_;
   bool ignore_end_;
   Sampler sampler_;
+  int likelihoods_;  // of each token; -1: none
+  LikelihoodMeter meter_;
+  std::size_t told_ = 0;  // of answer_.likelihoods
   std::vector<std::int32_t> history_;
   AnswerText text_;
   std::shared_ptr<Gathered> gathered_;
@@ -102,13 +135,28 @@ class AnswerMaker final : public TokenChooser {
   Answer answer_;
 };
 
+Result<void> CheckOptions(const GenerateOptions& options, std::int32_t vocabulary) {
+  OR_RETURN(CheckSampling(options.sampling));
+  for (const TokenBias& entry : options.sampling.bias) {
+    if (entry.token >= 0 && entry.token < vocabulary) continue;
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("logit_bias names token {}, and this model has tokens 0 to {}",
+                            entry.token, vocabulary - 1),
+                "logit_bias");
+  }
+  if (options.likelihoods >= -1 && options.likelihoods <= kMostTopLikelihoods) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("at most {} likelihoods of a token can be told", kMostTopLikelihoods));
+}
+
 }  // namespace
 
 Answers::Answers(Engine& engine, const SchedulerOptions& options)
     : engine_(engine), scheduler_(engine, options) {}
 
 Result<RequestId> Answers::Submit(AnswerRequest request, AnswerSink sink) {
-  OR_RETURN(CheckSampling(request.options.sampling));
+  OR_RETURN(
+      CheckOptions(request.options, static_cast<std::int32_t>(engine_.model().tokenizer().size())));
   if (request.choices < 1 || request.choices > kMostChoices) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("a request must have 1 to {} choices", kMostChoices));
@@ -138,7 +186,7 @@ Result<Answer> Answers::Generate(std::span<const std::int32_t> prompt,
                                  std::stop_token stop) {
   std::optional<Result<Answer>> answer;
   AnswerSink sinks;
-  if (sink) sinks.text = [&](int, std::string_view text) { return sink(text); };
+  if (sink) sinks.piece = [&](int, const AnswerPiece& piece) { return sink(piece.text); };
   sinks.done = [&](std::vector<Result<Answer>> answers) { answer = std::move(answers.front()); };
   AnswerRequest request;
   request.prompt.assign(prompt.begin(), prompt.end());

@@ -35,8 +35,12 @@ struct AnswerRequest {
 };
 
 struct AnswerSink {
-  // Text of a choice as it is made (see TextSink); false cancels that choice. May be empty.
-  std::function<bool(int choice, std::string_view text)> text;
+  // A choice as it is made; false cancels it. This and the next two may be empty.
+  std::function<bool(int choice, const AnswerPiece& piece)> piece;
+  // A choice has ended, and has not failed: its last tokens, with a text that is empty.
+  std::function<void(int choice, const Answer& answer, const AnswerPiece& rest)> ended;
+  // The prompt's computation goes on: at its beginning, after each step, and when it is whole.
+  std::function<void(const PromptProgress& progress)> progress;
   // Every choice has ended; in their order. May submit the next request.
   std::function<void(std::vector<Result<Answer>> answers)> done;
 };
@@ -45,7 +49,8 @@ class Answers {
  public:
   Answers(Engine& engine, const SchedulerOptions& options);
 
-  // Errors: those of Scheduler::Submit and CheckSampling.
+  // Errors: those of Scheduler::Submit and CheckSampling; kInvalidArgument for what the model or
+  // this cannot give, naming it.
   [[nodiscard]] Result<RequestId> Submit(AnswerRequest request, AnswerSink sink);
   // Of a streaming request, as Scheduler's: the prompt goes on, is replaced, is complete. An
   // answer's prompt_seconds count from its last piece.

@@ -88,6 +88,71 @@ TEST_P(GenerateTest, GreedyTakesTheLargestLogitOfEachPosition) {
   }
 }
 
+// Beside others, in parts and with a prompt that is found: likelihoods are the same bytes.
+TEST_P(GenerateTest, LikelihoodsAreThoseOfTheLogitsWhateverRunsBeside) {
+  const Tokens prompt = Prompt("the sound and the rest");
+  GenerateOptions options = Options(12, EndlessSeed(prompt, 12));
+  const Answer plain = Fresh(prompt, options);
+  EXPECT_TRUE(plain.likelihoods.empty());
+  options.likelihoods = 3;
+  options.sampling.bias = {{5, -kBan}};
+  Answers answers(*engine_, {.sequences = 4});
+  std::vector<Result<Answer>> all;
+  std::vector<TokenLikelihoods> told;
+  PromptProgress progress;
+  AnswerRequest request{.prompt = prompt, .options = options, .choices = 3};
+  AnswerSink sink;
+  int ended = 0;
+  sink.piece = [&](int choice, const AnswerPiece& piece) {
+    if (choice == 0) told.insert(told.end(), piece.tokens.begin(), piece.tokens.end());
+    return true;
+  };
+  sink.ended = [&](int choice, const Answer&, const AnswerPiece& rest) {
+    ++ended;
+    if (choice == 0) told.insert(told.end(), rest.tokens.begin(), rest.tokens.end());
+  };
+  sink.progress = [&](const PromptProgress& now) { progress = now; };
+  sink.done = [&](std::vector<Result<Answer>> done) { all = std::move(done); };
+  ASSERT_TRUE(answers.Submit(std::move(request), std::move(sink)));
+  while (all.empty()) ASSERT_TRUE(answers.Step());
+  EXPECT_EQ(ended, 3);
+  EXPECT_EQ(progress.total, static_cast<std::int64_t>(prompt.size()));
+  EXPECT_EQ(progress.computed, progress.total);
+  EXPECT_EQ(told, all[0]->likelihoods);
+  EXPECT_EQ(Fresh(prompt, options).likelihoods, told);
+  Tokens text = prompt;
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    auto logits = testing::LogitsOf(*engine_, text).back();
+    logits.resize(static_cast<std::size_t>(tiny_.model()->tokenizer().size()));
+    const TokenLikelihoods& of = told[i];
+    EXPECT_EQ(of.chosen.token, all[0]->tokens[i]);
+    EXPECT_NE(of.chosen.token, 5) << "banned";
+    double sum = 0;
+    for (const float logit : logits) sum += std::exp(static_cast<double>(logit));
+    const auto expected = [&](std::int32_t id) {
+      return logits[static_cast<std::size_t>(id)] - std::log(sum);
+    };
+    EXPECT_NEAR(of.chosen.log_probability, expected(of.chosen.token), 1e-5);
+    ASSERT_EQ(of.top.size(), 3u);
+    EXPECT_EQ(of.top[0].token, std::ranges::max_element(logits) - logits.begin());
+    for (std::size_t k = 0; k < 3; ++k) {
+      EXPECT_NEAR(of.top[k].log_probability, expected(of.top[k].token), 1e-5);
+      EXPECT_LE(of.top[k].log_probability, of.top[0].log_probability);
+    }
+    text.push_back(all[0]->tokens[i]);
+  }
+}
+
+TEST_P(GenerateTest, ABiasForATokenThatTheModelLacksIsAnErrorThatNamesIt) {
+  Answers answers(*engine_, {});
+  GenerateOptions options = Options(5);
+  options.sampling.bias = {{1 << 20, 1}};
+  const auto answer = answers.Generate(Prompt("the"), options, kNoSink);
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().subject, "logit_bias");
+  EXPECT_NE(answer.error().message.find("1048576"), std::string::npos);
+}
+
 TEST_P(GenerateTest, NoTokensAreAskedForAndNoneIsMade) {
   const Answer answer = Fresh(Prompt("and"), Options(0));
   EXPECT_TRUE(answer.tokens.empty());
@@ -112,6 +177,7 @@ TEST_P(GenerateTest, StopStringsAreFoundAcrossTokensAndNeverShown) {
         return true;
       });
       ASSERT_EQ(answer.reason, FinishReason::kStopString) << at << " " << size;
+      ASSERT_EQ(answer.stop, options.stop[1]);
       ASSERT_EQ(answer.text, text.substr(0, text.find(options.stop[1]))) << at << " " << size;
       ASSERT_EQ(streamed, answer.text);
     }

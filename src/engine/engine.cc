@@ -71,6 +71,14 @@ Result<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const model::Mode
       options.step_sequences > 65536) {
     return Fail(ErrorCode::kInvalidArgument, "rows and sequences of a step must be 1 to 65536");
   }
+  const bool embeds = model->program().output != program::Output::kLogits;
+  if (embeds != options.embeds) {
+    return Fail(ErrorCode::kUnsupported,
+                embeds ? fmt::format("'{}' makes embeddings and no text: `cairn embed` and `cairn "
+                                     "rerank` are for it",
+                                     model->path())
+                       : fmt::format("'{}' was loaded for text", model->path()));
+  }
   const kernels::Isa isa = options.isa.value_or(kernels::AvailableIsas().back());
   const std::vector<kernels::Isa> available = kernels::AvailableIsas();
   if (std::ranges::find(available, isa) == available.end()) {
@@ -158,6 +166,11 @@ Result<void> Engine::State::CheckEntries(std::span<const StepEntry> entries) {
     if (size > context) {
       return Fail(ErrorCode::kLimit, fmt::format("the context of {} tokens is full", context));
     }
+    const program::Program& program = model->program();
+    if ((program.whole_sequences() && entry.sequence->size() > 0) ||
+        (program.pools() && entry.sampled > 1)) {
+      return Fail(ErrorCode::kInvalidArgument, "a text is embedded in one step, to one row");
+    }
     seen.push_back(entry.sequence);
   }
   std::ranges::sort(seen);
@@ -189,6 +202,7 @@ Result<void> Engine::State::TakeRows(std::span<StepEntry> entries) {
                       .position = size,
                       .first_row = static_cast<int>(step_tokens.size()),
                       .rows = rows,
+                      .second = entry.second < 0 ? rows : std::min(entry.second, rows),
                       .first_sampled = static_cast<int>(sampled_entries.size()),
                       .sampled = entry.sampled});
     step_tokens.insert(step_tokens.end(), entry.tokens.begin(), entry.tokens.end());
@@ -201,13 +215,12 @@ Result<void> Engine::State::TakeRows(std::span<StepEntry> entries) {
 Result<void> Engine::State::RunRows(const LogitsSink& sink, std::stop_token stop) {
   const StepInput input{
       .tokens = step_tokens, .slices = slices, .sampled = static_cast<int>(sampled_entries.size())};
-  const auto vocabulary = static_cast<std::size_t>(model->program().vocabulary);
+  const auto width = static_cast<std::size_t>(model->program().width());
   return executor->Run(
       input,
       [&](int row, const float* logits) {
         const int entry = sampled_entries[static_cast<std::size_t>(row)];
-        sink(entry, row - slices[static_cast<std::size_t>(entry)].first_sampled,
-             {logits, vocabulary});
+        sink(entry, row - slices[static_cast<std::size_t>(entry)].first_sampled, {logits, width});
       },
       stop);
 }

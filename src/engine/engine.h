@@ -51,6 +51,7 @@ struct EngineOptions {
   std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();  // for seconds of answers
   bool pinned = false;               // each worker stays on a core of its own (parallel/team.h)
   StepObserver* observer = nullptr;  // sees every step (engine/trace.h); outlives the engine
+  bool embeds = false;  // the model was loaded for embeddings (embedder.h), not for text
   // In place of the instruction set's own, for measurements of other arithmetic (bench/order).
   const kernels::Kernels* kernels = nullptr;
 };
@@ -59,7 +60,8 @@ class Engine final : public StepModel {
  public:
   // Errors: kInvalidArgument (threads, rows or sequences out of range; KV memory below one tile of
   // each group), kUnsupported (instruction set, or a shape that the kernels lack), kLimit (context
-  // beyond the model's), kOutOfMemory.
+  // beyond the model's), kOutOfMemory; kUnsupported
+  // where the model yields logits and `embeds` is set, or the other way round.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> Create(
       std::shared_ptr<const model::Model> model, const EngineOptions& options);
   ~Engine();

@@ -93,6 +93,7 @@ Result<std::unique_ptr<Executor>> Executor::Create(
   state->most_parts =
       static_cast<int>(DivideUp<std::int64_t>(context, kernels::kPartPositions)) + 1;
   state->arena = OR_RETURN(AlignedBuffer::Allocate(state->fused.arena_bytes));
+  state->relative = OR_RETURN(RelativeScores::Create(program, weights, context));
   std::size_t angle_floats = 0;
   for (const program::RotateAttributes& rope : state->fused.rotaries) {
     state->rotaries.emplace_back(rope.base, rope.n_rot, rope.position_scale, rope.factors,

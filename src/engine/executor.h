@@ -34,6 +34,7 @@ struct SequenceSlice {
   std::int64_t position = 0;  // of its first row
   int first_row = 0;          // in the step
   int rows = 0;
+  int second = 0;         // rows before the second text of a pair; all where there is none
   int first_sampled = 0;  // its sampled rows are its last ones, numbered through the step
   int sampled = 0;
   int failed_layer = kNotFailed;  // out: the first layer with a value that is not finite; -1 for
@@ -47,8 +48,8 @@ struct StepInput {
   int sampled = 0;                       // rows sampled in all
 };
 
-// Logits of a sampled row; called on the caller's thread, in ascending order, and not for rows
-// whose logits are not all finite.
+// What the program yields for a sampled row (logits, or an embedding); called on the caller's
+// thread, in ascending order, and not for rows whose values are not all finite.
 using LogitRowSink = std::function<void(int row, const float* logits)>;
 
 class Executor {

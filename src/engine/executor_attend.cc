@@ -24,13 +24,16 @@ kernels::AttendView Executor::Step::ViewOf(const AttendBody& body, const RowBloc
           .q = s_.rows(body.q, block.row),
           .out = s_.rows(body.out, block.row),
           .first = block.position,
+          .end = body.kv.whole ? slice.position + slice.rows : 0,
           .group = body.attributes.heads / body.kv.heads,
           .window = body.kv.window,
           .chunked = body.kv.chunked,
           .scale = body.attributes.scale,
           .softcap = body.attributes.softcap,
           .slopes = body.attributes.slopes.empty() ? nullptr : body.attributes.slopes.data(),
-          .sinks = body.attributes.sinks < 0 ? nullptr : s_.weights.vector(body.attributes.sinks)};
+          .sinks = body.attributes.sinks < 0 ? nullptr : s_.weights.vector(body.attributes.sinks),
+          .relative = s_.relative.Of(body.attributes),
+          .relative_stride = s_.relative.stride()};
 }
 
 // Norms and rotates the rows of a block, in place: one KV head's keys, or the group of query heads
@@ -114,8 +117,9 @@ bool Executor::Step::SplitAttend(Walk& walk, const AttendBody& body,
     const int first = count;
     for (int r = 0; r < block.rows; ++r) {
       CAIRN_CHECK(count < kMostSplitRows);
+      const kernels::AttendView view = ViewOf(body, block);
       rows[count] = {&block, r, first,
-                     kernels::VisibleParts(block.position + r, body.kv.window, body.kv.chunked)};
+                     kernels::VisibleParts(view.first + r, view.window, view.end, view.chunked)};
       most = std::max(most, rows[count].parts.last - rows[count].parts.first + 1);
       ++count;
     }

@@ -84,7 +84,7 @@ void Executor::Step::PackExpertTile(const Stage& stage, program::Rows kind, int 
   if (pack.int8) put(ActivationKind::kInt8, pack.int8_offset);
   if (pack.floats) put(ActivationKind::kFloat, pack.floats_offset);
   for (int r = 0; r < count; ++r) {
-    if ((failed >> r & 1) != 0) NoteFailedRow(stage, kind, rows[r]);
+    if ((failed >> r & 1) != 0) NoteFailedRow(stage.layer, kind, rows[r]);
   }
 }
 

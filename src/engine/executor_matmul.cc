@@ -141,7 +141,7 @@ void Executor::Step::CheckLogits(const Stage& stage, const MatmulUnit& unit) {
     }
     if (finite) continue;
     s_.logits_failed[static_cast<std::size_t>(unit.row + r)].store(true, std::memory_order_relaxed);
-    NoteFailedRow(stage, stage.rows, unit.row + r);
+    NoteFailedRow(stage.layer, stage.rows, unit.row + r);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/executor.h"
+#include "engine/relative_scores.h"
 #include "engine/trace.h"
 
 namespace cairn::engine {
@@ -83,6 +84,7 @@ struct Executor::State {
   int tail = 0;        // first stage that runs in slices of logit_rows
   int most_parts = 0;  // of a row at the context's end
   std::vector<kernels::RotaryAngles> rotaries;
+  RelativeScores relative;
 
   AlignedBuffer arena;
   AlignedBuffer angles;                    // per rotary table and row: cosines, sines

@@ -2,6 +2,7 @@
 #include "engine/executor_step.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 #include "base/checked.h"
@@ -96,6 +97,7 @@ bool Executor::Step::RunStage(Walk& walk, const program::Stage& stage) {
 
 // The stages that make logits, for logit_rows rows at a time; worker 0 hands each slice out.
 bool Executor::Step::RunTail(Walk& walk) {
+  if (s_.tail == static_cast<int>(s_.fused.stages.size())) return HandOutAll(walk);
   const auto& first = s_.fused.stages[static_cast<std::size_t>(s_.tail)];
   const RowRange all = AllRows(first.rows);
   if (all.count == 0) return true;
@@ -128,6 +130,25 @@ bool Executor::Step::HandOut(Walk& walk, int row, int rows) {
       Claims::kCaller);
 }
 
+// The rows of a program that yields no logits: all are there.
+bool Executor::Step::HandOutAll(Walk& walk) {
+  walk.stage = nullptr;
+  return Phase(
+      walk, StagePart::kLogits, 1,
+      [&](std::int64_t) {
+        const int width = s_.program.width();
+        for (int r = 0; r < input_.sampled; ++r) {
+          const float* row = s_.rows(s_.fused.logits).row(r);
+          if (std::all_of(row, row + width, [](float x) { return std::isfinite(x); })) {
+            sink_(r, row);
+          } else {
+            NoteFailedRow(-1, Rows::kSampled, r);
+          }
+        }
+      },
+      Claims::kCaller);
+}
+
 // --- preludes -------------------------------------------------------------------------------
 
 void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row) const {
@@ -141,12 +162,19 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
                          std::get<program::ScaleAttributes>(op.attributes).factor, out);
       return;
     case OpKind::kPosition: {
-      const SequenceSlice& slice =
-          input_.slices[static_cast<std::size_t>(s_.slice_of_row[static_cast<std::size_t>(row)])];
+      const SequenceSlice& slice = SliceOf(row);
       kernels::UnpackRow(s_.weights.matrix(op.weight),
                          static_cast<int>(slice.position) + row - slice.first_row, 1, out);
       return;
     }
+    case OpKind::kTokenType: {
+      const SequenceSlice& slice = SliceOf(row);
+      const kernels::PackedMatrix& types = s_.weights.matrix(op.weight);
+      const int type = row - slice.first_row < slice.second ? 0 : 1;
+      kernels::UnpackRow(types, std::min(type, types.rows - 1), 1, out);
+      return;
+    }
+    case OpKind::kPool: Pool(op, row, width, out); return;
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: Norm(op, in(op.a), width, out); return;
     case OpKind::kRoute:
@@ -206,6 +234,16 @@ void Executor::Step::Norm(const program::RowOp& op, const float* x, int width, f
   }
 }
 
+// `row`: of the sampled rows.
+void Executor::Step::Pool(const program::RowOp& op, int row, int width, float* out) const {
+  const SequenceSlice& slice = SliceOf(s_.row_of_sampled[static_cast<std::size_t>(row)]);
+  const kernels::RowsView rows = s_.rows(op.a, slice.first_row);
+  std::copy_n(rows.row(0), width, out);
+  if (std::get<program::PoolAttributes>(op.attributes).pooling == program::Pooling::kFirst) return;
+  for (int r = 1; r < slice.rows; ++r) s_.kernels.add(out, rows.row(r), width, out);
+  s_.kernels.scale(out, 1.0f / static_cast<float>(slice.rows), width, out);
+}
+
 bool Executor::Step::RunPrelude(Walk& walk, const program::Stage& stage, RowRange rows,
                                 bool in_tail) {
   const program::ExpertRows* experts = stage.experts();
@@ -260,15 +298,15 @@ void Executor::Step::NoteFailed(const program::Stage& stage, RowRange rows, int 
                                 std::uint32_t mask) {
   for (int i = 0; i < kernels::kTileRows; ++i) {
     if ((mask >> i & 1) == 0) continue;
-    NoteFailedRow(stage, rows.kind, first + (stage.pack->remainder ? i / 2 : i));
+    NoteFailedRow(stage.layer, rows.kind, first + (stage.pack->remainder ? i / 2 : i));
   }
 }
 
-void Executor::Step::NoteFailedRow(const program::Stage& stage, Rows kind, int row) {
+void Executor::Step::NoteFailedRow(int layer, Rows kind, int row) {
   if (kind == Rows::kSampled) row = s_.row_of_sampled[static_cast<std::size_t>(row)];
   const auto slice = static_cast<std::size_t>(s_.slice_of_row[static_cast<std::size_t>(row)]);
   int none = 0;  // keep the first layer that failed; stages run in order
-  s_.failed[slice].compare_exchange_strong(none, stage.layer + 2, std::memory_order_relaxed);
+  s_.failed[slice].compare_exchange_strong(none, layer + 2, std::memory_order_relaxed);
 }
 
 }  // namespace cairn::engine

@@ -54,6 +54,7 @@ class Executor::Step {
   bool RunStage(Walk& walk, const program::Stage& stage);
   bool RunTail(Walk& walk);
   bool HandOut(Walk& walk, int row, int rows);
+  bool HandOutAll(Walk& walk);
   bool RunPrelude(Walk& walk, const program::Stage& stage, RowRange rows, bool in_tail);
   bool RunMatmul(Walk& walk, const program::Stage& stage, RowRange rows, bool in_tail);
   bool RunAttend(Walk& walk, const program::Stage& stage);
@@ -62,6 +63,10 @@ class Executor::Step {
 
   void RowOperation(const program::RowOp& op, int row, int out_row) const;
   void Norm(const program::RowOp& op, const float* x, int width, float* out) const;
+  void Pool(const program::RowOp& op, int row, int width, float* out) const;
+  const SequenceSlice& SliceOf(int row) const {
+    return input_.slices[static_cast<std::size_t>(s_.slice_of_row[static_cast<std::size_t>(row)])];
+  }
   // Rows of the step that fill a tile of packed rows.
   static int RowsOfTile(const program::Stage& stage) {
     const bool pairs = stage.pack && stage.pack->remainder;
@@ -69,7 +74,7 @@ class Executor::Step {
   }
   void PackTile(const program::Stage& stage, RowRange rows, int tile, float* scratch);
   void NoteFailed(const program::Stage& stage, RowRange rows, int first, std::uint32_t mask);
-  void NoteFailedRow(const program::Stage& stage, program::Rows kind, int row);
+  void NoteFailedRow(int layer, program::Rows kind, int row);
   // How the matmuls of a stage are cut: `chunks` ranges of at most `most_rows` rows, in each the
   // groups of all weights by `step`. Of experts: the chunks are the runs of their order.
   struct MatmulCut {

@@ -60,11 +60,22 @@ Result<void> CheckSampling(const SamplingOptions& o) {
                     "above 0, at most 10"));
   OR_RETURN(require(std::abs(o.presence_penalty) <= 10, "presence penalty", "-10 to 10"));
   OR_RETURN(require(std::abs(o.frequency_penalty) <= 10, "frequency penalty", "-10 to 10"));
-  return require(o.repeat_window >= 0, "repeat window", "0 or more");
+  OR_RETURN(require(o.repeat_window >= 0, "repeat window", "0 or more"));
+  const bool finite =
+      std::ranges::all_of(o.bias, [](const TokenBias& entry) { return std::isfinite(entry.bias); });
+  return require(finite && o.bias.size() <= kMostBiases, "logit bias", "of at most 4096 tokens");
 }
 
 Sampler::Sampler(const SamplingOptions& options, const kernels::Kernels& kernels)
     : options_(options), kernels_(kernels) {}
+
+void Sampler::Bias() {
+  for (const TokenBias& entry : options_.bias) {
+    const auto index = static_cast<std::size_t>(entry.token);
+    if (index >= penalised_.size()) continue;
+    penalised_[index] = std::clamp(penalised_[index] + entry.bias, -kBan, kBan);
+  }
+}
 
 void Sampler::Penalise(std::span<const std::int32_t> history) {
   constexpr float kMost = std::numeric_limits<float>::max();
@@ -84,9 +95,10 @@ void Sampler::Penalise(std::span<const std::int32_t> history) {
 std::int32_t Sampler::Sample(std::span<const float> logits, std::span<const std::int32_t> history) {
   const bool penalties = options_.repeat_penalty != 1 || options_.presence_penalty != 0 ||
                          options_.frequency_penalty != 0;
-  if (penalties) {
+  if (penalties || !options_.bias.empty()) {
     penalised_.assign(logits.begin(), logits.end());
-    Penalise(history);
+    Bias();
+    if (penalties) Penalise(history);
     logits = penalised_;
   }
   if (options_.temperature == 0) {

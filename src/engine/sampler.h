@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Choosing the next token from logits, in the order users know: repetition penalties, then
+// Choosing the next token from logits, in the order users know: bias, repetition penalties, then
 // temperature 0 = the largest logit, else top-k, top-p, min-p, temperature and one draw
 // (docs/canonical.md, section 10).
 // Threads: a Sampler belongs to one sequence's caller. Owns: copies of the logits; borrows the
@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -16,6 +17,14 @@
 #include "kernels/kernels.h"
 
 namespace cairn::engine {
+
+// Added to a token's logit before anything else looks at it; -kBan takes the token out.
+struct TokenBias {
+  std::int32_t token = 0;
+  float bias = 0;
+};
+inline constexpr float kBan = std::numeric_limits<float>::max();
+inline constexpr std::size_t kMostBiases = 4096;
 
 struct SamplingOptions {
   float temperature = 0.8f;        // 0: greedy; 0 to 100
@@ -31,6 +40,7 @@ struct SamplingOptions {
   // Repetition divides positive logits and multiplies the others; presence is subtracted once,
   // frequency for each time the token came.
   int repeat_window = 64;
+  std::vector<TokenBias> bias;  // of at most kMostBiases tokens, each once
 };
 
 // kInvalidArgument for a value outside the ranges above, naming the option.
@@ -46,6 +56,7 @@ class Sampler {
   std::int32_t Sample(std::span<const float> logits, std::span<const std::int32_t> history);
 
  private:
+  void Bias();
   void Penalise(std::span<const std::int32_t> history);
   std::int32_t Draw(std::span<const float> logits, std::uint64_t position);
   // The candidates, by id: of `logits` those that can be among the `count` largest.
@@ -65,7 +76,7 @@ class Sampler {
 
   SamplingOptions options_;
   const kernels::Kernels& kernels_;
-  std::vector<float> penalised_;  // all logits, where there are penalties
+  std::vector<float> penalised_;  // all logits, where there are biases or penalties
   std::vector<float> maxima_;     // of blocks of the logits
   // By candidate: by id at first, what is left by rank once an option has cut the list.
   std::vector<float> logits_;

@@ -92,6 +92,31 @@ TEST(SamplerTest, DrawsFollowTheWholeDistributionWhenNothingCuts) {
   ExpectDistribution(Plain(), "plain");
 }
 
+TEST(SamplerTest, ABiasIsAddedBeforePenaltiesAndABanIsFinal) {
+  std::vector<float> logits = RandomLogits(300, 8);
+  std::vector<float> biased = logits;
+  biased[17] += 2.5f;
+  biased[200] -= 1.25f;
+  SamplingOptions plain = Plain(), with = Plain();
+  plain.repeat_penalty = with.repeat_penalty = 1.3f;
+  with.bias = {{17, 2.5f}, {200, -1.25f}};
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    plain.seed = with.seed = seed;
+    const std::vector<std::int32_t> history = {17, 3, 200};
+    EXPECT_EQ(Sampler(with, TestKernels()).Sample(logits, history),
+              Sampler(plain, TestKernels()).Sample(biased, history));
+  }
+  SamplingOptions only = Plain();
+  for (std::int32_t token = 0; token < 300; ++token) {
+    if (token != 44) only.bias.push_back({token, -kBan});
+  }
+  EXPECT_EQ(Sampler(only, TestKernels()).Sample(logits, {}), 44);
+  only.temperature = 0;
+  EXPECT_EQ(Sampler(only, TestKernels()).Sample(logits, {}), 44);
+  only.bias = {{3, std::numeric_limits<float>::quiet_NaN()}};
+  EXPECT_FALSE(CheckSampling(only));
+}
+
 TEST(SamplerTest, EachOptionGivesThePlainDistribution) {
   SamplingOptions o = Plain();
   o.top_k = 5;

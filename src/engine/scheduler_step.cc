@@ -193,6 +193,7 @@ void Scheduler::Commit(StepEntry& entry, Run& run) {
   const bool open = entry.sampled > 0 && run.ended != Ended::kByChooser;
   const auto keep = static_cast<std::int64_t>(run.tokens.size()) - (open ? 1 : 0);
   run.sequence->Truncate(std::min(run.size(), keep));
+  if (entry.sampled == 0 && run.stream == nullptr) run.chooser->Progress(run.size(), keep);
   Publish(run, false);
   run.sequence->tiles().Release(run.size());
   if (run.stream) run.stream->reached = std::max(run.stream->reached, run.size());

@@ -44,15 +44,17 @@ struct StepEntry {
   Sequence* sequence = nullptr;
   std::span<const std::int32_t> tokens;
   int sampled = 0;
+  // Tokens before the second text of a pair, for models that tell the two apart; -1: there is none.
+  int second = -1;
   // Set by Step where this entry alone failed (kNumeric, naming the layer): its sequence has not
   // grown and logits that were handed out before mean nothing; other entries are not touched by it.
   std::optional<Error> failure;
 };
 
-// Receives the logits of one sampled row: which entry, which row of the entry (0-based), and
-// vocabulary-many finite values, valid during the call. Rows of an entry come in their order.
-// Called on the caller's thread; not called for a row whose logits are not finite, which fails its
-// entry.
+// Receives the logits of one sampled row (or what else the program yields): which entry, which row
+// of the entry (0-based), and Program::width() finite values, valid during the call. Rows of an
+// entry come in their order. Called on the caller's thread; not called for a row whose logits are
+// not finite, which fails its entry.
 using LogitsSink = std::function<void(int entry, int row, std::span<const float> logits)>;
 
 }  // namespace cairn::engine

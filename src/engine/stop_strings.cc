@@ -14,7 +14,12 @@ std::string StopStrings::Push(std::string_view text) {
   if (found_) return {};
   held_ += text;
   std::size_t first = std::string::npos;
-  for (const std::string& stop : stops_) first = std::min(first, held_.find(stop));
+  for (const std::string& stop : stops_) {
+    const std::size_t at = held_.find(stop);
+    if (at >= first) continue;
+    first = at;
+    match_ = stop;
+  }
   if (first != std::string::npos) {
     found_ = true;
     held_.resize(first);

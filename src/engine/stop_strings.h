@@ -21,11 +21,14 @@ class StopStrings {
   // The stream ends: what was held back. Nothing after a match.
   std::string Finish();
   bool found() const { return found_; }
+  // The one that was found: of those that begin at the same place the first of the list.
+  const std::string& match() const { return match_; }
 
  private:
   std::vector<std::string> stops_;
   std::string held_;  // a suffix of the text that may begin a stop string
   bool found_ = false;
+  std::string match_;
 };
 
 }  // namespace cairn::engine

@@ -35,6 +35,10 @@ class TokenChooser {
   // Before the first Next: tokens of the prompt that were found in the cache.
   virtual void Reused(std::int64_t tokens) = 0;
 
+  // Before the first Next, after a step: the prompt has been computed so far. After the sequence
+  // gave way the numbers may go back.
+  virtual void Progress(std::int64_t /*computed*/, std::int64_t /*total*/) {}
+
   // The last call.
   virtual void End(Ended how) = 0;
   // Instead of End: the sequence failed.

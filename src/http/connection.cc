@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/read.hpp>
 #include <iterator>
@@ -38,17 +39,28 @@ int StatusOf(const boost::system::error_code& failed) {
 
 // What a handler holds. Its connection forgets it once the answer has ended.
 class ConnectionExchange final : public Exchange {
+  // `act` where this exchange is still the connection's.
+  template <typename Act>
+  auto Guarded(Act act) {
+    return [c = connection_, number = number_, act = std::move(act)]() mutable {
+      if (c->answering_ && c->number_ == number) act(*c);
+    };
+  }
+
  public:
   ConnectionExchange(std::shared_ptr<Connection> connection, std::uint64_t number, Request request)
       : Exchange(std::move(request)), connection_(std::move(connection)), number_(number) {}
   ~ConnectionExchange() override {
-    On([](Connection& connection) {
-      if (!connection.responded_) {
-        connection.Respond(connection.shared_.handler.Refusal(500, "the request was not answered"));
-      } else if (!connection.ended_) {
-        connection.Break();
-      }
-    });
+    // Never at once: an answer from another thread may be on its way to the event loop, where this
+    // one let go of the exchange last.
+    asio::post(connection_->stream_.get_executor(), Guarded([](Connection& connection) {
+                 if (!connection.responded_) {
+                   connection.Respond(
+                       connection.shared_.handler.Refusal(500, "the request was not answered"));
+                 } else if (!connection.ended_) {
+                   connection.Break();
+                 }
+               }));
   }
 
   void Also(Headers headers) override {
@@ -85,13 +97,10 @@ class ConnectionExchange final : public Exchange {
   }
 
  private:
-  // `act` happens on the event loop if this exchange is still the connection's.
+  // `act` happens on the event loop.
   template <typename Act>
   void On(Act act) {
-    asio::dispatch(connection_->stream_.get_executor(),
-                   [c = connection_, number = number_, act = std::move(act)]() mutable {
-                     if (c->answering_ && c->number_ == number) act(*c);
-                   });
+    asio::dispatch(connection_->stream_.get_executor(), Guarded(std::move(act)));
   }
 
   std::shared_ptr<Connection> connection_;

@@ -18,8 +18,9 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
-// /echo repeats the body; /stream says three pieces; /hold waits for the client to go; /drop lets
-// go of the exchange; /flood writes until the client is thrown out.
+// /echo repeats the body; /elsewhere does so from another thread, which lets go first; /stream says
+// three pieces; /hold waits for the client to go; /drop lets go of the exchange; /flood writes
+// until the client is thrown out.
 class Repeater final : public Handler {
  public:
   std::promise<void> gone, holding;
@@ -31,6 +32,9 @@ class Repeater final : public Handler {
   void Handle(std::shared_ptr<Exchange> exchange) override {
     const std::string path = exchange->request().path;
     if (path == "/echo") exchange->Respond({.body = exchange->request().body});
+    if (path == "/elsewhere") {
+      std::thread([exchange] { exchange->Respond({.body = exchange->request().body}); }).join();
+    }
     if (path == "/stream") {
       exchange->Begin({.type = "text/event-stream"});
       for (const char* piece : {"one ", "two ", "three"}) exchange->Write(piece);
@@ -125,6 +129,11 @@ TEST_F(HttpTest, AnExchangeThatIsDroppedIsA500) {
   Serve();
   EXPECT_TRUE(Ask("GET /drop HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
                   .starts_with("HTTP/1.1 500 "));
+}
+
+TEST_F(HttpTest, AnAnswerFromAnotherThreadCountsWhoeverLetsGoLast) {
+  Serve();
+  EXPECT_TRUE(Ask(Post("/elsewhere", "there", true)).ends_with("\r\n\r\nthere"));
 }
 
 TEST_F(HttpTest, WhatIsNoRequestIsRefusedAndTooLongOnesToo) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <span>
 #include <vector>
@@ -149,8 +150,12 @@ inline float Score(const AttendView& view, int query_head, int row, std::int64_t
     }
   }
   if (view.softcap != 0) s = Softcap(s, view.softcap);
-  if (view.slopes == nullptr) return s;
-  return std::fma(view.slopes[query_head], static_cast<float>(position - (view.first + row)), s);
+  const std::int64_t ahead = position - (view.first + row);
+  if (view.slopes != nullptr) {
+    s = std::fma(view.slopes[query_head], static_cast<float>(-std::abs(ahead)), s);
+  }
+  if (view.relative == nullptr) return s;
+  return s + view.relative[query_head * view.relative_stride + ahead];
 }
 
 // Adds the weighted values of positions from, from + 1, ... of one tile to o.
@@ -208,9 +213,14 @@ inline State Part(const AttendView& view, int query_head, int row, std::int64_t 
 
 // The output of one query head of one row into out[head_dim].
 inline void AttendHead(const AttendView& view, int query_head, int row, float* out) {
-  const std::int64_t last = view.first + row;
-  std::int64_t begin = view.window == 0 ? 0 : std::max<std::int64_t>(0, last - view.window + 1);
-  if (view.chunked && view.window > 0) begin = last / view.window * view.window;
+  const std::int64_t at = view.first + row;
+  std::int64_t begin = 0;
+  std::int64_t last = view.end == 0 ? at : view.end - 1;
+  if (view.window > 0) {
+    begin = std::max<std::int64_t>(0, at - view.window + 1);
+    last = std::min<std::int64_t>(last, at + view.window - 1);
+  }
+  if (view.chunked && view.window > 0) begin = at / view.window * view.window;
   State all;
   for (std::int64_t part = begin / 256; part <= last / 256; ++part) {
     const State next = Part(view, query_head, row, std::max(begin, part * 256),

@@ -28,9 +28,11 @@ struct Shape {
   int window = 0;
   bool chunked = false;
   float softcap = 0;
-  float spread = 1;  // standard deviation of the queries
+  float spread = 1;    // standard deviation of the queries
+  bool whole = false;  // rows see later ones
   bool slopes = false;
   bool sinks = false;
+  bool relative = false;
   KvFormat format = KvFormat::kF16;
 };
 
@@ -41,7 +43,8 @@ std::string Describe(const Shape& s) {
          std::to_string(s.head_dim) + " group " + std::to_string(s.group) + " first " +
          std::to_string(s.first) + " rows " + std::to_string(s.rows) + " window " +
          std::to_string(s.window) + (s.chunked ? " chunked" : "") + " softcap " +
-         std::to_string(s.softcap) + (s.slopes ? " slopes" : "") + (s.sinks ? " sinks" : "");
+         std::to_string(s.softcap) + (s.whole ? " whole" : "") + (s.slopes ? " slopes" : "") +
+         (s.sinks ? " sinks" : "") + (s.relative ? " relative" : "");
 }
 
 constexpr std::uint16_t kPoison = 0xffff;  // not a number, as f16 and in pairs as f32
@@ -75,6 +78,9 @@ class Scene {
       slopes_.push_back(std::ldexp(1.3f, -1 - h));
       sinks_.push_back(2 * normal(random));
     }
+    // For distances from -length - 64 to length + 64.
+    relative_.resize(static_cast<std::size_t>(shape.heads * shape.group) * RelativeStride());
+    for (float& r : relative_) r = normal(random);
     Restore(0, length);
   }
 
@@ -98,6 +104,7 @@ class Scene {
             .heads = shape_.heads,
             .format = shape_.format};
   }
+  std::ptrdiff_t RelativeStride() const { return 2 * (shape_.first + shape_.rows + 64) + 1; }
   int Width() const { return shape_.heads * shape_.group * shape_.head_dim; }
   AttendView View(std::vector<float>& out) {
     out.assign(queries_.size(), -1.0f);
@@ -105,13 +112,16 @@ class Scene {
             .q = {queries_.data(), Width()},
             .out = {out.data(), Width()},
             .first = shape_.first,
+            .end = shape_.whole ? shape_.first + shape_.rows : 0,
             .group = shape_.group,
             .window = shape_.window,
             .chunked = shape_.chunked,
             .scale = 1 / std::sqrt(static_cast<float>(shape_.head_dim)),
             .softcap = shape_.softcap,
             .slopes = shape_.slopes ? slopes_.data() : nullptr,
-            .sinks = shape_.sinks ? sinks_.data() : nullptr};
+            .sinks = shape_.sinks ? sinks_.data() : nullptr,
+            .relative = shape_.relative ? relative_.data() + RelativeStride() / 2 : nullptr,
+            .relative_stride = RelativeStride()};
   }
 
   std::vector<float> Reference() {
@@ -145,7 +155,8 @@ class Scene {
     AlignedBuffer scratch = Scratch();
     const int stride = PartStride(shape_.head_dim);
     for (int r = 0; r < shape_.rows; ++r) {
-      const PartRange parts = VisibleParts(shape_.first + r, shape_.window, shape_.chunked);
+      const PartRange parts =
+          VisibleParts(shape_.first + r, shape_.window, view.end, shape_.chunked);
       const int count = parts.last - parts.first + 1;
       AlignedBuffer states = Aligned(sizeof(float) * count * shape_.group * stride);
       auto* state = reinterpret_cast<float*>(states.data());
@@ -180,7 +191,7 @@ class Scene {
   Shape shape_;
   std::vector<AlignedBuffer> buffers_;
   std::vector<std::byte*> tiles_;
-  std::vector<float> keys_, values_, queries_, slopes_, sinks_;
+  std::vector<float> keys_, values_, queries_, slopes_, sinks_, relative_;
 };
 
 void ExpectSameBits(const std::vector<float>& got, const std::vector<float>& want, int width) {
@@ -277,6 +288,36 @@ TEST(AttendTest, SlopesAndSinksEqualTheReference) {
               .spread = 30,
               .slopes = true,
               .sinks = true});
+}
+
+TEST(AttendTest, RowsThatSeeTheWholeSequenceEqualTheReference) {
+  for (int rows = 1; rows <= 340; rows += rows < 6 ? 1 : rows < 130 ? 21 : 97) {
+    CheckShape({.head_dim = 16, .heads = 1, .group = 1, .rows = rows, .whole = true});
+    CheckShape({.head_dim = 32, .group = 2, .first = 61, .rows = rows, .whole = true});
+    CheckShape({.head_dim = 16,
+                .heads = 1,
+                .group = 3,
+                .rows = rows,
+                .window = 40,
+                .whole = true,
+                .slopes = true,
+                .sinks = true});
+  }
+}
+
+TEST(AttendTest, RelativePositionsEqualTheReference) {
+  CheckShape({.first = 200, .rows = 70, .relative = true});
+  CheckShape(
+      {.head_dim = 16, .heads = 2, .group = 3, .rows = 150, .whole = true, .relative = true});
+  CheckShape({.head_dim = 32,
+              .heads = 1,
+              .group = 1,
+              .first = 70,
+              .rows = 5,
+              .window = 50,
+              .whole = true,
+              .slopes = true,
+              .relative = true});
 }
 
 TEST(AttendTest, HugeScoresEqualTheReference) {
@@ -497,7 +538,7 @@ TEST(VisiblePartsTest, ChunksBeginAtTheirMultiples) {
       std::int64_t first = 0;
       while (first + chunk <= p) first += chunk;
       ASSERT_EQ(FirstVisible(p, chunk, true), first);
-      ASSERT_EQ(VisibleParts(p, chunk, true).first, first / 256);
+      ASSERT_EQ(VisibleParts(p, chunk, 0, true).first, first / 256);
     }
   }
 }
@@ -505,15 +546,17 @@ TEST(VisiblePartsTest, ChunksBeginAtTheirMultiples) {
 TEST(VisiblePartsTest, EqualsAPlainSearchOverThePositions) {
   for (std::int64_t p = 0; p < 1100; p += 1 + p % 7) {
     for (const int window : {0, 1, 2, 255, 256, 257, 512, 513, 5000}) {
-      int first = -1, last = -1;
-      for (std::int64_t j = 0; j <= p; ++j) {
-        if (window != 0 && j <= p - window) continue;
-        if (first < 0) first = static_cast<int>(j / 256);
-        last = static_cast<int>(j / 256);
+      for (const std::int64_t end : {std::int64_t{0}, p + 1, p + 2, std::int64_t{1100}}) {
+        int first = -1, last = -1;
+        for (std::int64_t j = 0; j < (end == 0 ? p + 1 : end); ++j) {
+          if (window != 0 && std::abs(j - p) >= window) continue;
+          if (first < 0) first = static_cast<int>(j / 256);
+          last = static_cast<int>(j / 256);
+        }
+        const PartRange parts = VisibleParts(p, window, end);
+        ASSERT_EQ(parts.first, first) << p << " " << window << " " << end;
+        ASSERT_EQ(parts.last, last) << p << " " << window << " " << end;
       }
-      const PartRange parts = VisibleParts(p, window);
-      ASSERT_EQ(parts.first, first) << p << " " << window;
-      ASSERT_EQ(parts.last, last) << p << " " << window;
     }
   }
 }

@@ -20,6 +20,9 @@
 
 namespace cairn::kernels {
 
+// Of docs/canonical.md. It grows with every change after which some answer may have other bytes.
+inline constexpr int kArithmeticVersion = 1;
+
 // Rows of f32: row r begins at data + r * stride (in floats).
 struct RowsView {
   float* data = nullptr;
@@ -80,15 +83,21 @@ struct AttendView {
   ConstRowsView q;         // row r: query heads side by side, [kv.heads * group][head_dim]
   RowsView out;            // the same shape
   std::int64_t first = 0;  // absolute position of row 0; row r sees positions <= first + r
+  std::int64_t end = 0;    // above 0: row r sees all positions before it, later ones too
   int group = 1;           // query heads per KV head; query head h belongs to KV head h / group
-  int window = 0;          // row at p sees positions > p - window; 0: all before it
-  bool chunked = false;    // or, with a window, those from the last multiple of it on
+  int window = 0;          // row at p sees positions > p - window, < p + window; 0: all
+  bool chunked = false;    // or, with a window, none before its last multiple
   float scale = 1;         // multiplied into the queries
   float softcap = 0;       // 0: none
-  // By query head, or null: what is added to a score per position from key to query (ALiBi), and
-  // the score of a sink.
+  // By query head, or null: what is taken from a score per position between key and query (ALiBi),
+  // and the score of a sink.
   const float* slopes = nullptr;
   const float* sinks = nullptr;
+  // What is added to a score by the position of the key less that of the query: of query head h at
+  // relative + h * relative_stride, where [0] is the query's own position, or null. Readable for
+  // every pair of positions of the sequence and kTilePositions further on both sides.
+  const float* relative = nullptr;
+  std::ptrdiff_t relative_stride = 0;
 };
 
 // The state of one query row and head after one part: m, l, then o[head_dim] (f32).
@@ -204,12 +213,13 @@ struct Kernels {
 // Floats of scratch that attend and attend_part need.
 int AttendScratchFloats(int head_dim, int group);
 
-// The visible parts of a row: [first, last] indices of kPartPositions. Pure arithmetic.
+// The visible parts of a row: [first, last] indices of kPartPositions; `end` as in AttendView. Pure
+// arithmetic.
 struct PartRange {
   int first;
   int last;
 };
-PartRange VisibleParts(std::int64_t position, int window, bool chunked = false);
+PartRange VisibleParts(std::int64_t position, int window, std::int64_t end, bool chunked = false);
 // The first position that a row sees.
 constexpr std::int64_t FirstVisible(std::int64_t position, int window, bool chunked) {
   if (window == 0) return 0;

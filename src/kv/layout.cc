@@ -14,8 +14,10 @@ KvLayout LayOut(const std::vector<program::KvLayer>& layers, kernels::KvFormat f
       layout.windows.push_back(layer.window);
       layout.tile_bytes.push_back(0);
     }
-    layout.layers.push_back({static_cast<int>(group), layout.tile_bytes[group]});
-    layout.tile_bytes[group] += kernels::KvLayerBytes(format, layer.head_dim, layer.heads);
+    std::size_t& bytes = layout.tile_bytes[group];
+    const std::size_t own = kernels::KvLayerBytes(format, layer.head_dim, layer.heads);
+    layout.layers.push_back({static_cast<int>(group), layer.whole ? 0 : bytes});
+    bytes = layer.whole ? std::max(bytes, own) : bytes + own;
   }
   return layout;
 }

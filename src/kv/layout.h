@@ -3,8 +3,9 @@
 //
 // A tile holds 64 positions of all layers of one group. Layers that see everything form one group,
 // layers with the same sliding window another, so that one can give memory back while the other
-// keeps it. Inside a tile a layer has kernels::KvLayerBytes of the format.
-// Threads: a plain value.
+// keeps it. Inside a tile a layer has kernels::KvLayerBytes of the format; layers of which nothing
+// is kept after a step (KvLayer::whole) have the same bytes, one after the other. Threads: a plain
+// value.
 #pragma once
 
 #include <cstddef>

@@ -12,11 +12,13 @@
 
 #include "base/printable.h"
 #include "model/hyper_parameters.h"
+#include "program/pool.h"
 
 namespace cairn::model {
 namespace {
 
 constexpr Architecture kArchitectures[] = {
+    {"bert", "BERT, MiniLM, BGE, E5; cross-encoders like them", BuildBert},
     {"bloom", "BLOOM", BuildBloom},
     {"cohere2", "Command R7B, Command A", BuildCohere2},
     {"command-r", "Command R, Command R+", BuildCommandR},
@@ -40,6 +42,7 @@ constexpr Architecture kArchitectures[] = {
     {"minicpm", "MiniCPM", BuildMiniCpm},
     {"mpt", "MPT", BuildMpt},
     {"nemotron", "Nemotron, Minitron", BuildNemotron},
+    {"nomic-bert", "nomic-embed-text v1, v1.5", BuildNomicBert},
     {"olmo", "OLMo", BuildOlmo},
     {"olmo2", "OLMo 2, OLMo 3", BuildOlmo2},
     {"olmoe", "OLMoE", BuildOlmoe},
@@ -53,6 +56,7 @@ constexpr Architecture kArchitectures[] = {
     {"smollm3", "SmolLM3", BuildSmolLm3},
     {"stablelm", "StableLM, StableLM 2", BuildStableLm},
     {"starcoder2", "StarCoder2", BuildStarCoder2},
+    {"t5encoder", "encoders of T5, FLAN-T5 and others like them", BuildT5Encoder},
 };
 
 bool HasFrequencyFactors(const program::Program& program) {
@@ -75,9 +79,10 @@ bool PredictsFurther(std::string_view name, int first_layer) {
 Result<void> RefuseUnusedTensors(const Gguf& gguf, std::string_view architecture,
                                  const program::Program& program) {
   const HyperParameters h(gguf, architecture);
-  const int own_layers = OR_RETURN(h.Int("block_count", 1, kMostLayers)) -
-                         OR_RETURN(LayersThatPredictFurther(gguf, architecture));
   const bool further = h.Has("nextn_predict_layers");
+  const int own_layers = further ? OR_RETURN(h.Int("block_count", 1, kMostLayers)) -
+                                       OR_RETURN(LayersThatPredictFurther(gguf, architecture))
+                                 : 0;
   std::set<std::string, std::less<>> used;
   for (const program::Weight& weight : program.weights) {
     for (int e = 0; e < (weight.apart ? weight.experts : 1); ++e) {
@@ -100,13 +105,46 @@ Result<void> RefuseUnusedTensors(const Gguf& gguf, std::string_view architecture
 
 std::span<const Architecture> Architectures() { return kArchitectures; }
 
-Result<program::Program> BuildProgram(const Gguf& gguf) {
+Result<program::Pooling> DefaultPooling(const Gguf& gguf, bool encoder) {
+  using program::Pooling;
+  const HyperParameters h(gguf, OR_RETURN(gguf.GetString("general.architecture")));
+  if (!h.Has("pooling_type")) return encoder ? Pooling::kMean : Pooling::kLast;
+  switch (OR_RETURN(h.Int("pooling_type", 0, INT32_MAX))) {
+    case 0: return Pooling::kNone;
+    case 1: return Pooling::kMean;
+    case 2: return Pooling::kFirst;
+    case 3: return Pooling::kLast;
+    default:
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("metadata '{}' is {}; 0 to 3 are supported", h.Name("pooling_type"),
+                              OR_RETURN(gguf.GetInt(h.Name("pooling_type")))));
+  }
+}
+
+bool IsForEmbeddings(const Gguf& gguf) {
+  const auto program = BuildProgram(gguf);
+  if (!program) return false;
+  const auto name = gguf.GetString("general.architecture");
+  return program->output != program::Output::kLogits ||
+         HyperParameters(gguf, *name).Has("pooling_type");
+}
+
+Result<program::Program> BuildProgram(const Gguf& gguf, const ProgramUse& use) {
   const std::string_view name = OR_RETURN(gguf.GetString("general.architecture"));
   std::vector<std::string_view> known;
   for (const Architecture& architecture : kArchitectures) {
     if (architecture.name == name) {
       program::Program program = OR_RETURN(architecture.build(gguf));
       OR_RETURN(RefuseUnusedTensors(gguf, name, program));
+      const bool encoder = program.output == program::Output::kHidden;
+      if (use.embed && program.output == program::Output::kLogits) {
+        program = program::HiddenOfLogits(std::move(program));
+      }
+      if (program.output == program::Output::kHidden) {
+        const program::Pooling pooling =
+            use.pooling ? *use.pooling : OR_RETURN(DefaultPooling(gguf, encoder));
+        program = program::PoolHidden(std::move(program), pooling);
+      }
       return program::MoveSampledRowsUp(std::move(program));
     }
     known.push_back(architecture.name);

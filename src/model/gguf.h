@@ -91,8 +91,14 @@ class Gguf {
   // Errors: kCorrupt, kUnsupported (version, byte order, tensor format), kLimit (the caps above).
   [[nodiscard]] static Result<Gguf> Parse(std::span<const std::byte> file);
 
+  // One model of several files ("-00001-of-00003"): the first has the metadata, tensors come from
+  // all of them, at offsets in `whole`, which spans the files. Requires at least one part. Errors:
+  // those of Parse, naming the part; kCorrupt where the parts do not belong together.
+  [[nodiscard]] static Result<Gguf> ParseParts(std::span<const std::byte> whole,
+                                               std::span<const std::span<const std::byte>> parts);
+
   std::uint32_t version() const { return version_; }
-  std::size_t file_bytes() const { return file_bytes_; }
+  std::size_t file_bytes() const { return file_bytes_; }  // of all parts
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   const GgufTensor* FindTensor(std::string_view name) const;
   // Keys in the order of the file.

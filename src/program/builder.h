@@ -42,6 +42,7 @@ struct AttendOptions {
   float softcap = 0;
   std::vector<float> slopes = {};  // AlibiSlopes
   std::string sinks = {};          // a weight with a score by query head
+  std::string relative = {};       // a weight with a row of scores for each bucket of distance
 };
 
 class Builder {
@@ -65,6 +66,7 @@ class Builder {
 
   Value Embed(std::string_view weight, float scale = 1);  // [T, model]
   Value Position(std::string_view weight);                // [T, model]
+  Value TokenType(std::string_view weight);               // [T, model]
   // Over the whole row; kNoWeight: without one.
   Value RmsNorm(Value x, const WeightRows& weight, float epsilon);
   Value LayerNorm(Value x, const WeightRows& weight, const WeightRows& bias, float epsilon);
@@ -112,9 +114,14 @@ class Builder {
   Value Softcap(Value x, float cap);
   Value Clamp(Value x, float limit);
   Value SampledRows(Value x);  // [S, w]
+  // [S, w], one row for a sequence. Requires a pooling other than kNone.
+  Value Pool(Value x, Pooling pooling);
 
   // The program that yields `logits`. Errors: kCorrupt, naming the weight and what was expected.
   [[nodiscard]] Result<Program> Finish(Value logits);
+  // The program that yields the last layer's rows, or the scores of pairs.
+  [[nodiscard]] Result<Program> FinishHidden(Value rows);
+  [[nodiscard]] Result<Program> FinishScores(Value scores);
 
  protected:
   // False once there is an error; where `condition` does not hold it is this one.
@@ -130,6 +137,8 @@ class Builder {
   // The routing that made a value of Route; null with the error kept.
   const kernels::Routing* RoutingOf(Value routes);
   int Keep(Weight weight);
+  Value EmitTable(OpKind kind, std::string_view weight, float scale);
+  [[nodiscard]] Result<Program> FinishWith(Output output, Value value);
   int UseVector(const WeightRows& weight, int size);
   Value Norm(OpKind kind, Value x, const WeightRows& weight, const WeightRows& bias,
              NormAttributes attributes);

@@ -81,7 +81,8 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
     }
     case OpKind::kCombine: cost.operations = 2 * rows * program.info(op.inputs[0]).width; break;
     case OpKind::kEmbed:
-    case OpKind::kPosition: {
+    case OpKind::kPosition:
+    case OpKind::kTokenType: {
       const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
       cost.operations = rows * width;
       cost.weight_bytes = WeightBytes(weight) / weight.rows * rows;
@@ -106,6 +107,9 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
     case OpKind::kScale:
     case OpKind::kSoftcap:
     case OpKind::kClamp: cost.operations = rows * width; break;
+    case OpKind::kPool:
+      if (op.as<PoolAttributes>().pooling == Pooling::kMean) cost.operations = size.tokens * width;
+      break;
     case OpKind::kJoin:
     case OpKind::kGatherRows: break;
   }

@@ -44,7 +44,9 @@ class Fuser {
     FlushPrelude();
     fused_.logits = BufferOf(program_.logits);
     MarkLifetimes();
-    fused_.tail = static_cast<int>(fused_.stages.size()) - 1;
+    fused_.tail = static_cast<int>(fused_.stages.size());
+    if (program_.output != Output::kLogits) return std::move(fused_);
+    --fused_.tail;
     while (fused_.tail > 0 &&
            fused_.stages[static_cast<std::size_t>(fused_.tail)].matmul() == nullptr) {
       --fused_.tail;
@@ -355,6 +357,7 @@ class Fuser {
 }  // namespace
 
 bool LogitsInTwoTerms(const Program& program) {
+  if (program.output != Output::kLogits) return false;
   std::set<int> counted;
   std::int64_t all = 0;
   std::int64_t output = 0;

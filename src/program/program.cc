@@ -14,10 +14,16 @@ std::string Weight::TensorOf(int index) const {
   return tensor.replace(tensor.find("{}"), 2, std::to_string(index / expert_rows()));
 }
 
+bool Program::whole_sequences() const {
+  const auto pooled = [](const Operation& op) { return op.kind == OpKind::kPool; };
+  return std::ranges::any_of(kv_layers, &KvLayer::whole) || std::ranges::any_of(operations, pooled);
+}
+
 const char* OpName(OpKind kind) {
   switch (kind) {
     case OpKind::kEmbed: return "embed";
     case OpKind::kPosition: return "position";
+    case OpKind::kTokenType: return "token_type";
     case OpKind::kRmsNorm: return "rms_norm";
     case OpKind::kLayerNorm: return "layer_norm";
     case OpKind::kMatmul: return "matmul";
@@ -38,6 +44,7 @@ const char* OpName(OpKind kind) {
     case OpKind::kSoftcap: return "softcap";
     case OpKind::kClamp: return "clamp";
     case OpKind::kGatherRows: return "gather_rows";
+    case OpKind::kPool: return "pool";
   }
   return "?";
 }
@@ -48,6 +55,7 @@ const char* EinsumOf(const Operation& operation) {
   switch (operation.kind) {
     case OpKind::kEmbed: return "tv,vk->tk";
     case OpKind::kPosition: return "tl,lk->tk";
+    case OpKind::kTokenType: return "ts,sk->tk";
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: return "tk,k->tk";
     case OpKind::kMatmul: return "tk,nk->tn";
@@ -67,7 +75,8 @@ const char* EinsumOf(const Operation& operation) {
     case OpKind::kScale:
     case OpKind::kSoftcap:
     case OpKind::kClamp: return "tk->tk";
-    case OpKind::kGatherRows: return "tk,st->sk";
+    case OpKind::kGatherRows:
+    case OpKind::kPool: return "tk,st->sk";
   }
   return "?";
 }
@@ -139,7 +148,7 @@ class RowMover {
   // tokens need anyway: the first value above the last attend.
   bool Boundary(const Operation& op, Value v) const {
     return op.kind == OpKind::kEmbed || op.kind == OpKind::kPosition ||
-           op.kind == OpKind::kGatherRows || FeedsKv(v);
+           op.kind == OpKind::kTokenType || op.kind == OpKind::kGatherRows || FeedsKv(v);
   }
 
   // A value of which the last layer's keys and values are made is computed for all tokens.

@@ -64,6 +64,7 @@ struct Weight {
 enum class OpKind {
   kEmbed,       // weight row of each token times attribute scale        () -> [T, model]
   kPosition,    // weight row of each position                           () -> [T, model]
+  kTokenType,   // weight row of each token's text of a pair: 0 or 1     () -> [T, model]
   kRmsNorm,     // over chunks of attribute size (a head or the row)     x -> x
   kLayerNorm,   // the same, centred first                               x -> x
   kMatmul,      // weight                                                [.., K] -> [.., N]
@@ -84,6 +85,7 @@ enum class OpKind {
   kSoftcap,     // cap * tanh(x / cap)                                   x -> x
   kClamp,       // held inside [-limit, limit]                           x -> x
   kGatherRows,  // the rows that will be sampled                         [T, w] -> [S, w]
+  kPool,        // one row for all of a sequence, which samples one      [T, w] -> [S, w]
 };
 
 struct NormAttributes {
@@ -108,6 +110,9 @@ struct AttendAttributes {
   float softcap = 0;               // 0: none
   std::vector<float> slopes = {};  // ALiBi, by query head; empty: none
   int sinks = -1;                  // index of the weight with a score by query head; -1: none
+  // Index of the weight with what is added to scores, by bucket of relative position and query head
+  // (program/relative.h); -1: none.
+  int relative = -1;
   bool operator==(const AttendAttributes&) const = default;
 };
 struct ScaleAttributes {
@@ -150,14 +155,25 @@ struct JoinAttributes {
   int zeros = 0;  // that follow
   bool operator==(const JoinAttributes&) const = default;
 };
+// How the rows of a sequence become its embedding.
+enum class Pooling {
+  kNone,   // every row is one
+  kMean,   // their mean
+  kFirst,  // the first one ("cls")
+  kLast,   // the last one
+};
+struct PoolAttributes {
+  Pooling pooling{};  // kMean or kFirst: the last row is that of kGatherRows
+  bool operator==(const PoolAttributes&) const = default;
+};
 // kRoute: a row of the output has the indices of the experts by rank, then their weights.
 struct RouteAttributes {
   kernels::Routing routing;
   bool operator==(const RouteAttributes&) const = default;
 };
 using Attributes = std::variant<std::monostate, NormAttributes, RotateAttributes, AttendAttributes,
-                                ScaleAttributes, GateAttributes, RouteAttributes, HeadAttributes,
-                                JoinAttributes, GrowAttributes, CombineAttributes>;
+                                ScaleAttributes, GateAttributes, PoolAttributes, RouteAttributes,
+                                HeadAttributes, JoinAttributes, GrowAttributes, CombineAttributes>;
 
 struct Operation {
   OpKind kind{};
@@ -180,6 +196,16 @@ struct KvLayer {
   int head_dim = 0;
   int window = 0;        // 0: sees everything
   bool chunked = false;  // the window begins at its multiples and does not slide
+  // Rows see later ones too, so that all of a sequence come in one step; nothing is kept after it.
+  bool whole = false;
+};
+
+// What a program yields.
+enum class Output {
+  kLogits,      // [S, vocabulary]
+  kHidden,      // [T, width]: on the way to the others (program/pool.h)
+  kEmbeddings,  // [S, width]
+  kScores,      // [S, 1 or more]: how well the texts of a pair fit, one row for a sequence
 };
 
 struct Program {
@@ -187,11 +213,22 @@ struct Program {
   std::vector<ValueInfo> values;
   std::vector<Weight> weights;
   std::vector<KvLayer> kv_layers;
-  Value logits;  // [S, vocabulary]
+  Output output = Output::kLogits;
+  Pooling pooling = Pooling::kNone;  // of embeddings; scores come from one row too
+  Value logits;                      // what it yields
   int vocabulary = 0;
   int most_positions = 0;  // rows of the table of positions; 0: none
 
   const ValueInfo& info(Value v) const { return values[static_cast<std::size_t>(v.id)]; }
+  // Values of a row that it yields.
+  int width() const { return info(logits).width; }
+  // Whether a sequence samples one row, which stands for all of it.
+  bool pools() const {
+    return output == Output::kScores ||
+           (output == Output::kEmbeddings && pooling != Pooling::kNone);
+  }
+  // Whether all rows of a sequence must come in one step.
+  bool whole_sequences() const;
 };
 
 // The einsum that an operation is, e.g. "tk,nk->tn", for tables and cost.

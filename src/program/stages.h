@@ -137,8 +137,8 @@ struct FusedProgram {
   std::vector<Buffer> buffers;
   std::vector<RotateAttributes> rotaries;  // distinct rotary tables
   int logits = -1;                         // buffer that the last stage writes
-  int tail = 0;                            // the stages from here on make the logits; they run in
-                                           // slices of StepShape::logit_rows
+  int tail = 0;                            // the stages from here on make logits, if any; they run
+                                           // in slices of StepShape::logit_rows
   std::size_t arena_bytes = 0;             // set by PlanBuffers
 
   // Values of a row that a stage packs; it must pack.

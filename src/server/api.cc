@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/api.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -24,6 +27,10 @@ std::string_view TypeOf(int status) {
   }
 }
 
+boost::json::value OrNull(const std::string& text) {
+  return text.empty() ? boost::json::value() : boost::json::value(text);
+}
+
 }  // namespace
 
 http::Response OpenAiError(const ApiError& error) {
@@ -32,8 +39,8 @@ http::Response OpenAiError(const ApiError& error) {
           .body = boost::json::serialize(boost::json::object{
               {"error", boost::json::object{{"message", error.message},
                                             {"type", boost::json::string(type.data(), type.size())},
-                                            {"param", nullptr},
-                                            {"code", nullptr}}}})};
+                                            {"param", OrNull(error.param)},
+                                            {"code", OrNull(error.code)}}}})};
 }
 
 int StatusOf(const Error& error) {
@@ -52,6 +59,14 @@ int StatusOf(const Error& error) {
   return 500;
 }
 
+ApiError ApiErrorOf(const Error& error) {
+  const bool no_model = error.code == ErrorCode::kNotFound && error.subject == "model";
+  return {.status = StatusOf(error),
+          .message = error.message,
+          .param = error.subject,
+          .code = no_model ? "model_not_found" : ""};
+}
+
 void Api::Prepare(std::size_t bytes, std::function<void()> work) {
   if (bytes < kLongInputBytes) return work();
   boost::asio::post(preparing, std::move(work));
@@ -64,8 +79,27 @@ std::optional<boost::json::value> Call::Body() {
   return std::nullopt;
 }
 
-void WithModel(const CallRef& call, const std::string& name,
+bool Call::MayUse(std::string_view model) const {
+  const auto& models = holder->limits.models;
+  const ModelSource* source = api.models.Find(model);
+  return models.empty() ||
+         std::ranges::count(models, source != nullptr ? std::string_view(source->id) : model) > 0;
+}
+
+void Call::FailNoModel() {
+  Fail({.status = 404,
+        .message = fmt::format("there is no model of that name for this key; there are: {}",
+                               fmt::join(holder->limits.models, ", ")),
+        .param = "model",
+        .code = "model_not_found"});
+}
+
+void WithModel(const CallRef& call, const std::string& given,
                std::function<void(const std::shared_ptr<const ServedModel>& model)> work) {
+  // To a key that may not use a model there is none of that name.
+  const auto& models = call->holder->limits.models;
+  const std::string name = given.empty() && !models.empty() ? models.front() : given;
+  if (!call->MayUse(name)) return call->FailNoModel();
   if (!call->api.models.ready()) return call->Fail(503, "the model is being loaded; try again");
   call->api.models.Use(name, [call, work = std::move(work)](
                                  Result<std::shared_ptr<const ServedModel>> model) mutable {
@@ -80,11 +114,15 @@ void Call::Json(int status, const boost::json::value& value) {
       {.status = status, .headers = {{"x-request-id", id}}, .body = boost::json::serialize(value)});
 }
 
-void Call::Fail(const Error& error) { Fail(StatusOf(error), error.message); }
+void Call::Fail(const Error& error) { Fail(ApiErrorOf(error)); }
 
-void Call::Fail(int status, std::string message) {
-  http::Response response = error_form({.status = status, .message = std::move(message)});
-  if (status == 429 || status == 503) response.headers.emplace_back("Retry-After", "1");
+void Call::Fail(ApiError error) {
+  const int status = error.status;
+  const std::int64_t retry_s = error.retry_s;
+  http::Response response = error_form(std::move(error));
+  if (status == 429 || status == 503) {
+    response.headers.emplace_back("Retry-After", std::to_string(retry_s));
+  }
   response.headers.emplace_back("x-request-id", id);
   exchange->Respond(std::move(response));
 }

@@ -20,6 +20,8 @@
 #include <vector>
 
 #include "http/exchange.h"
+#include "server/allowances.h"
+#include "server/embedders.h"
 #include "server/metrics.h"
 #include "server/models.h"
 #include "server/options.h"
@@ -30,11 +32,17 @@ namespace cairn::server {
 struct ApiError {
   int status = 500;
   std::string message;
+  std::string param = {};    // the member that is wrong, where it is one
+  std::string code = {};     // a name for programs, where there is one
+  std::int64_t retry_s = 1;  // 429 and 503: when to try again
 };
+ApiError ApiErrorOf(const Error& error);
 using ErrorForm = http::Response (*)(const ApiError& error);
 
 // {"error": {"message", "type", "param", "code"}}, as OpenAI's.
 http::Response OpenAiError(const ApiError& error);
+// {"error": "MESSAGE"}, as Ollama's.
+http::Response OllamaError(const ApiError& error);
 // The HTTP status that fits an Error.
 int StatusOf(const Error& error);
 
@@ -43,9 +51,11 @@ struct Api {
   boost::asio::io_context& loop;
   EngineLoop& engines;
   Models& models;
+  Embedders& embedders;
   Metrics& metrics;
   const ServerOptions& options;
   const std::function<bool()> draining;
+  Allowances allowances = {};  // the event loop's
   boost::asio::thread_pool preparing{1};
 
   // Runs `work` at once, or on a thread of its own where `bytes` of input make it long.
@@ -58,15 +68,20 @@ struct Call {
   std::shared_ptr<http::Exchange> exchange;
   std::string id;      // of the request, for logs and clients
   std::string tenant;  // the key's name; empty: there are no keys
-  std::string rest;    // of the path, where the route's ends in "*"
+  std::shared_ptr<const KeyHolder> holder = std::make_shared<const KeyHolder>();  // of the key
+  std::string rest = {};  // of the path, where the route's ends in "*"
   ErrorForm error_form = OpenAiError;
 
+  // Whether the key may use that model.
+  bool MayUse(std::string_view model) const;
+  void FailNoModel();  // says so where it may not
   const http::Request& request() const { return exchange->request(); }
   // The body as JSON; what is wrong with it is answered, and the result is absent.
   std::optional<boost::json::value> Body();
   void Json(int status, const boost::json::value& value);
   void Fail(const Error& error);
-  void Fail(int status, std::string message);
+  void Fail(int status, std::string message) { Fail(ApiError{status, std::move(message)}); }
+  void Fail(ApiError error);
 };
 using CallRef = std::shared_ptr<Call>;
 
@@ -85,9 +100,14 @@ struct Route {
 
 // All routes; routes.cc.
 std::vector<Route> AllRoutes();
-std::vector<Route> OpenAiRoutes();  // openai_routes.cc
-std::vector<Route> TokenRoutes();   // token_routes.cc
-std::vector<Route> HealthRoutes();  // health_routes.cc
-std::vector<Route> PageRoutes();    // page_routes.cc
+std::vector<Route> OpenAiRoutes();     // openai_routes.cc
+std::vector<Route> ResponsesRoutes();  // responses_routes.cc
+std::vector<Route> AnthropicRoutes();  // anthropic_routes.cc
+std::vector<Route> OllamaRoutes();     // ollama_routes.cc
+std::vector<Route> LlamaRoutes();      // llama_routes.cc
+std::vector<Route> TokenRoutes();      // token_routes.cc
+std::vector<Route> EmbeddingRoutes();  // embedding_routes.cc
+std::vector<Route> HealthRoutes();     // health_routes.cc
+std::vector<Route> PageRoutes();       // page_routes.cc
 
 }  // namespace cairn::server

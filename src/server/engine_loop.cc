@@ -91,10 +91,26 @@ void EngineLoop::Begin(const JobRef& job, engine::AnswerRequest request) {
   };
   if (job->cancelled) return refuse({ErrorCode::kCancelled, "the request was cancelled"});
   engine::AnswerSink sink;
-  sink.text = [this, listener](int choice, std::string_view text) {
-    Tell([listener, choice, text = std::string(text)] { listener->Text(choice, text); });
+  const auto tell_piece = [this, listener](int choice, const engine::AnswerPiece& piece) {
+    Tell([listener, choice, text = std::string(piece.text),
+          tokens = std::vector(piece.tokens.begin(), piece.tokens.end())] {
+      listener->Piece(choice, {.text = text, .tokens = tokens});
+    });
+  };
+  sink.piece = [tell_piece](int choice, const engine::AnswerPiece& piece) {
+    tell_piece(choice, piece);
     return true;
   };
+  sink.ended = [this, listener, tell_piece](int choice, const engine::Answer& answer,
+                                            const engine::AnswerPiece& rest) {
+    if (!rest.tokens.empty()) tell_piece(choice, rest);
+    Tell([listener, choice, reason = answer.reason] { listener->Ended(choice, reason); });
+  };
+  if (listener->wants_progress()) {
+    sink.progress = [this, listener](const engine::PromptProgress& progress) {
+      Tell([listener, progress] { listener->Progress(progress); });
+    };
+  }
   // The job is held by its request, so that it lives as long as it may be asked about.
   sink.done = [this, listener, job](std::vector<Result<engine::Answer>> answers) {
     job->id.reset();

@@ -28,13 +28,20 @@
 namespace cairn::server {
 
 // Hears what becomes of a request. On the event loop: one of Refused or Accepted; after Accepted
-// texts, and Done as the last call. After Cancel it may still hear what was under way.
+// pieces, the end of each choice, and Done as the last call. After Cancel it may still hear what
+// was under way.
 class AnswerListener {
  public:
   virtual ~AnswerListener() = default;
   virtual void Refused(const Error& error) = 0;  // those of Answers::Submit
   virtual void Accepted() = 0;
-  virtual void Text(int choice, std::string_view text) = 0;
+  // Text may be empty where tokens are not (engine/answer.h).
+  virtual void Piece(int choice, const engine::AnswerPiece& piece) = 0;
+  // The choice has ended, and has not failed.
+  virtual void Ended(int /*choice*/, engine::FinishReason /*reason*/) {}
+  // For one that wants it: how far the prompt's computation has come.
+  virtual bool wants_progress() const { return false; }
+  virtual void Progress(const engine::PromptProgress& /*progress*/) {}
   virtual void Done(std::vector<Result<engine::Answer>> answers) = 0;
 };
 

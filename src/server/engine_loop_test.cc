@@ -20,10 +20,21 @@ struct Heard final : AnswerListener {
     loop.stop();
   }
   void Accepted() override { EXPECT_FALSE(std::exchange(accepted, true)); }
-  void Text(int, std::string_view piece) override {
-    EXPECT_TRUE(accepted);
-    text += piece;
+  void Piece(int, const engine::AnswerPiece& piece) override {
+    EXPECT_TRUE(accepted && !ended);
+    text += piece.text;
+    tokens.insert(tokens.end(), piece.tokens.begin(), piece.tokens.end());
     if (on_text) on_text();
+  }
+  void Ended(int, engine::FinishReason reason) override {
+    EXPECT_FALSE(ended);
+    ended = reason;
+  }
+  bool wants_progress() const override { return true; }
+  void Progress(const engine::PromptProgress& now) override {
+    EXPECT_TRUE(accepted && text.empty());
+    EXPECT_GE(now.computed, progress.computed);
+    progress = now;
   }
   void Done(std::vector<Result<engine::Answer>> all) override {
     answers = std::move(all);
@@ -32,6 +43,9 @@ struct Heard final : AnswerListener {
   boost::asio::io_context& loop;
   bool accepted = false;
   std::string text;
+  std::vector<engine::TokenLikelihoods> tokens;
+  std::optional<engine::FinishReason> ended;
+  engine::PromptProgress progress;
   std::optional<Error> error;
   std::vector<Result<engine::Answer>> answers;
   std::function<void()> on_text;
@@ -62,12 +76,19 @@ class EngineLoopTest : public ::testing::Test {
 
 TEST_F(EngineLoopTest, AnAnswerIsHeardInOrderAndIsThatOfAnswers) {
   const auto heard = std::make_shared<Heard>(loop_);
-  ASSERT_TRUE(engines_.Submit(EngineLoop::NewJob(), hosted_, Request(30), heard));
+  auto asked = Request(30);
+  asked.options.likelihoods = 2;
+  ASSERT_TRUE(engines_.Submit(EngineLoop::NewJob(), hosted_, std::move(asked), heard));
   Run();
   ASSERT_EQ(heard->answers.size(), 1u);
   ASSERT_TRUE(heard->answers[0]);
   EXPECT_EQ(heard->answers[0]->tokens.size(), 30u);
   EXPECT_EQ(heard->answers[0]->text, heard->text);
+  EXPECT_EQ(heard->ended, heard->answers[0]->reason);
+  EXPECT_EQ(heard->progress.computed, 20);
+  EXPECT_EQ(heard->progress.total, 20);
+  EXPECT_EQ(heard->tokens, heard->answers[0]->likelihoods);
+  EXPECT_FALSE(heard->tokens.empty());
   const auto engine = testing::MakeEngine(tiny_.model(), {.threads = 1, .context = 4096});
   engine::Answers alone(*engine, {.sequences = 1});
   const auto request = Request(30);

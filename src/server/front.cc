@@ -80,8 +80,8 @@ bool Front::OriginIsGood(const http::Request& request) const {
   return origin.substr(scheme + 3) == request.Header("Host");
 }
 
-std::optional<std::string> Front::TenantOf(const http::Request& request) const {
-  if (!keys_) return "";
+std::shared_ptr<const KeyHolder> Front::HolderOf(const http::Request& request) const {
+  if (!keys_) return std::make_shared<const KeyHolder>();
   std::string_view key = request.Header("Authorization");
   constexpr std::string_view kBearer = "Bearer ";
   if (key.starts_with(kBearer)) {
@@ -120,7 +120,7 @@ std::optional<http::Response> Front::Refuse(const http::Request& request) {
   const bool preflight = request.method == "OPTIONS" && !request.Header("Origin").empty();
   const Route* route = Find(request.path, request.method, &known);
   const bool open = preflight || (route != nullptr && route->open);
-  if (!open && !TenantOf(request)) {
+  if (!open && HolderOf(request) == nullptr) {
     auto response = Refused(request, 401, "a valid key is needed: Authorization: Bearer KEY");
     response.headers.emplace_back("WWW-Authenticate", "Bearer");
     return response;
@@ -152,10 +152,13 @@ void Front::Handle(std::shared_ptr<http::Exchange> exchange) {
   bool known = false;
   const Route* route = Find(request.path, request.method, &known);
   if (route == nullptr) return;  // Refuse has seen that there is one
+  auto holder = HolderOf(request);
+  if (holder == nullptr) holder = std::make_shared<const KeyHolder>();  // of an open route
   const auto call = std::make_shared<Call>(Call{.api = api_,
                                                 .exchange = exchange,
                                                 .id = IdOf(request),
-                                                .tenant = TenantOf(request).value_or(""),
+                                                .tenant = holder->name,
+                                                .holder = holder,
                                                 .error_form = route->error_form});
   if (route->path.ends_with('*')) call->rest = request.path.substr(route->path.size() - 1);
   AccessRecord record{.id = call->id,

@@ -40,7 +40,9 @@ class Front final : public http::Handler {
   const Route* Find(std::string_view path, std::string_view method, bool* known) const;
   bool HostIsGood(const http::Request& request) const;
   bool OriginIsGood(const http::Request& request) const;
-  std::optional<std::string> TenantOf(const http::Request& request) const;
+  // Of the request's key; null: it has none that is valid. Where none is needed, one without a
+  // name.
+  std::shared_ptr<const KeyHolder> HolderOf(const http::Request& request) const;
   http::Response Refused(const http::Request& request, int status, std::string message);
 
   Api& api_;

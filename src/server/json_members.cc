@@ -67,6 +67,10 @@ std::optional<std::int64_t> WholeOf(const boost::json::value& value) {
   return static_cast<std::int64_t>(*number);
 }
 
+std::unexpected<Error> FailAt(ErrorCode code, const std::string& place, std::string_view what) {
+  return Fail(code, fmt::format("{} {}", place, what), place);
+}
+
 const boost::json::value* Members::Find(std::string_view name) const {
   const auto* value = object_.if_contains(boost::json::string_view(name.data(), name.size()));
   return value == nullptr || value->is_null() ? nullptr : value;
@@ -74,8 +78,8 @@ const boost::json::value* Members::Find(std::string_view name) const {
 
 std::unexpected<Error> Members::Wrong(std::string_view name, std::string_view what,
                                       const boost::json::value& value) const {
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("{}{} must be {}, got {}", place_, name, what, Got(value)));
+  return FailAt(ErrorCode::kInvalidArgument, fmt::format("{}{}", place_, name),
+                fmt::format("must be {}, got {}", what, Got(value)));
 }
 
 Result<void> Members::Read(std::string_view name, bool& out) const {
@@ -92,8 +96,8 @@ Result<void> Members::Read(std::string_view name, std::size_t most, std::string&
   const auto* text = value->if_string();
   if (text == nullptr) return Wrong(name, "a string", *value);
   if (text->size() > most) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("{}{} must have at most {} bytes, got {}",
-                                                         place_, name, most, text->size()));
+    return FailAt(ErrorCode::kInvalidArgument, fmt::format("{}{}", place_, name),
+                  fmt::format("must have at most {} bytes, got {}", most, text->size()));
   }
   out.assign(text->data(), text->size());
   return {};

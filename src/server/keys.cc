@@ -6,6 +6,9 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
 
 #include "base/check.h"
 
@@ -42,6 +45,35 @@ std::string_view TakeWord(std::string_view& text) {
   return word;
 }
 
+// What is left of a line: words of the form NAME=VALUE.
+bool ReadLimits(std::string_view line, KeyLimits& limits) {
+  while (true) {
+    const std::string_view word = TakeWord(line);
+    if (word.empty()) return true;
+    const std::size_t equals = word.find('=');
+    if (equals == std::string_view::npos) return false;
+    const std::string_view name = word.substr(0, equals);
+    std::string_view value = word.substr(equals + 1);
+    if (name == "models") {
+      while (!value.empty()) {
+        const std::string_view model = value.substr(0, value.find(','));
+        value.remove_prefix(std::min(value.size(), model.size() + 1));
+        if (!model.empty()) limits.models.emplace_back(model);
+      }
+      if (limits.models.empty()) return false;
+      continue;
+    }
+    std::int64_t* const limit = name == "requests"     ? &limits.requests
+                                : name == "tokens"     ? &limits.tokens
+                                : name == "concurrent" ? &limits.concurrent
+                                                       : nullptr;
+    if (limit == nullptr) return false;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), *limit);
+    if (error != std::errc() || end != value.data() + value.size()) return false;
+    if (*limit < 1 || *limit > Keys::kMostLimit) return false;
+  }
+}
+
 }  // namespace
 
 Sha256 Sha256Of(std::string_view text) {
@@ -61,27 +93,29 @@ Result<Keys> Keys::Parse(std::string_view text) {
     const std::string_view name = TakeWord(line);
     if (name.empty()) continue;
     const auto hash = ReadHash(TakeWord(line));
-    if (!IsName(name) || !hash || !TakeWord(line).empty()) {
+    KeyHolder holder{.name = std::string(name), .limits = {}};
+    if (!IsName(name) || !hash || !ReadLimits(line, holder.limits)) {
       return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("line {} must be a name of letters, digits, '.', '_' and '-', and "
-                              "the SHA-256 of a key in 64 hexadecimal digits",
+                  fmt::format("line {} must be a name of letters, digits, '.', '_' and '-', the "
+                              "SHA-256 of a key in 64 hexadecimal digits, and limits: requests=N, "
+                              "tokens=N, concurrent=N, models=NAME,NAME",
                               number));
     }
     if (keys.entries_.size() == kMostKeys) {
       return Fail(ErrorCode::kLimit, fmt::format("more than {} keys", kMostKeys));
     }
-    keys.entries_.push_back({std::string(name), *hash});
+    keys.entries_.push_back({std::make_shared<const KeyHolder>(std::move(holder)), *hash});
   }
   return keys;
 }
 
-std::optional<std::string> Keys::Find(std::string_view key) const {
+std::shared_ptr<const KeyHolder> Keys::Find(std::string_view key) const {
   const Sha256 hash = Sha256Of(key);
   const Entry* found = nullptr;
   for (const Entry& entry : entries_) {
     if (CRYPTO_memcmp(entry.hash.data(), hash.data(), hash.size()) == 0) found = &entry;
   }
-  return found == nullptr ? std::nullopt : std::optional(found->name);
+  return found == nullptr ? nullptr : found->holder;
 }
 
 }  // namespace cairn::server

@@ -14,9 +14,26 @@ TEST(KeysTest, AKeyIsFoundByItsHashAlone) {
                                 std::string(64, '0') + "\n");
   ASSERT_TRUE(keys) << keys.error().message;
   EXPECT_EQ(keys->size(), 2u);
-  EXPECT_EQ(keys->Find("abc"), "alice");
+  ASSERT_NE(keys->Find("abc"), nullptr);
+  EXPECT_EQ(keys->Find("abc")->name, "alice");
   for (const std::string& wrong : {std::string("abd"), std::string(), std::string(kAbc)}) {
-    EXPECT_EQ(keys->Find(wrong), std::nullopt) << wrong;
+    EXPECT_EQ(keys->Find(wrong), nullptr) << wrong;
+  }
+}
+
+TEST(KeysTest, LimitsStandBehindTheHash) {
+  const std::string line = std::string("alice ") + kAbc;
+  const auto keys = Keys::Parse(line + " requests=60 tokens=90000 concurrent=2 models=a,b # me");
+  ASSERT_TRUE(keys) << keys.error().message;
+  const KeyLimits& limits = keys->Find("abc")->limits;
+  EXPECT_EQ(limits.requests, 60);
+  EXPECT_EQ(limits.tokens, 90000);
+  EXPECT_EQ(limits.concurrent, 2);
+  EXPECT_EQ(limits.models, (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(Keys::Parse(line)->Find("abc")->limits.models.empty());
+  for (const char* wrong : {"requests=0", "requests=-1", "requests=", "tokens=1e3", "models=,",
+                            "models=", "speed=3", "=1", "requests=9999999999999"}) {
+    EXPECT_FALSE(Keys::Parse(line + " " + wrong)) << wrong;
   }
 }
 

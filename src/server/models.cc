@@ -34,11 +34,11 @@ Result<std::shared_ptr<const ServedModel>> Open(const ModelSource& source,
   auto opened = source.open();
   if (!opened) return std::unexpected(std::move(opened).error().Within(source.id));
   auto engine = std::make_shared<HostedEngine>(*std::move(opened), options.scheduler);
-  auto chat = ChatOf(engine->model(), source);
+  ChatFace face = MakeChatFace(engine->engine(), ChatOf(engine->model(), source));
   return std::make_shared<const ServedModel>(ServedModel{.id = source.id,
                                                          .loaded_s = std::time(nullptr),
                                                          .engine = std::move(engine),
-                                                         .chat = std::move(chat)});
+                                                         .face = std::move(face)});
 }
 
 }  // namespace
@@ -68,8 +68,42 @@ void Models::Start(bool eager, std::function<void(Result<void>)> loaded) {
   Load(0);
 }
 
-bool Models::Known(std::string_view name) const {
-  return std::ranges::find(sources_, name, &ModelSource::id) != sources_.end();
+std::size_t Models::IndexOf(std::string_view name) const {
+  constexpr std::string_view kTag = ":latest";
+  const auto place = [&](std::string_view id) {
+    return static_cast<std::size_t>(std::ranges::find(sources_, id, &ModelSource::id) -
+                                    sources_.begin());
+  };
+  const std::size_t index = place(name);
+  if (index < sources_.size() || !name.ends_with(kTag)) return index;
+  return place(name.substr(0, name.size() - kTag.size()));
+}
+
+const ModelSource* Models::Find(std::string_view name) const {
+  const std::size_t index = IndexOf(name);
+  return index < sources_.size() ? &sources_[index] : nullptr;
+}
+
+void Models::Keep(std::string_view name, std::chrono::seconds time) {
+  const std::size_t index = IndexOf(name);
+  if (index < sources_.size()) entries_[index].keep = time;
+}
+
+std::chrono::seconds Models::IdleTime(const Entry& entry) const {
+  const std::chrono::seconds time = entry.keep.value_or(options_.idle_unload);
+  return entry.stays ? std::chrono::seconds(-1) : time;
+}
+
+std::optional<std::chrono::system_clock::time_point> Models::UnloadsAt(
+    std::string_view name) const {
+  const std::size_t index = IndexOf(name);
+  if (index == sources_.size()) return std::nullopt;
+  const Entry& entry = entries_[index];
+  const std::chrono::seconds time = IdleTime(entry);
+  if (time < std::chrono::seconds(0)) return std::nullopt;
+  const auto left = entry.used + time - std::chrono::steady_clock::now();
+  return std::chrono::system_clock::now() +
+         std::chrono::duration_cast<std::chrono::system_clock::duration>(left);
 }
 
 std::string Models::ListOfNames() const {
@@ -79,11 +113,11 @@ std::string Models::ListOfNames() const {
 }
 
 void Models::Use(std::string_view name, Ready ready) {
-  std::size_t index = 0;
-  while (!name.empty() && index < sources_.size() && sources_[index].id != name) ++index;
+  const std::size_t index = name.empty() ? 0 : IndexOf(name);
   if (index >= sources_.size()) {
     return ready(Fail(ErrorCode::kNotFound,
-                      fmt::format("there is no model of that name; there are: {}", ListOfNames())));
+                      fmt::format("there is no model of that name; there are: {}", ListOfNames()),
+                      "model"));
   }
   Entry& entry = entries_[index];
   entry.used = std::chrono::steady_clock::now();
@@ -128,13 +162,15 @@ std::vector<std::shared_ptr<const ServedModel>> Models::Loaded() const {
 void Models::UnloadIdle() {
   const auto now = std::chrono::steady_clock::now();
   for (Entry& entry : entries_) {
-    if (!entry.model || entry.stays || entry.model.use_count() > 1) continue;
+    const std::chrono::seconds time = IdleTime(entry);
+    if (!entry.model || time < std::chrono::seconds(0)) continue;
+    if (entry.model.use_count() > 1) continue;
     const EngineReading reading = entry.model->engine->reading();
     if (reading.scheduler.running + reading.scheduler.waiting > 0) continue;
-    if (now - entry.used < options_.idle_unload) continue;
+    if (now - entry.used < time) continue;
     engines_.Remove(std::exchange(entry.model, nullptr)->engine);
   }
-  constexpr std::chrono::seconds kLook{5};
+  constexpr std::chrono::seconds kLook{1};
   timer_.expires_after(kLook);
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) UnloadIdle();

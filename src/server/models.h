@@ -8,16 +8,18 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "model/prompt.h"
 #include "server/engine_loop.h"
 #include "server/options.h"
+#include "server/prompt.h"
 
 namespace cairn::server {
 
@@ -26,7 +28,7 @@ struct ServedModel {
   std::string id;
   std::int64_t loaded_s = 0;  // seconds since 1970
   std::shared_ptr<HostedEngine> engine;
-  Result<model::ChatPrompt> chat;  // an Error is the answer to all chat requests
+  ChatFace face;
 };
 
 class Models {
@@ -46,7 +48,14 @@ class Models {
   void Use(std::string_view name, Ready ready);
   // Those that are loaded.
   std::vector<std::shared_ptr<const ServedModel>> Loaded() const;
-  bool Known(std::string_view name) const;
+  // Null: there is none. A name may have Ollama's tag ":latest" behind it.
+  const ModelSource* Find(std::string_view name) const;
+  bool Known(std::string_view name) const { return Find(name) != nullptr; }
+  // How long a model stays without use from now on, in place of ServerOptions::idle_unload; below
+  // 0: for ever; 0: it goes when its answers have ended. The first one that was loaded stays.
+  void Keep(std::string_view name, std::chrono::seconds time);
+  // When a loaded model that nobody uses goes; nothing: it stays.
+  std::optional<std::chrono::system_clock::time_point> UnloadsAt(std::string_view name) const;
   std::string ListOfNames() const;
 
  private:
@@ -56,7 +65,11 @@ class Models {
     bool stays = false;
     std::vector<Ready> waiting;
     std::chrono::steady_clock::time_point used;
+    std::optional<std::chrono::seconds> keep;  // as Keep's
   };
+  // sources_.size(): there is none of that name.
+  std::size_t IndexOf(std::string_view name) const;
+  std::chrono::seconds IdleTime(const Entry& entry) const;
   void Load(std::size_t index);
   void Loaded(std::size_t index, Result<std::shared_ptr<const ServedModel>> model);
   void UnloadIdle();

@@ -19,35 +19,34 @@ namespace json = boost::json;
 
 std::string_view ViewOf(const json::string& text) { return {text.data(), text.size()}; }
 
-Result<std::string> ReadRole(const Members& message) {
+Result<std::string> ReadRole(const Members& message, const std::string& place) {
   std::string role;
   OR_RETURN(message.Read("role", kMostBodyBytes, role));
   if (role == "developer") return std::string("system");  // the name that templates know
   for (const std::string_view known : {"system", "user", "assistant", "tool"}) {
     if (role == known) return role;
   }
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("a message's role must be system, developer, user, assistant or tool, "
-                          "got '{}'",
-                          Printable(role, 40)));
+  return FailAt(ErrorCode::kInvalidArgument, place + "role",
+                fmt::format("must be system, developer, user, assistant or tool, got '{}'",
+                            Printable(role, 40)));
 }
 
 // The text of one part of a content.
 Result<std::string> ReadPart(const json::value& value, const std::string& place) {
   const auto* object = value.if_object();
   if (object == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} must be an object, got {}", place, KindOf(value)));
+    return FailAt(ErrorCode::kInvalidArgument, place,
+                  fmt::format("must be an object, got {}", KindOf(value)));
   }
   const Members part(*object, place + ".");
   std::string type, text;
   OR_RETURN(part.Read("type", kMostBodyBytes, type));
   if (type != "text") {
-    return Fail(ErrorCode::kUnsupported,
-                fmt::format("{} is of type '{}'; only text is read", place, Printable(type, 40)));
+    return FailAt(ErrorCode::kUnsupported, place,
+                  fmt::format("is of type '{}'; only text is read", Printable(type, 40)));
   }
   if (part.Find("text") == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("{}.text is missing", place));
+    return FailAt(ErrorCode::kInvalidArgument, place + ".text", "is missing");
   }
   OR_RETURN(part.Read("text", kMostBodyBytes, text));
   return text;
@@ -57,7 +56,7 @@ Result<std::string> ReadContent(const Members& message, const std::string& place
   const json::value* content = message.Find("content");
   if (content == nullptr) {
     if (optional) return std::string();
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("{}content is missing", place));
+    return FailAt(ErrorCode::kInvalidArgument, place + "content", "is missing");
   }
   if (const auto* text = content->if_string()) return std::string(ViewOf(*text));
   const auto* parts = content->if_array();
@@ -82,21 +81,21 @@ json::value ArgumentsOf(const json::value& arguments) {
 Result<json::value> ReadCall(const json::value& value, const std::string& place) {
   const auto* object = value.if_object();
   if (object == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} must be an object, got {}", place, KindOf(value)));
+    return FailAt(ErrorCode::kInvalidArgument, place,
+                  fmt::format("must be an object, got {}", KindOf(value)));
   }
   const Members call(*object, place + ".");
   const json::value* function = call.Find("function");
   if (function == nullptr || !function->is_object()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{}.function must be an object with a name", place));
+    return FailAt(ErrorCode::kInvalidArgument, place + ".function",
+                  "must be an object with a name");
   }
   const Members named(function->get_object(), place + ".function.");
   std::string id, name;
   OR_RETURN(call.Read("id", kMostNameBytes, id));
   OR_RETURN(named.Read("name", kMostNameBytes, name));
   if (name.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, fmt::format("{}.function.name is missing", place));
+    return FailAt(ErrorCode::kInvalidArgument, place + ".function.name", "is missing");
   }
   const json::value* arguments = named.Find("arguments");
   if (arguments != nullptr && !arguments->is_string() && !arguments->is_object()) {
@@ -114,14 +113,12 @@ Result<json::value> ReadCall(const json::value& value, const std::string& place)
 Result<json::value> ReadMessage(const json::value& value, const std::string& where) {
   const auto* object = value.if_object();
   if (object == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} must be an object, got {}", where, KindOf(value)));
+    return FailAt(ErrorCode::kInvalidArgument, where,
+                  fmt::format("must be an object, got {}", KindOf(value)));
   }
   const std::string place = where + ".";
   const Members message(*object, place);
-  auto role = ReadRole(message);
-  if (!role) return std::unexpected(std::move(role).error().Within(where));
-
+  const std::string role = OR_RETURN(ReadRole(message, place));
   json::array calls;
   if (const json::value* given = message.Find("tool_calls")) {
     const auto* list = given->if_array();
@@ -131,7 +128,7 @@ Result<json::value> ReadMessage(const json::value& value, const std::string& whe
     }
   }
   json::object out;
-  out["role"] = *role;
+  out["role"] = role;
   out["content"] = OR_RETURN(ReadContent(message, place, !calls.empty()));
   if (!calls.empty()) out["tool_calls"] = std::move(calls);
   for (const char* name : {"name", "tool_call_id", "reasoning_content"}) {
@@ -145,15 +142,15 @@ Result<json::value> ReadMessage(const json::value& value, const std::string& whe
 Result<void> CheckTool(const json::value& value, const std::string& place) {
   const auto* object = value.if_object();
   if (object == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} must be an object, got {}", place, KindOf(value)));
+    return FailAt(ErrorCode::kInvalidArgument, place,
+                  fmt::format("must be an object, got {}", KindOf(value)));
   }
   const Members tool(*object, place + ".");
   std::string type = "function", name;
   OR_RETURN(tool.Read("type", kMostBodyBytes, type));
   if (type != "function") {
-    return Fail(ErrorCode::kUnsupported, fmt::format("{} is of type '{}'; only functions are known",
-                                                     place, Printable(type, 40)));
+    return FailAt(ErrorCode::kUnsupported, place,
+                  fmt::format("is of type '{}'; only functions are known", Printable(type, 40)));
   }
   const json::value* function = tool.Find("function");
   if (function != nullptr && function->is_object()) {
@@ -161,8 +158,7 @@ Result<void> CheckTool(const json::value& value, const std::string& place) {
         Members(function->get_object(), place + ".function.").Read("name", kMostNameBytes, name));
   }
   if (!name.empty()) return {};
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("{}.function must be an object with a name", place));
+  return FailAt(ErrorCode::kInvalidArgument, place + ".function", "must be an object with a name");
 }
 
 // Whether the model is to see the tools.
@@ -173,8 +169,8 @@ Result<bool> ToolsAreWanted(const Members& members) {
     if (*word == "auto") return true;
     if (*word == "none") return false;
   }
-  return Fail(ErrorCode::kUnsupported,
-              "tool_choice must be 'auto' or 'none': a call cannot be required yet");
+  return FailAt(ErrorCode::kUnsupported, "tool_choice",
+                "must be 'auto' or 'none': a call cannot be required yet");
 }
 
 }  // namespace
@@ -182,13 +178,13 @@ Result<bool> ToolsAreWanted(const Members& members) {
 Result<json::value> ReadMessages(const json::object& body) {
   const Members members(body, "");
   const json::value* given = members.Find("messages");
-  if (given == nullptr) return Fail(ErrorCode::kInvalidArgument, "messages is missing");
+  if (given == nullptr) return FailAt(ErrorCode::kInvalidArgument, "messages", "is missing");
   const auto* list = given->if_array();
   if (list == nullptr) return members.Wrong("messages", "an array", *given);
-  if (list->empty()) return Fail(ErrorCode::kInvalidArgument, "messages is empty");
+  if (list->empty()) return FailAt(ErrorCode::kInvalidArgument, "messages", "is empty");
   if (list->size() > kMostMessages) {
-    return Fail(ErrorCode::kLimit, fmt::format("messages has {} entries, at most {} are taken",
-                                               list->size(), kMostMessages));
+    return FailAt(ErrorCode::kLimit, "messages",
+                  fmt::format("has {} entries, at most {} are taken", list->size(), kMostMessages));
   }
   json::array out;
   out.reserve(list->size());
@@ -196,6 +192,15 @@ Result<json::value> ReadMessages(const json::object& body) {
     out.push_back(OR_RETURN(ReadMessage((*list)[i], fmt::format("messages[{}]", i))));
   }
   return out;
+}
+
+std::optional<std::string> TakeBegun(json::array& messages) {
+  if (messages.size() < 2) return std::nullopt;
+  const json::object& last = messages.back().as_object();
+  if (last.at("role") != "assistant" || last.contains("tool_calls")) return std::nullopt;
+  std::string text(ViewOf(last.at("content").as_string()));
+  messages.pop_back();
+  return text;
 }
 
 Result<json::value> ReadTools(const json::object& body) {
@@ -206,13 +211,26 @@ Result<json::value> ReadTools(const json::object& body) {
   const auto* list = given->if_array();
   if (list == nullptr) return members.Wrong("tools", "an array", *given);
   if (list->size() > kMostTools) {
-    return Fail(ErrorCode::kLimit, fmt::format("tools has {} entries, at most {} are taken",
-                                               list->size(), kMostTools));
+    return FailAt(ErrorCode::kLimit, "tools",
+                  fmt::format("has {} entries, at most {} are taken", list->size(), kMostTools));
   }
   for (std::size_t i = 0; i < list->size(); ++i) {
     OR_RETURN(CheckTool((*list)[i], fmt::format("tools[{}]", i)));
   }
   return wanted && !list->empty() ? *given : json::value();
+}
+
+// The names of the conversation itself cannot be given another meaning.
+Result<json::object> ReadTemplateVariables(const json::object& body) {
+  const Members members(body, "");
+  json::object variables;
+  const json::value* given = members.Find("chat_template_kwargs");
+  if (given == nullptr) return variables;
+  if (!given->is_object()) return members.Wrong("chat_template_kwargs", "an object", *given);
+  for (const auto& [name, value] : given->get_object()) {
+    if (name != "messages" && name != "tools") variables[name] = value;
+  }
+  return variables;
 }
 
 }  // namespace cairn::server

@@ -3,8 +3,11 @@
 // Threads: pure functions.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <optional>
+#include <string>
 
 #include "base/error.h"
 
@@ -14,8 +17,15 @@ namespace cairn::server {
 // kLimit.
 [[nodiscard]] Result<boost::json::value> ReadMessages(const boost::json::object& body);
 
+// The text of an assistant's message at the end of what ReadMessages gave, taken off where others
+// stand before it.
+std::optional<std::string> TakeBegun(boost::json::array& messages);
+
 // Null where there are none or tool_choice is "none". Errors: as ReadMessages; kUnsupported where a
 // call is required.
 [[nodiscard]] Result<boost::json::value> ReadTools(const boost::json::object& body);
+
+// chat_template_kwargs: further variables of the template. Errors: kInvalidArgument.
+[[nodiscard]] Result<boost::json::object> ReadTemplateVariables(const boost::json::object& body);
 
 }  // namespace cairn::server

@@ -10,6 +10,7 @@
 
 #include "server/json_members.h"
 #include "server/openai_messages.h"
+#include "server/sampling_members.h"
 
 namespace cairn::server {
 namespace {
@@ -20,9 +21,8 @@ constexpr std::int64_t kPlainCompletionTokens = 16;  // where a body has no max_
 
 // What changes the answer or its form, and does not exist yet. Left out, null, false, 0 or empty
 // they ask for nothing.
-constexpr std::string_view kUnsupported[] = {"top_logprobs", "logit_bias", "echo",
-                                             "suffix",       "functions",  "grammar",
-                                             "ignore_eos",   "min_tokens", "json_schema"};
+constexpr std::string_view kUnsupported[] = {"echo", "functions", "grammar", "min_tokens",
+                                             "json_schema"};
 
 bool AsksForSomething(const json::value& value) {
   switch (value.kind()) {
@@ -35,8 +35,10 @@ bool AsksForSomething(const json::value& value) {
   }
 }
 
-std::unexpected<Error> NotYet(std::string_view name) {
-  return Fail(ErrorCode::kUnsupported, fmt::format("{} is not supported yet; leave it out", name));
+std::unexpected<Error> NotYet(std::string_view name, std::string_view which = "") {
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("{}{} is not supported yet; leave it out", name, which),
+              std::string(name));
 }
 
 Result<void> CheckSupported(const Members& members, std::int64_t choices) {
@@ -44,85 +46,15 @@ Result<void> CheckSupported(const Members& members, std::int64_t choices) {
     const json::value* value = members.Find(name);
     if (value != nullptr && AsksForSomething(*value)) return NotYet(name);
   }
-  // A plain completion's 0 asks for the chosen tokens' own.
-  const json::value* logprobs = members.Find("logprobs");
-  if (logprobs != nullptr && *logprobs != json::value(false)) return NotYet("logprobs");
   const json::value* best_of = members.Find("best_of");
-  if (best_of != nullptr && WholeOf(*best_of) != choices) return NotYet("best_of other than n");
+  if (best_of != nullptr && WholeOf(*best_of) != choices) return NotYet("best_of", " other than n");
   const json::value* format = members.Find("response_format");
   if (format == nullptr) return {};
   const auto* object = format->if_object();
   if (object == nullptr) return members.Wrong("response_format", "an object", *format);
   std::string type;
   OR_RETURN(Members(*object, "response_format.").Read("type", kMostNameBytes, type));
-  if (type != "text") return NotYet("response_format other than text");
-  return {};
-}
-
-// Absent: as it is. -1: without limit.
-Result<void> ReadLimit(const Members& members, const char* name, std::int64_t& tokens) {
-  std::int64_t given = tokens;
-  OR_RETURN(members.Read(name, -1, kMostAnswerTokens, given));
-  if (given == 0) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} must be at least 1, or -1 for an answer without limit", name));
-  }
-  tokens = given;
-  return {};
-}
-
-Result<void> ReadSeed(const Members& members, std::uint64_t& seed) {
-  const json::value* value = members.Find("seed");
-  if (value == nullptr) return {};
-  const auto whole = WholeOf(*value);
-  if (!whole && !value->is_uint64()) return members.Wrong("seed", "a whole number", *value);
-  seed = whole ? static_cast<std::uint64_t>(*whole) : value->get_uint64();
-  return {};
-}
-
-Result<void> ReadSampling(const Members& members, engine::SamplingOptions& s) {
-  OR_RETURN(members.Read("temperature", 0, 100, false, s.temperature));
-  // 0 is in the API's range: the likeliest token alone.
-  OR_RETURN(members.Read("top_p", 0, 1, false, s.top_p));
-  if (s.top_p == 0) s.top_p = std::numeric_limits<float>::min();
-  OR_RETURN(members.Read("min_p", 0, 1, false, s.min_p));
-  std::int64_t top_k = s.top_k, window = s.repeat_window;
-  OR_RETURN(members.Read("top_k", -1, 1 << 30, top_k));  // -1: off, to other servers
-  s.top_k = static_cast<int>(std::max<std::int64_t>(top_k, 0));
-  OR_RETURN(members.Read("repeat_last_n", 0, 1 << 20, window));
-  s.repeat_window = static_cast<int>(window);
-  for (const char* name : {"repeat_penalty", "repetition_penalty"}) {
-    OR_RETURN(members.Read(name, 0, 10, true, s.repeat_penalty));
-  }
-  OR_RETURN(members.Read("presence_penalty", -10, 10, false, s.presence_penalty));
-  OR_RETURN(members.Read("frequency_penalty", -10, 10, false, s.frequency_penalty));
-  return ReadSeed(members, s.seed);
-}
-
-Result<std::string> ReadStop(const json::value& value, const std::string& place) {
-  const auto* text = value.if_string();
-  if (text == nullptr || text->empty() || text->size() > kMostStopBytes) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} must be a string of 1 to {} bytes", place, kMostStopBytes));
-  }
-  return std::string(text->data(), text->size());
-}
-
-Result<void> ReadStops(const Members& members, std::vector<std::string>& stops) {
-  const json::value* given = members.Find("stop");
-  if (given == nullptr) return {};
-  const auto* list = given->if_array();
-  if (list == nullptr) {
-    stops.push_back(OR_RETURN(ReadStop(*given, "stop")));
-    return {};
-  }
-  if (list->size() > kMostStops) {
-    return Fail(ErrorCode::kLimit,
-                fmt::format("stop has {} entries, at most {} are taken", list->size(), kMostStops));
-  }
-  for (std::size_t i = 0; i < list->size(); ++i) {
-    stops.push_back(OR_RETURN(ReadStop((*list)[i], fmt::format("stop[{}]", i))));
-  }
+  if (type != "text") return NotYet("response_format", " other than text");
   return {};
 }
 
@@ -132,8 +64,8 @@ Result<std::vector<std::int32_t>> ReadTokens(const json::array& list) {
   for (std::size_t i = 0; i < list.size(); ++i) {
     const auto token = WholeOf(list[i]);
     if (!token || *token < 0 || *token > std::numeric_limits<std::int32_t>::max()) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("prompt[{}] must be the id of a token", i));
+      return FailAt(ErrorCode::kInvalidArgument, fmt::format("prompt[{}]", i),
+                    "must be the id of a token");
     }
     tokens.push_back(static_cast<std::int32_t>(*token));
   }
@@ -142,17 +74,17 @@ Result<std::vector<std::int32_t>> ReadTokens(const json::array& list) {
 
 Result<void> ReadPrompt(const Members& members, OpenAiRequest& request) {
   const json::value* given = members.Find("prompt");
-  if (given == nullptr) return Fail(ErrorCode::kInvalidArgument, "prompt is missing");
+  if (given == nullptr) return FailAt(ErrorCode::kInvalidArgument, "prompt", "is missing");
   const json::value* text = given;
   if (const auto* list = given->if_array()) {
-    if (list->empty()) return Fail(ErrorCode::kInvalidArgument, "prompt is empty");
+    if (list->empty()) return FailAt(ErrorCode::kInvalidArgument, "prompt", "is empty");
     if (list->front().is_number()) {
       request.prompt = OR_RETURN(ReadTokens(*list));
       return {};
     }
     if (list->size() > 1) {
-      return Fail(ErrorCode::kUnsupported,
-                  "prompt has more than one text; send one request for each");
+      return FailAt(ErrorCode::kUnsupported, "prompt",
+                    "has more than one text; send one request for each");
     }
     text = &list->front();
   }
@@ -169,15 +101,46 @@ Result<void> ReadStreamOptions(const Members& members, OpenAiRequest& request) {
       .Read("include_usage", request.stream_usage);
 }
 
-// The names of the conversation itself cannot be given another meaning.
-Result<void> ReadTemplateVariables(const Members& members, OpenAiRequest& request) {
-  const json::value* given = members.Find("chat_template_kwargs");
-  if (given == nullptr) return {};
-  if (!given->is_object()) return members.Wrong("chat_template_kwargs", "an object", *given);
-  for (const auto& [name, value] : given->get_object()) {
-    if (name != "messages" && name != "tools") request.template_variables[name] = value;
+// Chat: logprobs true, and how many beside; a plain completion: how many.
+Result<void> ReadLogprobs(const Members& members, Endpoint endpoint, int& likelihoods) {
+  std::int64_t top = 0;
+  bool wanted = false;
+  if (endpoint == Endpoint::kChat) {
+    OR_RETURN(members.Read("logprobs", wanted));
+    OR_RETURN(members.Read("top_logprobs", 0, kMostTopLogprobs, top));
+    if (top > 0 && !wanted) {
+      return FailAt(ErrorCode::kInvalidArgument, "top_logprobs", "needs logprobs: true");
+    }
+  } else {
+    const json::value* given = members.Find("logprobs");
+    wanted = given != nullptr && *given != json::value(false);
+    if (wanted) OR_RETURN(members.Read("logprobs", 0, kMostTopLogprobs, top));
   }
+  if (wanted) likelihoods = static_cast<int>(top);
   return {};
+}
+
+// continue_final_message: the last message is the beginning of the answer.
+Result<void> ReadContinued(const Members& members, OpenAiRequest& request) {
+  bool wanted = false;
+  OR_RETURN(members.Read("continue_final_message", wanted));
+  if (!wanted) return {};
+  auto begun = TakeBegun(request.messages.as_array());
+  if (!begun) {
+    return FailAt(ErrorCode::kInvalidArgument, "continue_final_message",
+                  "needs an assistant's message at the end, and others before it");
+  }
+  request.begun = *std::move(begun);
+  return {};
+}
+
+Result<void> ReadReasoning(const Members& members, bool& separate) {
+  std::string format = "auto";
+  OR_RETURN(members.Read("reasoning_format", kMostNameBytes, format));
+  separate = format != "none";
+  if (format == "auto" || format == "none" || format == "deepseek") return {};
+  return FailAt(ErrorCode::kInvalidArgument, "reasoning_format",
+                "must be 'auto', 'deepseek' or 'none'");
 }
 
 }  // namespace
@@ -191,6 +154,20 @@ std::optional<Endpoint> EndpointOf(std::string_view path) {
     if (path == PathOf(endpoint)) return endpoint;
   }
   return std::nullopt;
+}
+
+Prompt TakePrompt(OpenAiRequest& request) {
+  if (request.endpoint == Endpoint::kChat) {
+    return Conversation{.messages = std::move(request.messages),
+                        .tools = std::move(request.tools),
+                        .variables = std::move(request.template_variables),
+                        .begun = std::move(request.begun)};
+  }
+  if (auto* text = std::get_if<std::string>(&request.prompt)) {
+    if (request.suffix.empty()) return std::move(*text);
+    return Hole{.before = std::move(*text), .behind = std::move(request.suffix)};
+  }
+  return std::get<std::vector<std::int32_t>>(std::move(request.prompt));
 }
 
 Result<OpenAiRequest> ReadOpenAiRequest(Endpoint endpoint, const json::value& body) {
@@ -207,23 +184,33 @@ Result<OpenAiRequest> ReadOpenAiRequest(Endpoint endpoint, const json::value& bo
   OR_RETURN(members.Read("stream", request.stream));
   OR_RETURN(members.Read("cache_prompt", request.use_cache));
   OR_RETURN(ReadStreamOptions(members, request));
+  OR_RETURN(members.Read("return_progress", request.stream_progress));
   std::int64_t choices = 1;
   OR_RETURN(members.Read("n", 1, engine::kMostChoices, choices));
   request.choices = static_cast<int>(choices);
   OR_RETURN(CheckSupported(members, choices));
   OR_RETURN(ReadSampling(members, request.options.sampling));
-  OR_RETURN(ReadStops(members, request.options.stop));
+  OR_RETURN(ReadBiases(members, request.options.sampling.bias));
+  OR_RETURN(ReadLogprobs(members, endpoint, request.options.likelihoods));
+  OR_RETURN(ReadStops(members, "stop", request.options.stop));
+  OR_RETURN(members.Read("ignore_eos", request.options.ignore_end));
   std::int64_t& tokens = request.options.max_tokens;
   if (endpoint == Endpoint::kChat) {
     OR_RETURN(ReadLimit(members, "max_tokens", tokens));
     OR_RETURN(ReadLimit(members, "max_completion_tokens", tokens));
     request.messages = OR_RETURN(ReadMessages(*object));
     request.tools = OR_RETURN(ReadTools(*object));
-    OR_RETURN(ReadTemplateVariables(members, request));
+    OR_RETURN(ReadContinued(members, request));
+    request.template_variables = OR_RETURN(ReadTemplateVariables(*object));
+    OR_RETURN(ReadReasoning(members, request.separate_thoughts));
   } else {
     tokens = kPlainCompletionTokens;
     OR_RETURN(ReadLimit(members, "max_tokens", tokens));
     OR_RETURN(ReadPrompt(members, request));
+    OR_RETURN(members.Read("suffix", kMostBodyBytes, request.suffix));
+    if (!request.suffix.empty() && !std::holds_alternative<std::string>(request.prompt)) {
+      return FailAt(ErrorCode::kInvalidArgument, "suffix", "needs a prompt that is a text");
+    }
   }
   return request;
 }

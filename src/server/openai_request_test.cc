@@ -101,25 +101,43 @@ TEST(OpenAiRequestTest, UnknownMembersAndThoseThatAskForNothingAreIgnored) {
 
 TEST(OpenAiRequestTest, WhatDoesNotExistYetIsUnsupportedAndNamed) {
   const std::pair<const char*, const char*> table[] = {
-      {R"("logprobs": true)", "logprobs"},
-      {R"("logprobs": 0)", "logprobs"},
-      {R"("top_logprobs": 3)", "top_logprobs"},
-      {R"("logit_bias": {"5": 1})", "logit_bias"},
       {R"("echo": true)", "echo"},
-      {R"("suffix": "x")", "suffix"},
       {R"("best_of": 4)", "best_of"},
       {R"("response_format": {"type": "json_object"})", "response_format"},
       {R"("tool_choice": "required")", "tool_choice"},
       {R"("tool_choice": {"type": "function", "function": {"name": "f"}})", "tool_choice"},
       {R"("functions": [{"name": "f"}])", "functions"},
-      {R"("ignore_eos": true)", "ignore_eos"},
   };
   for (const auto& [members, name] : table) {
     const auto request = Chat(members);
     ASSERT_FALSE(request) << members;
     EXPECT_EQ(request.error().code, ErrorCode::kUnsupported) << members;
     EXPECT_NE(request.error().message.find(name), std::string::npos) << request.error().message;
+    EXPECT_EQ(request.error().subject, name);
   }
+}
+
+TEST(OpenAiRequestTest, LogprobsBiasesAndWhatElseChangesAnswersIsRead) {
+  EXPECT_EQ(Chat("")->options.likelihoods, -1);
+  EXPECT_EQ(Chat(R"("logprobs": true)")->options.likelihoods, 0);
+  EXPECT_EQ(Chat(R"("logprobs": true, "top_logprobs": 20)")->options.likelihoods, 20);
+  EXPECT_EQ(Plain(R"("prompt": "x", "logprobs": 0)")->options.likelihoods, 0);
+  EXPECT_EQ(Plain(R"("prompt": "x", "logprobs": 5)")->options.likelihoods, 5);
+  EXPECT_EQ(Plain(R"("prompt": "x")")->options.likelihoods, -1);
+  const auto bias = Chat(R"("logit_bias": {"7": -100, "5": 1.5})")->options.sampling.bias;
+  ASSERT_EQ(bias.size(), 2u);
+  EXPECT_EQ(bias[0].token, 5);
+  EXPECT_EQ(bias[0].bias, 1.5f);
+  EXPECT_EQ(bias[1].bias, -100.0f);
+  const auto pairs = Chat(R"("logit_bias": [[9, false], [9, 3], [8, false]])");
+  ASSERT_TRUE(pairs) << MessageOf(pairs);
+  ASSERT_EQ(pairs->options.sampling.bias.size(), 2u);
+  EXPECT_EQ(pairs->options.sampling.bias[0].bias, -engine::kBan);
+  EXPECT_EQ(pairs->options.sampling.bias[1].bias, 3.0f) << "the last one counts";
+  EXPECT_TRUE(Chat(R"("ignore_eos": true)")->options.ignore_end);
+  EXPECT_TRUE(Chat(R"("return_progress": true)")->stream_progress);
+  EXPECT_TRUE(Chat("")->separate_thoughts);
+  EXPECT_FALSE(Chat(R"("reasoning_format": "none")")->separate_thoughts);
 }
 
 TEST(OpenAiRequestTest, WrongTypesAndRangesAreInvalidAndNamed) {
@@ -151,6 +169,19 @@ TEST(OpenAiRequestTest, WrongTypesAndRangesAreInvalidAndNamed) {
       {R"("model": 3)", "model"},
       {R"("user": ["me"])", "user"},
       {R"("response_format": "json")", "response_format"},
+      {R"("logprobs": 3)", "logprobs must be true or false"},
+      {R"("top_logprobs": 3)", "top_logprobs needs logprobs"},
+      {R"("logprobs": true, "top_logprobs": 21)", "top_logprobs must be a whole number from 0"},
+      {R"("logit_bias": "none")", "logit_bias must be an object"},
+      {R"("logit_bias": {"x": 1})", "logit_bias.x must name a token"},
+      {R"("logit_bias": {"5": 101})", "logit_bias.5 must be a number from -100 to 100"},
+      {R"("logit_bias": {"5": null})", "logit_bias.5 must be a number"},
+      {R"("logit_bias": {"5": true})", "logit_bias.5"},
+      {R"("logit_bias": {"-5": 1})", "logit_bias.-5"},
+      {R"("logit_bias": [[1]])", "logit_bias[0] must be [token, bias]"},
+      {R"("logit_bias": [[1, 2], [1.5, 2]])", "logit_bias[1]"},
+      {R"("reasoning_format": "all")", "reasoning_format"},
+      {R"("chat_template_kwargs": [])", "chat_template_kwargs must be an object"},
       {R"("tools": {})", "tools must be an array"},
       {R"("tools": [1])", "tools[0]"},
       {R"("tools": [{"type": "function"}])", "tools[0].function"},
@@ -161,6 +192,9 @@ TEST(OpenAiRequestTest, WrongTypesAndRangesAreInvalidAndNamed) {
     ASSERT_FALSE(request) << members;
     EXPECT_EQ(request.error().code, ErrorCode::kInvalidArgument) << members;
     EXPECT_NE(request.error().message.find(words), std::string::npos) << request.error().message;
+    EXPECT_TRUE(request.error().message.starts_with(request.error().subject + " "))
+        << "the member that is named is the subject";
+    EXPECT_FALSE(request.error().subject.empty());
   }
 }
 
@@ -213,7 +247,7 @@ TEST(OpenAiRequestTest, BrokenMessagesAreInvalidAndNamed) {
       {"{}", "messages must be an array"},
       {"[1]", "messages[0]"},
       {R"([{"content": "x"}])", "messages[0]"},
-      {R"([{"role": "robot", "content": "x"}])", "robot"},
+      {R"([{"role": "robot", "content": "x"}])", "messages[0].role must be system"},
       {R"([{"role": "user"}])", "messages[0].content is missing"},
       {R"([{"role": "user", "content": null}])", "messages[0].content is missing"},
       {R"([{"role": "user", "content": 1}])", "messages[0].content"},
@@ -264,6 +298,7 @@ TEST(OpenAiRequestTest, PromptIsTextOrTokens) {
       {R"("prompt": [-1])", "prompt[0]"},
       {R"("prompt": [2147483648])", "prompt[0]"},
       {R"("prompt": [1.5])", "prompt[0]"},
+      {R"("prompt": [1], "suffix": "x")", "suffix needs"},
   };
   for (const auto& [members, words] : table) {
     EXPECT_NE(MessageOf(Plain(members)).find(words), std::string::npos)

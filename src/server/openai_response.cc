@@ -4,21 +4,42 @@
 #include <boost/json/array.hpp>
 #include <string_view>
 
+#include "server/openai_logprobs.h"
+
 namespace cairn::server {
 namespace {
 
 namespace json = boost::json;
 
-json::object ChoiceOf(Endpoint endpoint, std::size_t index, const engine::Answer& answer) {
+json::object MessageOf(const std::string& text, const AnswerForm& form) {
+  json::object message{{"role", "assistant"}, {"content", text}};
+  if (!form.reasoning) return message;
+  ReasoningSplitter splitter(*form.reasoning, form.thinking);
+  auto parts = splitter.Push(text);
+  const auto rest = splitter.Finish();
+  message["content"] = parts.content + rest.content;
+  parts.reasoning += rest.reasoning;
+  if (!parts.reasoning.empty()) message["reasoning_content"] = parts.reasoning;
+  return message;
+}
+
+json::object ChoiceOf(Endpoint endpoint, std::size_t index, const engine::Answer& answer,
+                      const AnswerForm& form) {
   json::object choice{{"index", index}};
   if (endpoint == Endpoint::kChat) {
-    choice["message"] = json::object{{"role", "assistant"}, {"content", answer.text}};
+    choice["message"] = MessageOf(answer.text, form);
   } else {
     choice["text"] = answer.text;
   }
-  choice["logprobs"] = nullptr;
+  choice["logprobs"] = form.tokenizer == nullptr
+                           ? json::value()
+                           : LogprobsWriter(endpoint, *form.tokenizer).Write(answer.likelihoods);
   choice["finish_reason"] = FinishReasonOf(answer.reason);
   return choice;
+}
+
+json::value OrNull(const std::string& text) {
+  return text.empty() ? json::value() : json::value(text);
 }
 
 int StatusOf(ErrorCode code) {
@@ -38,6 +59,16 @@ int StatusOf(ErrorCode code) {
 }
 
 }  // namespace
+
+AnswerForm FormOf(const OpenAiRequest& request, const ChatFace& face, const engine::Engine& engine,
+                  bool thinking) {
+  AnswerForm form{.tokenizer = nullptr, .reasoning = {}, .thinking = thinking};
+  if (request.options.likelihoods >= 0) form.tokenizer = &engine.model().tokenizer();
+  if (request.endpoint == Endpoint::kChat && request.separate_thoughts) {
+    form.reasoning = face.reasoning;
+  }
+  return form;
+}
 
 std::string_view FinishReasonOf(engine::FinishReason reason) {
   switch (reason) {
@@ -61,17 +92,18 @@ json::object UsageOf(std::span<const Result<engine::Answer>> answers) {
 }
 
 Response ToResponse(Endpoint endpoint, const ResponseHead& head,
-                    std::span<const Result<engine::Answer>> answers) {
+                    std::span<const Result<engine::Answer>> answers, const AnswerForm& form) {
   json::array choices;
   for (std::size_t i = 0; i < answers.size(); ++i) {
     if (!answers[i]) return ToResponse(answers[i].error());
-    choices.push_back(ChoiceOf(endpoint, i, *answers[i]));
+    choices.push_back(ChoiceOf(endpoint, i, *answers[i], form));
   }
   const bool chat = endpoint == Endpoint::kChat;
   return {.body = {{"id", head.id},
                    {"object", chat ? "chat.completion" : "text_completion"},
                    {"created", head.created_s},
                    {"model", head.model},
+                   {"system_fingerprint", OrNull(head.fingerprint)},
                    {"choices", std::move(choices)},
                    {"usage", UsageOf(answers)}}};
 }
@@ -82,7 +114,7 @@ Response ToResponse(const Error& error) {
           .body = {{"error",
                     json::object{{"message", error.message},
                                  {"type", status < 500 ? "invalid_request_error" : "server_error"},
-                                 {"param", nullptr},
+                                 {"param", OrNull(error.subject)},
                                  {"code", nullptr}}}}};
 }
 

@@ -7,6 +7,7 @@
 
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +23,18 @@ struct ResponseHead {
   std::string id;              // unique; the form of the API is "chatcmpl-..." or "cmpl-..."
   std::int64_t created_s = 0;  // seconds since 1970
   std::string model;           // that answered
+  std::string fingerprint;     // ChatFace's; empty: the response has none
 };
+
+// How a request wants its answers told.
+struct AnswerForm {
+  const model::Tokenizer* tokenizer = nullptr;  // for logprobs; null: none are wanted
+  std::optional<ReasoningMarks> reasoning;      // thoughts go into a member of their own
+  bool thinking = false;                        // answers begin inside the thoughts
+};
+// Of the API's responses to that request.
+AnswerForm FormOf(const OpenAiRequest& request, const ChatFace& face, const engine::Engine& engine,
+                  bool thinking);
 
 struct Response {
   int status = 200;  // of HTTP
@@ -32,7 +44,7 @@ struct Response {
 // All choices of one request, in their order; at least one. The first that failed makes the whole
 // response an error.
 Response ToResponse(Endpoint endpoint, const ResponseHead& head,
-                    std::span<const Result<engine::Answer>> answers);
+                    std::span<const Result<engine::Answer>> answers, const AnswerForm& form = {});
 
 // "stop", "length", "cancelled".
 std::string_view FinishReasonOf(engine::FinishReason reason);

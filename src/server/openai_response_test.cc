@@ -6,13 +6,16 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "testing/tiny_models.h"
+
 namespace cairn::server {
 namespace {
 
 using engine::Answer;
 using engine::FinishReason;
 
-const ResponseHead kHead{.id = "x-1", .created_s = 1'700'000'000, .model = "tiny"};
+const ResponseHead kHead{
+    .id = "x-1", .created_s = 1'700'000'000, .model = "tiny", .fingerprint = "fp-1"};
 
 std::vector<Result<Answer>> TwoAnswers() {
   Answer first, second;
@@ -33,7 +36,7 @@ TEST(OpenAiResponseTest, ChatCompletionHasTheMembersOfTheApi) {
   EXPECT_EQ(response.status, 200);
   const auto expected = boost::json::parse(R"({
     "id": "x-1", "object": "chat.completion", "created": 1700000000, "model": "tiny",
-    "choices": [
+    "system_fingerprint": "fp-1", "choices": [
       {"index": 0, "message": {"role": "assistant", "content": "one \"quoted\"\n"},
        "logprobs": null, "finish_reason": "stop"},
       {"index": 1, "message": {"role": "assistant", "content": "two"},
@@ -49,6 +52,53 @@ TEST(OpenAiResponseTest, PlainCompletionHasTextsInPlaceOfMessages) {
   const auto& choice = response.body.at("choices").at(1).get_object();
   EXPECT_EQ(choice.at("text"), "two");
   EXPECT_FALSE(choice.contains("message"));
+}
+
+TEST(OpenAiResponseTest, ThoughtsGoIntoAMemberOfTheirOwn) {
+  auto answers = TwoAnswers();
+  answers[0]->text = "<think>\nhm\n</think>\n\nYes";
+  const AnswerForm form{.reasoning = ReasoningMarks{"<think>", "</think>"}};
+  const auto body = ToResponse(Endpoint::kChat, kHead, answers, form).body;
+  const auto& message = body.at("choices").at(0).at("message").get_object();
+  EXPECT_EQ(message.at("content"), "Yes");
+  EXPECT_EQ(message.at("reasoning_content"), "hm");
+  const auto& plain = body.at("choices").at(1).at("message").get_object();
+  EXPECT_EQ(plain.at("content"), "two");
+  EXPECT_FALSE(plain.contains("reasoning_content"));
+}
+
+TEST(OpenAiResponseTest, LogprobsHaveTheMembersOfTheApi) {
+  const testing::TinyModel tiny({});
+  const model::Tokenizer& tokenizer = tiny.model()->tokenizer();
+  const auto ids = *tokenizer.Encode("the \xc3\xa9", false);
+  auto answers = TwoAnswers();
+  for (const std::int32_t id : ids) {
+    answers[0]->likelihoods.push_back(
+        {.chosen = {id, -0.5f}, .top = {{ids[0], -0.25f}, {id, -0.5f}}});
+  }
+  const AnswerForm form{.tokenizer = &tokenizer};
+  const auto chat = ToResponse(Endpoint::kChat, kHead, answers, form).body;
+  const auto& content = chat.at("choices").at(0).at("logprobs").at("content").get_array();
+  ASSERT_EQ(content.size(), ids.size());
+  std::string bytes;
+  for (const auto& entry : content) {
+    EXPECT_EQ(entry.at("logprob"), -0.5);
+    EXPECT_EQ(entry.at("top_logprobs").at(0).at("logprob"), -0.25);
+    for (const auto& byte : entry.at("bytes").get_array()) {
+      bytes += static_cast<char>(byte.to_number<int>());
+    }
+  }
+  EXPECT_EQ(bytes, "the \xc3\xa9");
+  EXPECT_TRUE(chat.at("choices").at(1).at("logprobs").at("content").get_array().empty());
+
+  const auto plain = ToResponse(Endpoint::kCompletions, kHead, answers, form).body;
+  const auto& logprobs = plain.at("choices").at(0).at("logprobs").get_object();
+  EXPECT_EQ(logprobs.at("tokens").get_array().size(), ids.size());
+  EXPECT_EQ(logprobs.at("token_logprobs").at(0), -0.5);
+  EXPECT_EQ(logprobs.at("text_offset").at(0), 0);
+  const auto first = tokenizer.Decode({ids.data(), 1}, true);
+  EXPECT_EQ(logprobs.at("text_offset").at(1), static_cast<std::int64_t>(first.size()));
+  EXPECT_EQ(logprobs.at("top_logprobs").at(0).at(first), -0.25) << "the likelier of equal texts";
 }
 
 TEST(OpenAiResponseTest, FinishReasonsAreThoseOfTheApi) {
@@ -89,6 +139,8 @@ TEST(OpenAiResponseTest, ErrorsHaveTheStatusOfTheirKind) {
     EXPECT_EQ(response.body.at("error").at("type"),
               status < 500 ? "invalid_request_error" : "server_error");
   }
+  const Response named = ToResponse(Error{ErrorCode::kInvalidArgument, "n must be 1", "n"});
+  EXPECT_EQ(named.body.at("error").at("param"), "n");
 }
 
 }  // namespace

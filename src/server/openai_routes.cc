@@ -14,35 +14,20 @@ namespace {
 
 namespace json = boost::json;
 
-Question QuestionOf(OpenAiRequest request) {
-  Question question{.model = std::move(request.model),
-                    .options = std::move(request.options),
-                    .choices = request.choices,
-                    .tenant = std::move(request.tenant),
-                    .use_cache = request.use_cache};
-  if (request.endpoint == Endpoint::kChat) {
-    question.prompt = Conversation{.messages = std::move(request.messages),
-                                   .tools = std::move(request.tools),
-                                   .variables = std::move(request.template_variables)};
-  } else if (auto* text = std::get_if<std::string>(&request.prompt)) {
-    question.prompt = std::move(*text);
-  } else {
-    question.prompt = std::get<std::vector<std::int32_t>>(std::move(request.prompt));
-  }
-  return question;
-}
-
 void Complete(const CallRef& call, Endpoint endpoint) {
   const auto body = call->Body();
   if (!body) return;
-  auto request = ReadOpenAiRequest(endpoint, *body);
-  if (!request) return call->Fail(request.error());
-  const OpenAiStyle style{.endpoint = endpoint,
-                          .stream = request->stream,
-                          .usage = request->stream_usage,
-                          .choices = request->choices};
-  Ask(call, QuestionOf(*std::move(request)),
-      [call, style](const auto& model) { return MakeOpenAiListener(call, style, model->id); });
+  auto read = ReadOpenAiRequest(endpoint, *body);
+  if (!read) return call->Fail(read.error());
+  const auto request = std::make_shared<OpenAiRequest>(*std::move(read));
+  Question question{.model = request->model,
+                    .prompt = TakePrompt(*request),
+                    .options = request->options,
+                    .choices = request->choices,
+                    .tenant = request->tenant,
+                    .use_cache = request->use_cache};
+  Ask(call, std::move(question),
+      [call, request](const Asked& asked) { return MakeOpenAiListener(call, *request, asked); });
 }
 
 void Chat(const CallRef& call) { Complete(call, Endpoint::kChat); }
@@ -59,19 +44,35 @@ json::object ModelObject(const Api& api, const ModelSource& source) {
   return object;
 }
 
+json::object EmbedderObject(const EmbedderSource& source) {
+  return {{"id", source.id}, {"object", "model"}, {"created", 0}, {"owned_by", "cairn"}};
+}
+
 void ListModels(const CallRef& call) {
   json::array list;
   for (const ModelSource& source : call->api.models.sources()) {
-    list.push_back(ModelObject(call->api, source));
+    if (call->MayUse(source.id)) list.push_back(ModelObject(call->api, source));
+  }
+  for (const EmbedderSource& source : call->api.embedders.sources()) {
+    if (call->MayUse(source.id)) list.push_back(EmbedderObject(source));
   }
   call->Json(200, json::object{{"object", "list"}, {"data", std::move(list)}});
 }
 
 void ShowModel(const CallRef& call) {
   for (const ModelSource& source : call->api.models.sources()) {
-    if (source.id == call->rest) return call->Json(200, ModelObject(call->api, source));
+    if (source.id == call->rest && call->MayUse(source.id))
+      return call->Json(200, ModelObject(call->api, source));
   }
-  call->Fail(404, "there is no model of that name; there are: " + call->api.models.ListOfNames());
+  for (const EmbedderSource& source : call->api.embedders.sources()) {
+    if (source.id == call->rest && call->MayUse(source.id))
+      return call->Json(200, EmbedderObject(source));
+  }
+  call->Fail(
+      {.status = 404,
+       .message = "there is no model of that name; there are: " + call->api.models.ListOfNames(),
+       .param = "model",
+       .code = "model_not_found"});
 }
 
 }  // namespace

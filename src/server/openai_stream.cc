@@ -5,8 +5,12 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
+#include <chrono>
 #include <ctime>
+#include <optional>
 #include <utility>
+
+#include "server/openai_logprobs.h"
 
 namespace cairn::server {
 namespace {
@@ -19,71 +23,126 @@ std::string Quoted(std::string_view text) {
 
 class OpenAiListener final : public AnswerListener {
  public:
-  OpenAiListener(CallRef call, const OpenAiStyle& style, std::string model)
-      : call_(std::move(call)), style_(style) {
-    const bool chat = style.endpoint == Endpoint::kChat;
-    head_ = {.id = (chat ? "chatcmpl-" : "cmpl-") + call_->id,
+  OpenAiListener(CallRef call, const OpenAiRequest& request, const Asked& asked)
+      : call_(std::move(call)),
+        chat_(request.endpoint == Endpoint::kChat),
+        stream_(request.stream),
+        usage_(request.stream_usage),
+        progress_(request.stream && request.stream_progress),
+        model_(asked.model) {
+    const ChatFace& face = asked.model->face;
+    form_ = FormOf(request, face, asked.model->engine->engine(), asked.thinking);
+    head_ = {.id = (chat_ ? "chatcmpl-" : "cmpl-") + call_->id,
              .created_s = std::time(nullptr),
-             .model = std::move(model)};
-    start_ = fmt::format(R"(data: {{"id":{},"object":"{}","created":{},"model":{},"choices":[)",
-                         Quoted(head_.id), chat ? "chat.completion.chunk" : "text_completion",
-                         head_.created_s, Quoted(head_.model));
+             .model = asked.model->id,
+             .fingerprint = face.fingerprint};
+    start_ = fmt::format(
+        R"(data: {{"id":{},"object":"{}","created":{},"model":{},"system_fingerprint":"{}","choices":[)",
+        Quoted(head_.id), chat_ ? "chat.completion.chunk" : "text_completion", head_.created_s,
+        Quoted(head_.model), head_.fingerprint);
     // Every chunk has the member where one of them will have a value.
-    end_ = style.usage ? "],\"usage\":null}\n\n" : "]}\n\n";
+    end_ = usage_ ? "],\"usage\":null" : "]";
+    for (int i = 0; stream_ && i < request.choices; ++i) {
+      Choice& choice = choices_.emplace_back();
+      if (form_.reasoning) choice.splitter.emplace(*form_.reasoning, form_.thinking);
+      if (form_.tokenizer != nullptr) choice.logprobs.emplace(request.endpoint, *form_.tokenizer);
+    }
   }
 
   void Refused(const Error& error) override { call_->Fail(error); }
 
   void Accepted() override {
-    if (!style_.stream) return;
+    if (!stream_) return;
     call_->exchange->Begin({.type = "text/event-stream; charset=utf-8",
                             .headers = {{"Cache-Control", "no-cache"},
                                         {"X-Accel-Buffering", "no"},
                                         {"x-request-id", call_->id}}});
-    if (style_.endpoint != Endpoint::kChat) return;
-    for (int choice = 0; choice < style_.choices; ++choice) {
-      Chunk(choice, R"("delta":{"role":"assistant","content":""})", "null");
+    for (std::size_t i = 0; chat_ && i < choices_.size(); ++i) {
+      Chunk(i, R"("delta":{"role":"assistant","content":""})", "null", "null");
     }
   }
 
-  void Text(int choice, std::string_view text) override {
-    if (!style_.stream) return;
-    Chunk(choice,
-          style_.endpoint == Endpoint::kChat
-              ? fmt::format(R"("delta":{{"content":{}}})", Quoted(text))
-              : fmt::format(R"("text":{})", Quoted(text)),
-          "null");
+  bool wants_progress() const override { return progress_; }
+  void Progress(const engine::PromptProgress& now) override {
+    Chunk(0, chat_ ? R"("delta":{})" : R"("text":"")", "null", "null",
+          fmt::format(R"(,"prompt_progress":{{"total":{},"cache":{},"processed":{},"time_ms":{}}})",
+                      now.total, now.reused, now.computed, Milliseconds()));
+  }
+
+  void Piece(int index, const engine::AnswerPiece& piece) override {
+    if (!stream_) return;
+    Choice& choice = choices_[static_cast<std::size_t>(index)];
+    Tell(choice, index,
+         choice.splitter ? choice.splitter->Push(piece.text)
+                         : Parts{.reasoning = {}, .content = std::string(piece.text)},
+         piece.tokens);
+  }
+
+  void Ended(int index, engine::FinishReason reason) override {
+    if (!stream_) return;
+    Choice& choice = choices_[static_cast<std::size_t>(index)];
+    if (choice.splitter) Tell(choice, index, choice.splitter->Finish(), {});
+    Chunk(static_cast<std::size_t>(index), chat_ ? R"("delta":{})" : R"("text":"")", "null",
+          fmt::format("\"{}\"", FinishReasonOf(reason)));
   }
 
   void Done(std::vector<Result<engine::Answer>> answers) override {
-    if (style_.stream) return EndStream(answers);
+    if (stream_) return EndStream(answers);
     for (const auto& answer : answers) {
       if (!answer) return call_->Fail(answer.error());
     }
-    call_->Json(200, ToResponse(style_.endpoint, head_, answers).body);
+    const Endpoint endpoint = chat_ ? Endpoint::kChat : Endpoint::kCompletions;
+    call_->Json(200, ToResponse(endpoint, head_, answers, form_).body);
   }
 
  private:
-  void Chunk(int choice, std::string_view content, std::string_view reason) {
+  using Parts = ReasoningSplitter::Parts;
+  struct Choice {
+    std::optional<ReasoningSplitter> splitter;
+    std::optional<LogprobsWriter> logprobs;
+  };
+
+  std::int64_t Milliseconds() const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
+                                                                 began_)
+        .count();
+  }
+
+  // What there is of it; the tokens go with the first part.
+  void Tell(Choice& choice, int index, const Parts& parts,
+            std::span<const engine::TokenLikelihoods> tokens) {
+    std::string logprobs = "null";
+    if (choice.logprobs && !tokens.empty()) {
+      logprobs = json::serialize(choice.logprobs->Write(tokens));
+    }
+    const auto place = static_cast<std::size_t>(index);
+    if (!parts.reasoning.empty()) {
+      Chunk(place, fmt::format(R"("delta":{{"reasoning_content":{}}})", Quoted(parts.reasoning)),
+            std::exchange(logprobs, "null"), "null");
+    }
+    if (parts.content.empty() && logprobs == "null") return;
+    const std::string content = Quoted(parts.content);
+    Chunk(place,
+          chat_ ? fmt::format(R"("delta":{{"content":{}}})", content)
+                : fmt::format(R"("text":{})", content),
+          logprobs, "null");
+  }
+
+  void Chunk(std::size_t choice, std::string_view content, std::string_view logprobs,
+             std::string_view reason, std::string_view more = "") {
     call_->exchange->Write(
-        fmt::format(R"({}{{"index":{},{},"logprobs":null,"finish_reason":{}}}{})", start_, choice,
-                    content, reason, end_));
+        fmt::format("{}{{\"index\":{},{},\"logprobs\":{},\"finish_reason\":{}}}{}{}}}\n\n", start_,
+                    choice, content, logprobs, reason, end_, more));
   }
 
   void EndStream(const std::vector<Result<engine::Answer>>& answers) {
     for (const auto& answer : answers) {
       if (answer) continue;
-      const http::Response error = call_->error_form(
-          {.status = StatusOf(answer.error()), .message = answer.error().message});
+      const http::Response error = call_->error_form(ApiErrorOf(answer.error()));
       call_->exchange->Write("data: " + error.body + "\n\n");
       return call_->exchange->End();
     }
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      Chunk(static_cast<int>(i),
-            style_.endpoint == Endpoint::kChat ? R"("delta":{})" : R"("text":"")",
-            fmt::format("\"{}\"", FinishReasonOf(answers[i]->reason)));
-    }
-    if (style_.usage) {
+    if (usage_) {
       call_->exchange->Write(
           fmt::format("{}],\"usage\":{}}}\n\n", start_, json::serialize(UsageOf(answers))));
     }
@@ -92,16 +151,21 @@ class OpenAiListener final : public AnswerListener {
   }
 
   CallRef call_;
-  OpenAiStyle style_;
+  bool chat_, stream_, usage_, progress_;
+  std::shared_ptr<const ServedModel> model_;  // the form's tokenizer is its
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   ResponseHead head_;
-  std::string start_, end_;  // of every chunk
+  AnswerForm form_;
+  std::vector<Choice> choices_;  // of a stream
+  std::string start_, end_;      // of every chunk
 };
 
 }  // namespace
 
-std::shared_ptr<AnswerListener> MakeOpenAiListener(const CallRef& call, const OpenAiStyle& style,
-                                                   std::string model) {
-  return std::make_shared<OpenAiListener>(call, style, std::move(model));
+std::shared_ptr<AnswerListener> MakeOpenAiListener(const CallRef& call,
+                                                   const OpenAiRequest& request,
+                                                   const Asked& asked) {
+  return std::make_shared<OpenAiListener>(call, request, asked);
 }
 
 }  // namespace cairn::server

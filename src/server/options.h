@@ -19,7 +19,8 @@ namespace cairn::server {
 
 // A model that can be served.
 struct ModelSource {
-  std::string id;  // how requests and responses name it
+  std::string id;    // how requests and responses name it
+  std::string path;  // of its file, for what is told of models that are not loaded
   // Loads it; on a thread of its own, once for each time that it is needed.
   std::function<Result<std::unique_ptr<engine::Engine>>()> open;
   std::string chat_template;  // a template's text, in place of the model's own; empty: that

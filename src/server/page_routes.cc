@@ -33,7 +33,13 @@ void Send(const CallRef& call, std::string_view name) {
   call->exchange->Respond(std::move(response));
 }
 
-void Root(const CallRef& call) { Send(call, "index.html"); }
+// Browsers ask for HTML by name. Programs that look for an Ollama here know it by this text.
+void Root(const CallRef& call) {
+  if (call->request().Header("accept").find("text/html") != std::string_view::npos) {
+    return Send(call, "index.html");
+  }
+  call->exchange->Respond({.type = "text/plain; charset=utf-8", .body = "Ollama is running"});
+}
 void File(const CallRef& call) { Send(call, call->rest); }
 
 }  // namespace

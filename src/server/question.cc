@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/question.h"
 
-#include <fmt/format.h>
-
 #include <boost/asio/dispatch.hpp>
+#include <chrono>
 #include <utility>
 
 #include "server/keys.h"
@@ -24,40 +23,69 @@ kv::CacheSpace SpaceOf(const std::string& tenant) {
 class Counted final : public AnswerListener {
  public:
   Counted(CallRef call, std::shared_ptr<const ServedModel> model,
-          std::shared_ptr<AnswerListener> listener)
-      : call_(std::move(call)), model_(std::move(model)), listener_(std::move(listener)) {}
+          std::shared_ptr<Allowances::Place> place, std::shared_ptr<AnswerListener> listener)
+      : call_(std::move(call)),
+        model_(std::move(model)),
+        place_(std::move(place)),
+        listener_(std::move(listener)) {}
 
-  void Refused(const Error& error) override { listener_->Refused(error); }
+  void Refused(const Error& error) override {
+    place_.reset();
+    listener_->Refused(error);
+  }
   void Accepted() override { listener_->Accepted(); }
-  void Text(int choice, std::string_view text) override { listener_->Text(choice, text); }
+  void Piece(int choice, const engine::AnswerPiece& piece) override {
+    listener_->Piece(choice, piece);
+  }
+  void Ended(int choice, engine::FinishReason reason) override { listener_->Ended(choice, reason); }
+  bool wants_progress() const override { return listener_->wants_progress(); }
+  void Progress(const engine::PromptProgress& progress) override { listener_->Progress(progress); }
   void Done(std::vector<Result<engine::Answer>> answers) override {
     Metrics& metrics = call_->api.metrics;
     bool first = true;
+    std::int64_t spent = 0;
     for (const auto& answer : answers) {
       if (!answer) continue;
       const auto made = static_cast<std::uint64_t>(answer->tokens.size());
       metrics.answer_tokens += made;
+      spent += static_cast<std::int64_t>(made);
       if (std::exchange(first, false)) {
         metrics.prompt_tokens += static_cast<std::uint64_t>(answer->prompt_tokens);
         metrics.cached_tokens += static_cast<std::uint64_t>(answer->reused_tokens);
         metrics.first_token.Add(answer->prompt_seconds);
+        spent += answer->prompt_tokens - answer->reused_tokens;
       }
       if (made > 1) metrics.per_token.Add(answer->answer_seconds / static_cast<double>(made - 1));
     }
+    call_->api.allowances.Spend(call_->tenant, call_->holder->limits, spent,
+                                std::chrono::steady_clock::now());
+    place_.reset();
     listener_->Done(std::move(answers));
   }
 
  private:
   CallRef call_;
   std::shared_ptr<const ServedModel> model_;
+  std::shared_ptr<Allowances::Place> place_;
   std::shared_ptr<AnswerListener> listener_;
 };
 
 void Submit(const CallRef& call, const std::shared_ptr<const ServedModel>& model, Question question,
-            std::vector<std::int32_t> tokens, const MakeListener& make) {
+            PromptTokens prompt, const MakeListener& make) {
+  std::int64_t wait_s = 0;
+  auto place = call->api.allowances.Begin(call->tenant, call->holder->limits,
+                                          std::chrono::steady_clock::now(), wait_s);
+  if (!place) {
+    ApiError error = ApiErrorOf(place.error());
+    error.retry_s = wait_s;
+    return call->Fail(std::move(error));
+  }
+  const Asked asked{.model = model,
+                    .prompt_tokens = static_cast<std::int64_t>(prompt.tokens.size()),
+                    .thinking = prompt.thinking};
   const auto timeout = std::chrono::nanoseconds(call->api.options.request);
   engine::AnswerRequest request{
-      .prompt = std::move(tokens),
+      .prompt = std::move(prompt.tokens),
       .options = std::move(question.options),
       .choices = question.choices,
       .tenant = call->tenant.empty() ? std::move(question.tenant) : call->tenant,
@@ -66,7 +94,7 @@ void Submit(const CallRef& call, const std::shared_ptr<const ServedModel>& model
       .deadline_ns = model->engine->engine().clock().NowNs() + timeout.count()};
   const auto job = EngineLoop::NewJob();
   call->exchange->OnGone([&engines = call->api.engines, job] { engines.Cancel(job); });
-  auto listener = std::make_shared<Counted>(call, model, make(model));
+  auto listener = std::make_shared<Counted>(call, model, *std::move(place), make(asked));
   const auto submitted =
       call->api.engines.Submit(job, model->engine, std::move(request), std::move(listener));
   if (!submitted) call->Fail(submitted.error());
@@ -74,35 +102,21 @@ void Submit(const CallRef& call, const std::shared_ptr<const ServedModel>& model
 
 }  // namespace
 
-Result<std::vector<std::int32_t>> PromptOf(const ServedModel& model, const Question& question) {
-  std::vector<std::int32_t> tokens;
-  if (const auto* chat = std::get_if<Conversation>(&question.prompt)) {
-    if (!model.chat) return std::unexpected(model.chat.error());
-    tokens = OR_RETURN(model.chat->Encode(
-        chat->messages, chat->tools.is_null() ? nullptr : &chat->tools, chat->variables));
-  } else if (const auto* text = std::get_if<std::string>(&question.prompt)) {
-    tokens = OR_RETURN(model::EncodeText(model.engine->model(), *text));
-  } else {
-    tokens = std::get<std::vector<std::int32_t>>(question.prompt);
-  }
-  const std::int64_t context = model.engine->context();
-  const auto size = static_cast<std::int64_t>(tokens.size());
-  if (size <= context) return tokens;
-  return Fail(ErrorCode::kLimit,
-              fmt::format("the prompt has {} tokens, the context holds {}", size, context));
-}
-
 void Ask(const CallRef& call, Question question, MakeListener make) {
   const std::string name = question.model;
   WithModel(
       call, name,
       [call, question = std::move(question), make = std::move(make)](const auto& model) mutable {
-        auto tokens = PromptOf(*model, question);
-        if (!tokens) return call->Fail(tokens.error());
+        auto prompt = EncodePrompt(model->engine->engine(), model->face, question.prompt);
+        if (!prompt) {
+          ApiError error = ApiErrorOf(prompt.error());
+          if (prompt.error().code == ErrorCode::kLimit) error.code = "context_length_exceeded";
+          return call->Fail(std::move(error));
+        }
         boost::asio::dispatch(call->api.loop,
                               [call, model, question = std::move(question),
-                               tokens = *std::move(tokens), make = std::move(make)]() mutable {
-                                Submit(call, model, std::move(question), std::move(tokens), make);
+                               prompt = *std::move(prompt), make = std::move(make)]() mutable {
+                                Submit(call, model, std::move(question), std::move(prompt), make);
                               });
       });
 }

@@ -10,8 +10,8 @@ namespace cairn::server {
 
 namespace asio = boost::asio;
 
-Service::Service(std::vector<ModelSource> models, bool eager, const ServerOptions& options,
-                 std::function<void(const AccessRecord&)> log)
+Service::Service(std::vector<ModelSource> models, std::vector<EmbedderSource> embedders, bool eager,
+                 const ServerOptions& options, std::function<void(const AccessRecord&)> log)
     : options_(options),
       eager_(eager),
       engines_([this](std::function<void()> work) { asio::post(loop_, std::move(work)); }),
@@ -19,12 +19,14 @@ Service::Service(std::vector<ModelSource> models, bool eager, const ServerOption
       api_{.loop = loop_,
            .engines = engines_,
            .models = models_,
+           .embedders = embedders_,
            .metrics = metrics_,
            .options = options_,
            .draining = [this] { return draining_; }},
       front_(api_, AllRoutes(), std::move(log)),
       http_(loop_, front_, options.http),
-      drain_timer_(loop_) {}
+      drain_timer_(loop_),
+      embedders_(std::move(embedders), options.idle_unload) {}
 
 Service::~Service() {
   http_.CloseAll();

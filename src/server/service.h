@@ -26,8 +26,8 @@ namespace cairn::server {
 class Service {
  public:
   // `eager`: the first model is loaded at once and stays. `log` may be empty.
-  Service(std::vector<ModelSource> models, bool eager, const ServerOptions& options,
-          std::function<void(const AccessRecord&)> log);
+  Service(std::vector<ModelSource> models, std::vector<EmbedderSource> embedders, bool eager,
+          const ServerOptions& options, std::function<void(const AccessRecord&)> log);
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
@@ -64,6 +64,7 @@ class Service {
   Front front_;
   http::HttpServer http_;
   boost::asio::steady_timer drain_timer_;
+  Embedders embedders_;  // last: its jobs use the rest
 };
 
 }  // namespace cairn::server

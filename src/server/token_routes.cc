@@ -69,10 +69,13 @@ Result<json::value> TextOf(const json::object& body, const ServedModel& model) {
 }
 
 Result<json::value> PromptText(const json::object& body, const ServedModel& model) {
-  if (!model.chat) return std::unexpected(model.chat.error());
+  const auto& chat = model.face.chat;
+  if (!chat) return std::unexpected(chat.error());
   const json::value messages = OR_RETURN(ReadMessages(body));
   const json::value tools = OR_RETURN(ReadTools(body));
-  const auto rendered = OR_RETURN(model.chat->Render(messages, tools.is_null() ? nullptr : &tools));
+  const auto variables = OR_RETURN(ReadTemplateVariables(body));
+  const auto rendered =
+      OR_RETURN(chat->Render(messages, tools.is_null() ? nullptr : &tools, variables));
   return json::object{{"prompt", rendered.Text()}};
 }
 

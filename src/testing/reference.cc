@@ -59,6 +59,8 @@ class Walk {
   Result<void> RunLogits(std::size_t tail, const ReferenceSink& sink);
   Result<Rows> Embed(const Operation& op);
   Result<Rows> Position(const Operation& op);
+  Result<Rows> TokenType(const Operation& op);
+  Rows Pool(const Operation& op);
   Result<Rows> Norm(const Operation& op);
   Result<Rows> Matmul(const Operation& op);
   Result<Rows> HeadMatmul(const Operation& op);
@@ -75,7 +77,8 @@ class Walk {
   Result<Rows> Product(const program::Weight& weight, int first, int outputs, const Rows& x);
   Rows Rotate(const Operation& op);
   Result<Rows> Attend(const Operation& op);
-  void AttendHead(const Operation& op, int head, const std::vector<float>& sinks, Rows& out);
+  void AttendHead(const Operation& op, int head, const std::vector<float>& sinks,
+                  const std::vector<float>& relative, Rows& out);
   Rows Elementwise(const Operation& op);
 
   Rows& in(const Operation& op, std::size_t i) {
@@ -162,6 +165,28 @@ Result<Rows> Walk::Position(const Operation& op) {
   }
   const std::vector<float> rows = OR_RETURN(ReadRows(weight, 0, out.count));
   std::copy(rows.begin(), rows.end(), out.values.begin());
+  return out;
+}
+
+Result<Rows> Walk::TokenType(const Operation& op) {
+  const program::Weight& weight = WeightOf(op);
+  Rows out(static_cast<int>(tokens_.size()), weight.cols);
+  for (int r = 0; r < out.count; ++r) {
+    const int type = options_.second >= 0 && r >= options_.second ? 1 : 0;
+    const std::vector<float> row = OR_RETURN(ReadRows(weight, std::min(type, weight.rows - 1), 1));
+    std::copy(row.begin(), row.end(), out.row(r));
+  }
+  return out;
+}
+
+Rows Walk::Pool(const Operation& op) {
+  const Rows& x = in(op, 0);
+  Rows out(1, x.width);
+  const bool mean = op.as<program::PoolAttributes>().pooling == program::Pooling::kMean;
+  const int count = mean ? x.count : 1;
+  for (int r = 0; r < count; ++r) {
+    AddScaled(1.0 / count, x.row(r), static_cast<std::size_t>(x.width), out.row(0));
+  }
   return out;
 }
 
@@ -408,7 +433,17 @@ Rows Walk::Rotate(const Operation& op) {
   return out;
 }
 
-void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& sinks, Rows& out) {
+// T5's buckets, with its logarithm.
+int BucketOf(int ahead, int buckets) {
+  const int half = buckets / 2, single = half / 2, distance = std::abs(ahead);
+  const int side = ahead > 0 ? half : 0;
+  if (distance < single) return side + distance;
+  const double ranges = std::log(double{1} * distance / single) / std::log(128.0 / single);
+  return side + std::min(half - 1, single + static_cast<int>(ranges * (half - single) + 1e-9));
+}
+
+void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& sinks,
+                      const std::vector<float>& relative, Rows& out) {
   const auto& attend = op.as<program::AttendAttributes>();
   const program::KvLayer& kv = program_.kv_layers[static_cast<std::size_t>(attend.layer)];
   const Rows &q = in(op, 0), &k = in(op, 1), &v = in(op, 2);
@@ -427,7 +462,9 @@ void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& s
     const int position = FirstPosition(q) + r;
     int first = kv.window > 0 ? std::max(0, position - kv.window + 1) : 0;
     if (kv.chunked) first = position - position % kv.window;
-    const auto begin = p.begin() + first, end = p.begin() + position + 1;
+    int last = kv.whole ? k.count - 1 : position;
+    if (kv.window > 0) last = std::min(last, position + kv.window - 1);
+    const auto begin = p.begin() + first, end = p.begin() + last + 1;
     std::fill(begin, end, 0.0);
     for (int c = 0; c < d; ++c) {
       AddScaled(q.row(r)[head * d + c] * attend.scale,
@@ -438,17 +475,22 @@ void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& s
       for (auto s = begin; s < end; ++s) *s = attend.softcap * std::tanh(*s / attend.softcap);
     }
     if (!attend.slopes.empty()) {
-      for (int j = first; j <= position; ++j) {
-        p[static_cast<std::size_t>(j)] +=
-            double{attend.slopes[static_cast<std::size_t>(head)]} * (j - position);
+      for (int j = first; j <= last; ++j) {
+        p[static_cast<std::size_t>(j)] -=
+            double{attend.slopes[static_cast<std::size_t>(head)]} * std::abs(j - position);
       }
+    }
+    for (int j = first; j <= last && !relative.empty(); ++j) {
+      const int buckets = static_cast<int>(relative.size()) / attend.heads;
+      p[static_cast<std::size_t>(j)] +=
+          relative[static_cast<std::size_t>(BucketOf(j - position, buckets) * attend.heads + head)];
     }
     const double sink = sinks.empty() ? -std::numeric_limits<double>::infinity()
                                       : sinks[static_cast<std::size_t>(head)];
     const double most = std::max(sink, *std::max_element(begin, end));
     double sum = std::exp(sink - most);
     for (auto s = begin; s < end; ++s) sum += * s = std::exp(*s - most);
-    for (int j = first; j <= position; ++j) {
+    for (int j = first; j <= last; ++j) {
       AddScaled(p[static_cast<std::size_t>(j)] / sum, v.row(j) + kv_offset,
                 static_cast<std::size_t>(d), out.row(r) + head * d);
     }
@@ -457,13 +499,16 @@ void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& s
 
 Result<Rows> Walk::Attend(const Operation& op) {
   const std::vector<float> sinks = OR_RETURN(ReadVector(op.as<program::AttendAttributes>().sinks));
-  if (options_.canonical_losses) {
+  const std::vector<float> relative =
+      OR_RETURN(ReadVector(op.as<program::AttendAttributes>().relative));
+  if (options_.canonical_losses && !options_.exact_kv) {
     for (double& x : in(op, 1).values) x = RoundToHalf(x);
     for (double& x : in(op, 2).values) x = RoundToHalf(x);
   }
   Rows out(in(op, 0).count, in(op, 0).width);
-  team_.ForEach(op.as<program::AttendAttributes>().heads,
-                [&](std::int64_t head) { AttendHead(op, static_cast<int>(head), sinks, out); });
+  team_.ForEach(op.as<program::AttendAttributes>().heads, [&](std::int64_t head) {
+    AttendHead(op, static_cast<int>(head), sinks, relative, out);
+  });
   return out;
 }
 
@@ -520,6 +565,8 @@ Result<Rows> Walk::Evaluate(const Operation& op) {
   switch (op.kind) {
     case OpKind::kEmbed: return Embed(op);
     case OpKind::kPosition: return Position(op);
+    case OpKind::kTokenType: return TokenType(op);
+    case OpKind::kPool: return Pool(op);
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: return Norm(op);
     case OpKind::kMatmul: return Matmul(op);
@@ -592,14 +639,25 @@ Result<ReferenceReport> Walk::Run(const ReferenceSink& sink) {
     return Fail(ErrorCode::kInvalidArgument, "more rows are sampled than there are tokens");
   }
   const auto& operations = program_.operations;
-  const auto tail = std::ranges::find(operations, MakerOfLogits(), &Operation::output);
-  if (tail == operations.end()) return Fail(ErrorCode::kUnsupported, "no matmul makes the logits");
+  const bool logits = program_.output == program::Output::kLogits;
+  const auto tail = logits ? std::ranges::find(operations, MakerOfLogits(), &Operation::output)
+                           : operations.end();
+  if (logits && tail == operations.end()) {
+    return Fail(ErrorCode::kUnsupported, "no matmul makes the logits");
+  }
   const auto count = static_cast<std::size_t>(tail - operations.begin());
   for (std::size_t i = 0; i < count; ++i) {
     values_[static_cast<std::size_t>(operations[i].output.id)] = OR_RETURN(Evaluate(operations[i]));
     Release(i);
   }
-  OR_RETURN(RunLogits(count, sink));
+  if (logits) {
+    OR_RETURN(RunLogits(count, sink));
+    return report_;
+  }
+  const Rows& rows = values_[static_cast<std::size_t>(program_.logits.id)];
+  for (int r = 0; r < rows.count; ++r) {
+    sink(r, {rows.row(r), static_cast<std::size_t>(rows.width)});
+  }
   return report_;
 }
 

@@ -28,6 +28,9 @@ struct ReferenceOptions {
   // where canonical.md says so), keys and values
   // to f16. What is left between this walk and the kernels is rounding of f32.
   bool canonical_losses = false;
+  // Keys and values keep their values, as in f32.
+  bool exact_kv = false;
+  int second = -1;  // tokens before the second text of a pair; -1: there is none
 };
 
 struct ReferenceReport {
@@ -38,12 +41,13 @@ struct ReferenceReport {
   int quantised_matmuls = 0;
 };
 
-// Receives the logits of one sampled row, 0-based and ascending; valid during the call.
+// Receives the logits of one sampled row (or what else the program yields), 0-based and ascending;
+// valid during the call.
 using ReferenceSink = std::function<void(int row, std::span<const double> logits)>;
 
-// Walks `program` over `tokens`; the last `sampled` rows are sampled. `gguf` has the program's
-// weights. Errors: kInvalidArgument for tokens outside the vocabulary or `sampled` out of range;
-// kCorrupt where a weight is missing.
+// Walks `program` over `tokens`; the last `sampled` rows are sampled (1 where it pools). `gguf` has
+// the program's weights. Errors: kInvalidArgument for tokens outside the vocabulary or `sampled`
+// out of range; kCorrupt where a weight is missing.
 [[nodiscard]] Result<ReferenceReport> RunReference(const program::Program& program,
                                                    const model::Gguf& gguf,
                                                    std::span<const std::int32_t> tokens,

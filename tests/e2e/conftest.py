@@ -63,6 +63,15 @@ def gemma3():
     return Cairn(model_folder())
 
 
+@pytest.fixture(scope="session")
+def server(smollm2):
+    """A server without keys that the tests of a run share; it must end well."""
+    from serving import Server
+    running = Server(smollm2)
+    yield running
+    running.stop()
+
+
 def one_sentence(stderr: bytes) -> str:
     """Standard error as the one line it must be; fails on a stack, a signal's words or silence."""
     text = stderr.decode("utf-8")

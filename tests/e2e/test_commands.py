@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from conftest import PROGRAM, ROOT, one_sentence
 
-COMMANDS = ("run", "chat", "batch", "serve", "pull", "list", "show", "rm", "tokenize", "detokenize",
-            "logits", "perplexity", "template", "bench", "verify", "doctor", "support")
+COMMANDS = ("run", "chat", "batch", "embed", "rerank", "serve", "pull", "list", "show", "convert", "rm",
+            "tokenize", "detokenize", "logits", "perplexity", "template", "bench", "verify", "doctor",
+            "support")
 MEGABYTE = 1 << 20
 CAPITAL = [504, 3575, 282, 4649, 314]  # "The capital of France is" in smollm2
 

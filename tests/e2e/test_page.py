@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from test_serve import Server
+from serving import Server
 
 SECONDS = 60  # of one thing that the page is to show
 

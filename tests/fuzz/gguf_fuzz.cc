@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as a GGUF file: an Error or a model whose every view can be read; then as a model of
-// the architecture that it names: an Error or a program that can be fused and planned.
+// the architecture that it names, for text and for embeddings: an Error or a program that can be
+// fused and planned.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -18,8 +19,8 @@ void Check(const cairn::Error& error) {
   if (error.message.empty() || error.message.size() > 4000) std::abort();
 }
 
-void BuildWholly(const cairn::model::Gguf& gguf) {
-  const auto program = cairn::model::BuildProgram(gguf);
+void BuildWholly(const cairn::model::Gguf& gguf, const cairn::model::ProgramUse& use) {
+  const auto program = cairn::model::BuildProgram(gguf, use);
   if (!program) return Check(program.error());
   cairn::program::FusedProgram fused = cairn::program::Fuse(*program);
   const auto planned =
@@ -33,7 +34,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto gguf = cairn::model::Gguf::Parse(std::as_bytes(std::span(data, size)));
   if (gguf) {
     cairn::testing::WalkGguf(*gguf);
-    BuildWholly(*gguf);
+    BuildWholly(*gguf, {});
+    BuildWholly(*gguf, {.embed = true, .pooling = cairn::program::Pooling::kMean});
   } else {
     Check(gguf.error());
   }

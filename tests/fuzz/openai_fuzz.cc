@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a body of OpenAI's API, as a line of a batch, and as a line of a batch's results: an
-// Error that says something, or values within their ranges. The first byte chooses.
+// Any bytes as a body of the server's APIs, as a line of a batch, and as a line of a batch's
+// results: an Error that says something, or values within their ranges. The first byte chooses.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
+#include "server/anthropic_request.h"
 #include "server/json_members.h"
+#include "server/ollama_request.h"
 #include "server/openai_batch.h"
 #include "server/openai_request.h"
+#include "server/responses_request.h"
 
 namespace {
 
@@ -26,23 +29,36 @@ void Check(const Error& error) {
   Require(error.message.find('\n') == std::string::npos);
 }
 
-void Check(const OpenAiRequest& r) {
-  const auto& s = r.options.sampling;
+void Check(const cairn::engine::GenerateOptions& options) {
+  const auto& s = options.sampling;
   Require(s.temperature >= 0 && s.temperature <= 100 && s.top_p > 0 && s.top_p <= 1);
   Require(s.min_p >= 0 && s.min_p <= 1 && s.top_k >= 0 && s.repeat_window >= 0);
   Require(s.repeat_penalty > 0 && s.repeat_penalty <= 10);
   Require(s.presence_penalty >= -10 && s.presence_penalty <= 10);
   Require(s.frequency_penalty >= -10 && s.frequency_penalty <= 10);
+  Require(s.bias.size() <= cairn::engine::kMostBiases);
+  for (const auto& entry : s.bias) Require(entry.token >= 0);
+  Require(options.likelihoods >= -1 && options.likelihoods <= cairn::server::kMostTopLogprobs);
+  Require(options.max_tokens >= -1);
+  Require(options.stop.size() <= cairn::server::kMostStops);
+  for (const auto& stop : options.stop) Require(!stop.empty());
+}
+
+// As templates expect them.
+void CheckConversation(const boost::json::value& messages, const boost::json::value& tools) {
+  for (const auto& message : messages.get_array()) {
+    Require(message.at("role").is_string() && message.at("content").is_string());
+  }
+  Require(tools.is_null() || !tools.get_array().empty());
+}
+
+void Check(const OpenAiRequest& r) {
+  Check(r.options);
   Require(r.choices >= 1 && r.choices <= 128);
-  Require(r.options.max_tokens == -1 || r.options.max_tokens > 0);
-  Require(r.options.stop.size() <= cairn::server::kMostStops);
-  for (const auto& stop : r.options.stop) Require(!stop.empty());
+  Require(r.options.max_tokens != 0);
   if (r.endpoint == Endpoint::kChat) {
     Require(!r.messages.get_array().empty());
-    for (const auto& message : r.messages.get_array()) {
-      Require(message.at("role").is_string() && message.at("content").is_string());
-    }
-    Require(r.tools.is_null() || !r.tools.get_array().empty());
+    CheckConversation(r.messages, r.tools);
   } else if (const auto* tokens = std::get_if<1>(&r.prompt)) {
     Require(!tokens->empty());
     for (const std::int32_t token : *tokens) Require(token >= 0);
@@ -61,6 +77,22 @@ void CheckBody(Endpoint endpoint, std::string_view text) {
   const auto body = cairn::server::ParseJson(text, cairn::server::kMostBodyBytes);
   if (!body) return Check(body.error());
   Check(cairn::server::ReadOpenAiRequest(endpoint, *body));
+}
+
+template <typename Request>
+void CheckDialect(cairn::Result<Request> (*read)(const boost::json::value&),
+                  std::string_view text) {
+  const auto body = cairn::server::ParseJson(text, cairn::server::kMostBodyBytes);
+  if (!body) return Check(body.error());
+  const auto request = read(*body);
+  if (!request) return Check(request.error());
+  Check(request->question.options);
+  const auto* chat = std::get_if<cairn::server::Conversation>(&request->question.prompt);
+  if (chat != nullptr && chat->messages.is_array()) CheckConversation(chat->messages, chat->tools);
+}
+
+cairn::Result<cairn::server::AnthropicRequest> ReadAnthropic(const boost::json::value& body) {
+  return cairn::server::ReadAnthropicRequest(body, false);
 }
 
 void CheckBatchLine(std::string_view text) {
@@ -90,6 +122,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 'c': CheckBody(Endpoint::kChat, text); break;
     case 'p': CheckBody(Endpoint::kCompletions, text); break;
     case 'r': CheckResultLine(text); break;
+    case 'a': CheckDialect(ReadAnthropic, text); break;
+    case 'o': CheckDialect(cairn::server::ReadOllamaChat, text); break;
+    case 'g': CheckDialect(cairn::server::ReadOllamaGenerate, text); break;
+    case 's': CheckDialect(cairn::server::ReadResponsesRequest, text); break;
     default: CheckBatchLine(text); break;
   }
   return 0;

@@ -40,8 +40,9 @@ struct Query {
   float* m;      // m[0]; m[1]: whether this part has a tile yet
   float* lanes;  // 16
   float* o;
-  float slope;  // ALiBi; 0: none
-  float ahead;  // positions from the query to the first key of the tile that it meets
+  float slope;            // ALiBi; 0: none
+  float ahead;            // positions from the query to the first key of the tile that it meets
+  const float* relative;  // AttendView::relative of that key, or null
 };
 
 // Positions of a tile that a query sees.
@@ -72,8 +73,15 @@ CAIRN_INLINE float FindLargest(float* scores, Range range, float softcap, const 
   }
   if (query.slope != 0) {
     for (int v = 0; v < kTileVectors; ++v) {
-      const VF distance = Add(Lanes(), Set1(query.ahead + static_cast<float>(v * kLanes)));
-      s[v] = Fma(Set1(query.slope), distance, s[v]);
+      const VF ahead = Add(Lanes(), Set1(query.ahead + static_cast<float>(v * kLanes)));
+      const VF distance = Max(ahead, Sub(Zero(), ahead));
+      s[v] = Fma(Set1(query.slope), Sub(Zero(), distance), s[v]);
+      Store(scores + v * kLanes, s[v]);
+    }
+  }
+  if (query.relative != nullptr) {
+    for (int v = 0; v < kTileVectors; ++v) {
+      s[v] = Add(s[v], Load(query.relative + v * kLanes));
       Store(scores + v * kLanes, s[v]);
     }
   }
@@ -186,15 +194,14 @@ CAIRN_INLINE void MeetInBlocks(Format& format, const typename Format::Tile& tile
 // --- parts ----------------------------------------------------------------------------------
 
 CAIRN_INLINE Range VisibleRange(const AttendView& view, int row) {
-  const std::int64_t position = view.first + row;
-  std::int64_t begin = 0;
-  if (view.chunked && view.window > 0) {
-    begin = position - position % view.window;
-  } else if (view.window > 0 && position >= view.window) {
-    begin = position - view.window + 1;
-  }
   // As absolute positions; int is enough for contexts below 2^31.
-  return {static_cast<int>(begin), static_cast<int>(position) + 1};
+  const std::int64_t position = view.first + row;
+  const int window = view.window;
+  std::int64_t begin = window > 0 && position >= window ? position - window + 1 : 0;
+  if (view.chunked && window > 0) begin = position - position % window;
+  std::int64_t end = view.end > 0 ? view.end : position + 1;
+  if (window > 0 && end - position > window) end = position + window;
+  return {static_cast<int>(begin), static_cast<int>(end)};
 }
 
 CAIRN_INLINE void StartPart(Query& query, int head_dim) {
@@ -291,6 +298,11 @@ CAIRN_INLINE void ForGroups(const AttendView& view, int head, F visit) {
 CAIRN_INLINE float SlopeOf(const AttendView& view, int query_head) {
   return view.slopes != nullptr ? view.slopes[query_head] : 0;
 }
+// Of the first key of a tile, `ahead` positions from the query.
+CAIRN_INLINE const float* RelativeOf(const AttendView& view, int query_head, int ahead) {
+  return view.relative != nullptr ? view.relative + query_head * view.relative_stride + ahead
+                                  : nullptr;
+}
 CAIRN_INLINE const float* SinkOf(const AttendView& view, int query_head) {
   return view.sinks != nullptr ? view.sinks + query_head : nullptr;
 }
@@ -315,7 +327,7 @@ CAIRN_INLINE void AttendGroup(const AttendView& view, HeadGroup heads, int row_b
     const int query_head = heads.first + i % group;
     format.SetQuery(i, view.q.data + row * view.q.stride + query_head * d);
     float* base = part_states + i * state;
-    queries[i] = {base, base + 16, base + 32, SlopeOf(view, query_head), 0};
+    queries[i] = {base, base + 16, base + 32, SlopeOf(view, query_head), 0, nullptr};
     merged[i * state + 1] = 0;  // nothing merged yet
     ranges[i] = VisibleRange(view, row);
     StartPart(queries[i], d);
@@ -332,9 +344,12 @@ CAIRN_INLINE void AttendGroup(const AttendView& view, HeadGroup heads, int row_b
     while (high > low && ranges[high - 1].begin >= base + kTilePositions) --high;
     Range local[kMostQueries];
     for (int i = low; i < high; ++i) local[i] = InTile(ranges[i], tile);
-    if (view.slopes != nullptr) {
+    if (view.slopes != nullptr || view.relative != nullptr) {
+      const int first = static_cast<int>(view.first) + row_begin;
       for (int i = low; i < high; ++i) {
-        queries[i].ahead = static_cast<float>(base - (ranges[i].end - 1));
+        const int ahead = base - (first + i / group);
+        queries[i].ahead = static_cast<float>(ahead);
+        queries[i].relative = RelativeOf(view, heads.first + i % group, ahead);
       }
     }
     if (low < high) {
@@ -381,7 +396,7 @@ CAIRN_INLINE void AttendPartOfGroup(const AttendView& view, HeadGroup heads, int
   for (int i = 0; i < group; ++i) {
     format.SetQuery(i, view.q.data + row * view.q.stride + (heads.first + i) * d);
     queries[i] = {m[i], lanes + 16 * i, states + i * stride + 16, SlopeOf(view, heads.first + i),
-                  0};
+                  0,    nullptr};
     StartPart(queries[i], d);
   }
   constexpr int kPartTiles = kPartPositions / kTilePositions;
@@ -391,7 +406,9 @@ CAIRN_INLINE void AttendPartOfGroup(const AttendView& view, HeadGroup heads, int
     if (local.begin >= kTilePositions) continue;
     for (int i = 0; i < group; ++i) {
       ranges[i] = local;
-      queries[i].ahead = static_cast<float>(tile * kTilePositions - (visible.end - 1));
+      const int ahead = tile * kTilePositions - (static_cast<int>(view.first) + row);
+      queries[i].ahead = static_cast<float>(ahead);
+      queries[i].relative = RelativeOf(view, heads.first + i, ahead);
     }
     const ptrdiff_t ahead = BytesAhead(view.kv, heads.head, tile, last_tile);
     MeetInBlocks(format, format.TileAt(tile, group, local.end, ahead), 0, group, ranges, queries,

@@ -254,19 +254,29 @@ inline constexpr int kFreeOrderColumns = 3;
 inline constexpr int kFreeOrderColumns = 0;
 #endif
 
-// The first kCols columns at `activations` of a tile of kWidth rows, outputs of `part` of a group.
-// Writes the first `valid` columns.
-template <typename Format, int kWidth, int kCols>
+template <int kSpan, int kCols>
+CAIRN_INLINE void SwapTurns(VF (&totals)[2][kSpan][kCols]) {
+  for (int p = 0; p < kSpan; ++p) {
+    for (int c = 0; c < kCols; ++c) {
+      const VF turn = totals[0][p][c];
+      totals[0][p][c] = totals[1][p][c];
+      totals[1][p][c] = turn;
+    }
+  }
+}
+
+// The first kCols columns at `activations` of a tile of kWidth rows, outputs of the kSpan parts of
+// a group from `part` on. Writes the first `valid` columns.
+template <typename Format, int kWidth, int kCols, int kSpan>
 CAIRN_INLINE void Tile(const uint8_t* weights, int cols, const uint8_t* activations, int part,
                        int valid, float* out, ptrdiff_t stride) {
   constexpr int kBlocks = Format::kLayout.values / kBlockValues;
-  constexpr bool kFree = kCols <= kFreeOrderColumns;
-  VF totals[kCols];
-  VF others[kFree ? kCols : 1];
-#pragma GCC unroll 12
-  for (int c = 0; c < kCols; ++c) totals[c] = Zero();
-  if constexpr (kFree) {
-    for (int c = 0; c < kCols; ++c) others[c] = Zero();
+  constexpr int kTurns = kCols <= kFreeOrderColumns ? 2 : 1;
+  VF totals[kTurns][kSpan][kCols];
+  for (auto& turn : totals) {
+    for (auto& span : turn) {
+      for (VF& total : span) total = Zero();
+    }
   }
   const int units = cols / Format::kLayout.values;
   const uint8_t* unit = weights;
@@ -274,49 +284,51 @@ CAIRN_INLINE void Tile(const uint8_t* weights, int cols, const uint8_t* activati
     const uint8_t* block = unit + Format::kLayout.header_bytes;
     for (int b = 0; b < kBlocks; ++b, block += Format::kLayout.block_bytes) {
       PrefetchBlock<Format>(block, b);
-      AddSubBlock<Format, kWidth, kCols, 0>(unit, block, b, part, activations, totals);
-      if constexpr (Format::kSubs == 2) {
-        AddSubBlock<Format, kWidth, kCols, 1>(unit, block, b, part, activations, totals);
-      }
-      activations += ActivationBlock<kWidth>::kBytes;
-      if constexpr (kFree) {
-        for (int c = 0; c < kCols; ++c) {
-          const VF turn = totals[c];
-          totals[c] = others[c];
-          others[c] = turn;
+#pragma GCC unroll 4
+      for (int p = 0; p < kSpan; ++p) {
+        AddSubBlock<Format, kWidth, kCols, 0>(unit, block, b, part + p, activations, totals[0][p]);
+        if constexpr (Format::kSubs == 2) {
+          AddSubBlock<Format, kWidth, kCols, 1>(unit, block, b, part + p, activations,
+                                                totals[0][p]);
         }
       }
+      activations += ActivationBlock<kWidth>::kBytes;
+      if constexpr (kTurns == 2) SwapTurns(totals);
     }
   }
-  if constexpr (kFree) {
-    for (int c = 0; c < kCols; ++c) totals[c] = Add(totals[c], others[c]);
-  }
+#pragma GCC unroll 4
+  for (int p = 0; p < kSpan; ++p) {
 #pragma GCC unroll 12
-  for (int c = 0; c < kCols; ++c) {
-    if (c < valid) Store(out + c * stride + part * kLanes, totals[c]);
+    for (int c = 0; c < kCols; ++c) {
+      VF total = totals[0][p][c];
+      if constexpr (kTurns == 2) total = Add(total, totals[1][p][c]);
+      if (c < valid) Store(out + c * stride + (part + p) * kLanes, total);
+    }
   }
 }
 
 // All columns of a tile of kWidth rows, in pieces of at most kShape.columns.
-template <typename Format, int kWidth, int kColumn = 0>
+template <typename Format, int kWidth, int kSpan, int kColumn = 0>
 CAIRN_INLINE void TileColumns(const uint8_t* weights, int cols, const uint8_t* activations,
                               int part, int rows, float* out, ptrdiff_t stride) {
   constexpr int kMost = Format::kShape.columns;
   constexpr int kCols = kWidth - kColumn < kMost ? kWidth - kColumn : kMost;
-  Tile<Format, kWidth, kCols>(weights, cols, activations + 4 * kColumn, part, rows - kColumn,
-                              out + kColumn * stride, stride);
+  Tile<Format, kWidth, kCols, kSpan>(weights, cols, activations + 4 * kColumn, part, rows - kColumn,
+                                     out + kColumn * stride, stride);
   if constexpr (kColumn + kCols < kWidth) {
-    TileColumns<Format, kWidth, kColumn + kCols>(weights, cols, activations, part, rows, out,
-                                                 stride);
+    TileColumns<Format, kWidth, kSpan, kColumn + kCols>(weights, cols, activations, part, rows, out,
+                                                        stride);
   }
 }
 
+// One row leaves registers for all parts of a group at once: its weights pass once, as one stream.
 template <typename Format, int kWidth>
 __attribute__((noinline)) static void TileOf(const uint8_t* weights, int cols,
                                              const uint8_t* activations, int rows, float* out,
                                              ptrdiff_t stride) {
-  for (int part = 0; part < kParts; ++part) {
-    TileColumns<Format, kWidth>(weights, cols, activations, part, rows, out, stride);
+  constexpr int kSpan = kWidth == 1 ? kParts : 1;
+  for (int part = 0; part < kParts; part += kSpan) {
+    TileColumns<Format, kWidth, kSpan>(weights, cols, activations, part, rows, out, stride);
   }
 }
 

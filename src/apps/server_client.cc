@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/server_client.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/json/serialize.hpp>
+#include <utility>
+
+#include "base/printable.h"
+#include "server/json_members.h"
+
+namespace cairn::apps {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+
+constexpr std::size_t kMostBody = std::size_t{256} << 20;
+constexpr long kSeconds = 300;
+
+}  // namespace
+
+struct ServerClient::State {
+  ServerAddress address;
+  asio::io_context loop;
+  tcp::socket socket{loop};
+  boost::beast::flat_buffer buffer;
+};
+
+Result<ServerAddress> ParseServerUrl(const std::string& url) {
+  constexpr std::string_view kScheme = "http://";
+  const auto wrong = [&] {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}' is no address of a server; http://HOST:PORT was expected",
+                            Printable(url, 100)));
+  };
+  std::string_view rest = url;
+  if (!rest.starts_with(kScheme)) return wrong();
+  rest.remove_prefix(kScheme.size());
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  const std::size_t bracket = rest.starts_with('[') ? rest.find(']') : 0;
+  if (bracket == std::string_view::npos) return wrong();
+  const std::size_t colon = rest.find(':', bracket);
+  std::string host(rest.substr(0, colon));
+  const std::string port(colon == std::string_view::npos ? "80" : rest.substr(colon + 1));
+  if (bracket > 0) host = host.substr(1, bracket - 1);
+  const bool digits = std::ranges::all_of(port, [](char c) { return c >= '0' && c <= '9'; });
+  if (host.empty() || host.find('/') != std::string::npos || port.empty() || !digits) {
+    return wrong();
+  }
+  return ServerAddress{.host = host, .port = port, .key = {}};
+}
+
+ServerClient::ServerClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ServerClient::ServerClient(ServerClient&&) noexcept = default;
+ServerClient::~ServerClient() = default;
+
+Result<ServerClient> ServerClient::Connect(const ServerAddress& address) {
+  auto state = std::make_unique<State>();
+  state->address = address;
+  boost::system::error_code error;
+  const auto found = tcp::resolver(state->loop).resolve(address.host, address.port, error);
+  if (!error) asio::connect(state->socket, found, error);
+  if (error) {
+    return Fail(ErrorCode::kIo, fmt::format("the server at {}:{} cannot be reached: {}",
+                                            address.host, address.port, error.message()));
+  }
+  const timeval limit{.tv_sec = kSeconds, .tv_usec = 0};
+  for (const int which : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+    setsockopt(state->socket.native_handle(), SOL_SOCKET, which, &limit, sizeof limit);
+  }
+  return ServerClient(std::move(state));
+}
+
+Result<boost::json::value> ServerClient::Post(const std::string& path,
+                                              const boost::json::object& body) {
+  http::request<http::string_body> request(http::verb::post, path, 11);
+  request.set(http::field::host, "localhost");
+  request.set(http::field::content_type, "application/json");
+  if (!state_->address.key.empty()) {
+    request.set(http::field::authorization, "Bearer " + state_->address.key);
+  }
+  request.body() = boost::json::serialize(body);
+  request.prepare_payload();
+  boost::system::error_code error;
+  http::write(state_->socket, request, error);
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(kMostBody);
+  if (!error) http::read(state_->socket, state_->buffer, parser, error);
+  if (error) {
+    return Fail(ErrorCode::kIo,
+                fmt::format("the connection to the server at {}:{} broke: {}", state_->address.host,
+                            state_->address.port, error.message()));
+  }
+  const auto& response = parser.get();
+  if (response.result() != http::status::ok) {
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the server at {}:{} says {}: {}", state_->address.host, state_->address.port,
+                    response.result_int(), Printable(response.body(), 300)));
+  }
+  auto value = server::ParseJson(response.body(), kMostBody);
+  if (value) return value;
+  return std::unexpected(std::move(value).error().Within("the server's answer"));
+}
+
+}  // namespace cairn::apps

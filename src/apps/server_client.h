@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plain client of a server of ours: JSON over HTTP, one connection.
+// Threads: one at a time; every call waits for the answer, for at most five minutes.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+
+namespace cairn::apps {
+
+struct ServerAddress {
+  std::string host;  // a name or an address
+  std::string port;
+  std::string key;  // empty: none
+};
+
+// Of "http://HOST[:PORT]". Errors: kInvalidArgument.
+[[nodiscard]] Result<ServerAddress> ParseServerUrl(const std::string& url);
+
+class ServerClient {
+ public:
+  // Errors: kIo, saying which server cannot be reached.
+  [[nodiscard]] static Result<ServerClient> Connect(const ServerAddress& address);
+  ServerClient(ServerClient&&) noexcept;
+  ~ServerClient();
+
+  // Errors: kIo for the connection, kInvalidArgument with what the server says where it refuses.
+  [[nodiscard]] Result<boost::json::value> Post(const std::string& path,
+                                                const boost::json::object& body);
+
+ private:
+  struct State;
+  explicit ServerClient(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cairn::apps

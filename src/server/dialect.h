@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// What dialects with one answer to a request share: the order of a stream, thoughts told apart, and
+// the forms that events and lines have.
+// Threads: the event loop's.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/api.h"
+#include "server/question.h"
+#include "server/reasoning.h"
+
+namespace cairn::server {
+
+// Heads of streams: server-sent events, and JSON lines.
+void BeginEvents(const CallRef& call);
+void BeginLines(const CallRef& call);
+// One event with its name (empty: none), and one line.
+void WriteEvent(const CallRef& call, std::string_view name, const boost::json::object& data);
+void WriteLine(const CallRef& call, const boost::json::object& data);
+
+// An answer as its dialect tells it. Of a stream: Begin, then Thought and Said as the text is made,
+// then End or Broken. Else: Whole. What fails before is answered in the call's form.
+class AnswerTeller : public AnswerListener {
+ public:
+  // `separate`: thoughts are told apart where the model's template knows them.
+  AnswerTeller(CallRef call, const Asked& asked, bool stream, bool separate);
+
+  void Refused(const Error& error) final;
+  void Accepted() final;
+  void Piece(int choice, const engine::AnswerPiece& piece) final;
+  void Done(std::vector<Result<engine::Answer>> answers) final;
+
+ protected:
+  using Parts = ReasoningSplitter::Parts;
+
+  virtual void Begin() {}
+  virtual void Thought(std::string_view /*text*/) {}
+  virtual void Said(std::string_view text) = 0;
+  virtual void Tokens(std::span<const engine::TokenLikelihoods> /*tokens*/) {}  // before their text
+  virtual void End(const engine::Answer& answer) = 0;
+  virtual void Broken(const ApiError& error) = 0;
+  virtual void Whole(const Parts& parts, const engine::Answer& answer) = 0;
+
+  const CallRef& call() const { return call_; }
+  const ServedModel& model() const { return *asked_.model; }
+  std::int64_t prompt_tokens() const { return asked_.prompt_tokens; }
+
+ private:
+  void Tell(const Parts& parts);
+
+  CallRef call_;
+  Asked asked_;
+  bool stream_;
+  std::optional<ReasoningSplitter> splitter_;
+};
+
+}  // namespace cairn::server

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the model reads, as a dialect has read it, and its tokens.
+// Threads: pure functions and plain values.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/engine.h"
+#include "model/prompt.h"
+#include "server/reasoning.h"
+
+namespace cairn::server {
+
+// As chat templates read it: see OpenAiRequest.
+struct Conversation {
+  boost::json::value messages;
+  boost::json::value tools;  // null, or an array
+  boost::json::object variables;
+  std::string begun;  // of the answer, which goes on from there
+};
+
+// A text in which special tokens are what they are, for clients that write templates themselves.
+struct MarkedText {
+  std::string text;
+};
+// A marked text or tokens; many of them make one prompt.
+struct PromptPart {
+  std::string text;
+  std::vector<std::int32_t> tokens;
+};
+// A text with a hole to be filled in.
+struct Hole {
+  std::string before, behind;
+};
+
+// A text is continued, special tokens in it are text; tokens are checked by the engine.
+using Prompt = std::variant<Conversation, std::string, MarkedText, std::vector<PromptPart>, Hole,
+                            std::vector<std::int32_t>>;
+
+// What a model makes of conversations.
+struct ChatFace {
+  Result<model::ChatPrompt> chat;  // an Error is the answer to all chat requests
+  std::optional<ReasoningMarks> reasoning;
+  // Names model, arithmetic and template: equal ones answer the same question with the same bytes.
+  std::string fingerprint;
+};
+// The engine's model must outlive the result. Cost: reads 4 KiB of each tensor.
+ChatFace MakeChatFace(const engine::Engine& engine, Result<model::ChatPrompt> chat);
+
+struct PromptTokens {
+  std::vector<std::int32_t> tokens;
+  bool thinking = false;  // the answer begins inside the model's thoughts
+};
+
+// Errors: what the template or the vocabulary refuses; kLimit with both numbers where the context
+// does not hold it. Takes as long as the prompt.
+[[nodiscard]] Result<PromptTokens> EncodePrompt(const engine::Engine& engine, const ChatFace& face,
+                                                const Prompt& prompt);
+
+}  // namespace cairn::server

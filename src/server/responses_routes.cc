@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// OpenAI's Responses API, stateless (docs/server.md).
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <ctime>
+#include <utility>
+
+#include "server/api.h"
+#include "server/dialect.h"
+#include "server/responses_request.h"
+
+namespace cairn::server {
+namespace {
+
+namespace json = boost::json;
+
+// The output is a list of items: the thoughts, where there are some, and a message. Each begins
+// when there is something for it and ends before the next.
+class ResponseTeller final : public AnswerTeller {
+ public:
+  ResponseTeller(CallRef call, const Asked& asked, const ResponsesRequest& request)
+      : AnswerTeller(std::move(call), asked, request.stream, true), echo_(request.echo) {}
+
+ private:
+  enum class Kind { kNone, kReasoning, kMessage };
+
+  json::object Response(const char* status) const {
+    json::object response{{"id", "resp_" + call()->id},
+                          {"object", "response"},
+                          {"created_at", created_s_},
+                          {"status", status},
+                          {"background", false},
+                          {"error", nullptr},
+                          {"incomplete_details", nullptr},
+                          {"model", model().id},
+                          {"output", output_},
+                          {"parallel_tool_calls", true},
+                          {"previous_response_id", nullptr},
+                          {"reasoning", json::object{{"effort", nullptr}, {"summary", nullptr}}},
+                          {"store", false},
+                          {"text", json::object{{"format", json::object{{"type", "text"}}}}},
+                          {"tool_choice", "auto"},
+                          {"tools", json::array()},
+                          {"truncation", "disabled"},
+                          {"usage", nullptr}};
+    for (const auto& [name, value] : echo_) response[name] = value;
+    return response;
+  }
+  static bool IsWhole(const engine::Answer& answer) {
+    return answer.reason == engine::FinishReason::kEndOfTurn ||
+           answer.reason == engine::FinishReason::kStopString;
+  }
+  json::object LastResponse(const engine::Answer& answer) const {
+    const bool whole = IsWhole(answer);
+    json::object response = Response(whole ? "completed" : "incomplete");
+    if (!whole) response["incomplete_details"] = json::object{{"reason", "max_output_tokens"}};
+    const auto made = static_cast<std::int64_t>(answer.tokens.size());
+    response["usage"] = {
+        {"input_tokens", answer.prompt_tokens},
+        {"input_tokens_details", json::object{{"cached_tokens", answer.reused_tokens}}},
+        {"output_tokens", made},
+        {"output_tokens_details", json::object{{"reasoning_tokens", 0}}},
+        {"total_tokens", answer.prompt_tokens + made}};
+    return response;
+  }
+  std::string ItemId(Kind kind) const {
+    return (kind == Kind::kReasoning ? "rs_" : "msg_") + call()->id;
+  }
+  static json::object PartOf(Kind kind, const std::string& text) {
+    if (kind == Kind::kReasoning) return {{"type", "reasoning_text"}, {"text", text}};
+    return {{"type", "output_text"},
+            {"text", text},
+            {"annotations", json::array()},
+            {"logprobs", json::array()}};
+  }
+  // `part` null: the item has no content yet.
+  json::object Item(Kind kind, const char* status, const json::object* part) const {
+    json::array content;
+    if (part != nullptr) content.push_back(*part);
+    json::object item{{"id", ItemId(kind)}, {"status", status}, {"content", std::move(content)}};
+    if (kind == Kind::kReasoning) {
+      item["type"] = "reasoning";
+      item["summary"] = json::array();
+    } else {
+      item["type"] = "message";
+      item["role"] = "assistant";
+    }
+    return item;
+  }
+
+  void Event(const char* type, json::object data) {
+    data["type"] = type;
+    data["sequence_number"] = number_++;
+    WriteEvent(call(), type, data);
+  }
+  // An event of the open item's part.
+  void PartEvent(const char* type, json::object data) {
+    data["item_id"] = ItemId(open_);
+    data["output_index"] = output_.size();
+    data["content_index"] = 0;
+    Event(type, std::move(data));
+  }
+  void Open(Kind kind) {
+    if (open_ == kind) return;
+    Close("completed");
+    open_ = kind;
+    text_.clear();
+    Event("response.output_item.added",
+          {{"output_index", output_.size()}, {"item", Item(kind, "in_progress", nullptr)}});
+    PartEvent("response.content_part.added", {{"part", PartOf(kind, "")}});
+  }
+  void Close(const char* status) {
+    if (open_ == Kind::kNone) return;
+    const bool thoughts = open_ == Kind::kReasoning;
+    json::object done{{"text", text_}};
+    if (!thoughts) done["logprobs"] = json::array();
+    PartEvent(thoughts ? "response.reasoning_text.done" : "response.output_text.done",
+              std::move(done));
+    const json::object part = PartOf(open_, text_);
+    PartEvent("response.content_part.done", {{"part", part}});
+    json::object item = Item(open_, status, &part);
+    Event("response.output_item.done", {{"output_index", output_.size()}, {"item", item}});
+    output_.push_back(std::move(item));
+    open_ = Kind::kNone;
+  }
+
+  void Begin() override {
+    BeginEvents(call());
+    Event("response.created", {{"response", Response("in_progress")}});
+    Event("response.in_progress", {{"response", Response("in_progress")}});
+  }
+  void Thought(std::string_view text) override {
+    Open(Kind::kReasoning);
+    text_ += text;
+    PartEvent("response.reasoning_text.delta",
+              {{"delta", json::string_view(text.data(), text.size())}});
+  }
+  void Said(std::string_view text) override {
+    Open(Kind::kMessage);
+    text_ += text;
+    PartEvent("response.output_text.delta", {{"delta", json::string_view(text.data(), text.size())},
+                                             {"logprobs", json::array()}});
+  }
+  void End(const engine::Answer& answer) override {
+    Open(Kind::kMessage);  // an answer without a text has an empty one
+    Close(IsWhole(answer) ? "completed" : "incomplete");
+    Event(IsWhole(answer) ? "response.completed" : "response.incomplete",
+          {{"response", LastResponse(answer)}});
+  }
+  void Broken(const ApiError& error) override {
+    json::object response = Response("failed");
+    response["error"] = {{"code", "server_error"}, {"message", error.message}};
+    Event("response.failed", {{"response", std::move(response)}});
+  }
+  void Whole(const Parts& parts, const engine::Answer& answer) override {
+    if (!parts.reasoning.empty()) {
+      const json::object part = PartOf(Kind::kReasoning, parts.reasoning);
+      output_.push_back(Item(Kind::kReasoning, "completed", &part));
+    }
+    const json::object part = PartOf(Kind::kMessage, parts.content);
+    output_.push_back(Item(Kind::kMessage, IsWhole(answer) ? "completed" : "incomplete", &part));
+    call()->Json(200, LastResponse(answer));
+  }
+
+  json::object echo_;
+  std::int64_t created_s_ = std::time(nullptr);
+  json::array output_;  // items that are whole
+  Kind open_ = Kind::kNone;
+  std::string text_;  // of the open item
+  int number_ = 0;    // of the next event
+};
+
+void Respond(const CallRef& call) {
+  const auto body = call->Body();
+  if (!body) return;
+  auto read = ReadResponsesRequest(*body);
+  if (!read) return call->Fail(read.error());
+  const auto request = std::make_shared<ResponsesRequest>(*std::move(read));
+  Ask(call, std::move(request->question), [call, request](const Asked& asked) {
+    return std::make_shared<ResponseTeller>(call, asked, *request);
+  });
+}
+
+}  // namespace
+
+std::vector<Route> ResponsesRoutes() { return {{"POST", "/v1/responses", Respond}}; }
+
+}  // namespace cairn::server
