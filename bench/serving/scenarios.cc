@@ -166,17 +166,15 @@ Result<void> Pace::SubmitAnswers() {
     auto request =
         Wish(SomeTokens(128, vocabulary_, static_cast<std::uint64_t>(i)), kEndless, 0.8f);
     request.options.sampling.seed = static_cast<std::uint64_t>(i);
-    OR_RETURN(answers_.Submit(std::move(request), {.text =
-                                                       [this, i](int, std::string_view) {
-                                                         std::int64_t& last =
-                                                             last_[static_cast<std::size_t>(i)];
-                                                         const std::int64_t now = clock_.NowNs();
-                                                         if (last > 0)
-                                                           gaps_.push_back(Ms(now - last));
-                                                         last = now;
-                                                         return true;
-                                                       },
-                                                   .done = {}}));
+    const auto note = [this, i](int, const engine::AnswerPiece&) {
+      std::int64_t& last = last_[static_cast<std::size_t>(i)];
+      const std::int64_t now = clock_.NowNs();
+      if (last > 0) gaps_.push_back(Ms(now - last));
+      last = now;
+      return true;
+    };
+    OR_RETURN(answers_.Submit(std::move(request),
+                              {.piece = note, .ended = {}, .progress = {}, .done = {}}));
   }
   return {};
 }

@@ -19,7 +19,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import torch
-from tiny_architectures import TINY, Tiny, experts
+from tiny_architectures import TINY, Tiny
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests/golden/architectures"
 GENERATED = 20
@@ -32,6 +32,7 @@ def draw(tiny: Tiny, model: torch.nn.Module, seed: int) -> None:
     random = np.random.default_rng(seed)
     for name, parameter in sorted(model.named_parameters()):
         normal = random.standard_normal(tuple(parameter.shape))
+        name = name.replace("norm_attn_norm.", "")  # DBRX's name for half a layer
         if "norm" in name.lower() or re.search(r"\bln_", name):
             values = 0.25 * normal
             if name.endswith("weight") and not tiny.norm_is_added:
@@ -43,12 +44,21 @@ def draw(tiny: Tiny, model: torch.nn.Module, seed: int) -> None:
         else:
             fan_in = parameter.shape[0 if tiny.arch == "gpt2" else -1]
             values = normal * (1.1 / np.sqrt(fan_in))
+        for part, gain in tiny.gains.items():
+            values = values * (gain if part in name else 1)
         small = np.float32 if parameter.dim() < 2 or "norm" in name else np.float16
         if tiny.norm_is_added and "norm" in name and name.endswith("weight"):
             values = (values + 1).astype(np.float32).astype(np.float64) - 1
         parameter.data = torch.from_numpy(values.astype(small).astype(np.float64)
                                           if not tiny.norm_is_added or "norm" not in name
                                           else values)
+
+
+def draw_buffers(model: torch.nn.Module, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for name, buffer in sorted(model.named_buffers()):
+        if name.endswith("e_score_correction_bias"):
+            buffer.copy_(torch.from_numpy(0.1 * random.standard_normal(tuple(buffer.shape))))
 
 
 def build(tiny: Tiny, seed: int) -> torch.nn.Module:
@@ -61,6 +71,7 @@ def build(tiny: Tiny, seed: int) -> torch.nn.Module:
     model = tiny.model(config).eval()
     torch.set_default_dtype(previous)
     draw(tiny, model, seed)
+    draw_buffers(model, seed)
     model.tie_weights()
     return model
 
@@ -78,11 +89,13 @@ def write_metadata(writer: gguf.GGUFWriter, tiny: Tiny, config) -> None:
     writer.add_context_length(get(config, "max_position_embeddings", "max_seq_len", "n_positions",
                                   default=256))
     writer.add_embedding_length(width)
-    writer.add_block_count(get(config, "num_hidden_layers", "n_layers", "n_layer"))
+    writer.add_block_count(get(config, "num_hidden_layers", "n_layers", "n_layer")
+                           + tiny.more_layers)
     writer.add_feed_forward_length(get(config, "ffn_hidden_size", "intermediate_size", "n_inner",
                                        default=4 * width))
     writer.add_head_count(heads)
-    writer.add_head_count_kv(get(config, "num_key_value_heads", "num_kv_heads", default=heads))
+    writer.add_head_count_kv(get(config, "num_key_value_heads", "num_kv_heads", default=get(
+        get(config, "attn_config"), "kv_n_heads", default=heads)))
     if get(config, "head_dim") is not None and config.head_dim != width // heads:
         writer.add_key_length(config.head_dim)
         writer.add_value_length(config.head_dim)
@@ -135,7 +148,7 @@ def tensors_of(tiny: Tiny, model: torch.nn.Module) -> dict:
     for name, values in state.items():
         if tied and values.shape == state[next(iter(state))].shape and "lm_head" in name:
             continue
-        apart = experts(name, values)
+        apart = tiny.apart(name, values, config)
         if apart is not None:
             result.update(apart)
             continue
@@ -156,7 +169,8 @@ def write_gguf(path: Path, tiny: Tiny, model: torch.nn.Module) -> None:
     write_metadata(writer, tiny, model.config)
     write_vocabulary(writer, get(model.config, "vocab_size"))
     for name, values in tensors_of(tiny, model).items():
-        exact = values.ndim < 2 or "norm" in name or "ffn_gate_inp" in name
+        exact = (values.ndim < 2 or "norm" in name or "ffn_gate_inp" in name
+                 or name.endswith(".bias"))
         writer.add_tensor(name, np.ascontiguousarray(values.astype(np.float32 if exact else
                                                                    np.float16)))
     writer.write_header_to_file()
@@ -176,13 +190,31 @@ class Choices:
 
     def __init__(self, model: torch.nn.Module):
         self.least = math.inf
+        self.used = get(get(model.config, "ffn_config"), "moe_top_k")
         for module in model.modules():
             if type(module).__name__.endswith("Router"):
                 module.register_forward_hook(self.look)
 
     def look(self, module: torch.nn.Module, _, outputs: tuple) -> None:
-        logits = outputs[0].sort(dim=-1, descending=True).values
-        gaps = logits[..., module.top_k - 1] - logits[..., module.top_k]
+        decides = outputs if isinstance(outputs, torch.Tensor) else outputs[0]
+        if type(module).__name__ == "Llama4Router":  # scores first
+            decides = outputs[1]
+        bias = getattr(module, "e_score_correction_bias", None)
+        if bias is not None:
+            decides = decides.sigmoid() + bias
+        groups = getattr(module, "num_group", None) or 1
+        if groups > 1 and getattr(module, "topk_method", None) != "greedy":
+            members = decides.view(len(decides), groups, -1)
+            best = members.topk(1 if bias is None else 2, dim=-1).values.sum(dim=-1)
+            self.compare(best, module.topk_group)
+            kept = best.topk(module.topk_group, dim=-1).indices
+            mask = torch.full_like(best, -math.inf).scatter(1, kept, 0.0)
+            decides = (members + mask.unsqueeze(-1)).flatten(1)
+        self.compare(decides, getattr(module, "top_k", self.used))
+
+    def compare(self, values: torch.Tensor, chosen: int) -> None:
+        values = values.sort(dim=-1, descending=True).values
+        gaps = values[..., chosen - 1] - values[..., chosen]
         self.least = min(self.least, float(gaps.min()))
 
     def clear(self) -> None:
@@ -205,7 +237,7 @@ def make(name: str) -> None:
     seed = zlib.crc32(name.encode())
     model = build(tiny, seed)
     choices = Choices(model)
-    for attempt in range(400):
+    for attempt in range(2000):
         random = np.random.default_rng(seed + attempt)
         choices.clear()
         prompt = random.integers(2, model.config.vocab_size, tiny.prompt).tolist()

@@ -71,10 +71,12 @@ def turned(name, values, config):
 # What transformers keeps in one tensor and files in two.
 IN_TWO = {"experts.gate_up_proj": ("ffn_gate_exps", "ffn_up_exps"),
           "shared_mlp.input_linear.weight": ("ffn_gate_shexp", "ffn_up_shexp")}
-NAMES = {"experts.down_proj": "ffn_down_exps", "block_sparse_moe.router.weight": "ffn_gate_inp"}
+NAMES = {"experts.down_proj": "ffn_down_exps.weight",
+         "block_sparse_moe.router.weight": "ffn_gate_inp.weight",
+         "gate.e_score_correction_bias": "exp_probs_b.bias"}
 
 
-def experts(name, values):
+def experts(name, values, config):
     """The tensors of a file that a tensor of experts becomes; None for another tensor."""
     match = re.fullmatch(r".*\.layers\.(\d+)\.(?:mlp\.|block_sparse_moe\.(?=experts))?(.*)", name)
     if match is None:
@@ -84,10 +86,75 @@ def experts(name, values):
         halves = np.split(values, 2, axis=-2)
         return {f"blk.{layer}.{part}.weight": half for part, half in zip(IN_TWO[rest], halves)}
     if rest in NAMES:
-        return {f"blk.{layer}.{NAMES[rest]}.weight": values}
+        return {f"blk.{layer}.{NAMES[rest]}": values}
     if rest == "shared_expert_gate.weight":
         return {f"blk.{layer}.ffn_gate_inp_shexp.weight": values[0]}
     return None
+
+
+def experts_apart(name, values, config):
+    """Each expert a tensor of its own, as the first files of Mixtral have them."""
+    parts = experts(name, values, config)
+    if parts is None or "exps" not in next(iter(parts)):
+        return parts
+    return {part.replace("_exps.", f".{i}."): matrix for part, matrices in parts.items()
+            for i, matrix in enumerate(matrices)}
+
+
+def gpt_oss_experts(name, values, config):
+    """Gates and what they multiply take turns there, and matrices lie the other way round."""
+    match = re.fullmatch(r".*\.layers\.(\d+)\.(?:mlp\.|self_attn\.)(.*)", name)
+    if match is None:
+        return None
+    layer, rest = match.groups()
+    kind = "bias" if rest.endswith("_bias") else "weight"
+    if kind == "weight" and rest.startswith("experts."):
+        values = values.swapaxes(1, 2)
+    if rest.startswith("experts.gate_up_proj"):
+        return {f"blk.{layer}.ffn_gate_exps.{kind}": values[:, ::2],
+                f"blk.{layer}.ffn_up_exps.{kind}": values[:, 1::2]}
+    if rest.startswith("experts.down_proj"):
+        return {f"blk.{layer}.ffn_down_exps.{kind}": values}
+    if rest.startswith("router."):
+        return {f"blk.{layer}.ffn_gate_inp.{rest.removeprefix('router.')}": values}
+    if rest == "sinks":
+        return {f"blk.{layer}.attn_sinks.weight": values}
+    return None
+
+
+def dbrx_experts(name, values, config):
+    match = re.fullmatch(r".*\.blocks\.(\d+)\.ffn\.(?:experts\.mlp\.)?(.*)", name)
+    if match is None:
+        return None
+    layer, rest = match.groups()
+    if rest == "router.layer.weight":
+        return {f"blk.{layer}.ffn_gate_inp.weight": values}
+    apart = values.reshape(config.ffn_config.moe_num_experts, -1, values.shape[1])
+    target = {"w1": "ffn_gate_exps", "v1": "ffn_up_exps", "w2": "ffn_down_exps"}[rest]
+    return {f"blk.{layer}.{target}.weight": apart.swapaxes(1, 2) if rest == "w2" else apart}
+
+
+def llama4_experts(name, values, config):
+    match = re.fullmatch(r".*\.layers\.(\d+)\.feed_forward\.experts\.(gate_up|down)_proj", name)
+    if match is None:
+        return None
+    values = values.swapaxes(1, 2)
+    if match[2] == "down":
+        return {f"blk.{match[1]}.ffn_down_exps.weight": values}
+    gate, up = np.split(values, 2, axis=1)
+    return {f"blk.{match[1]}.ffn_gate_exps.weight": gate,
+            f"blk.{match[1]}.ffn_up_exps.weight": up}
+
+
+def latent_heads(name, values, config):
+    """What makes keys and values of a latent, apart and for keys the other way round."""
+    match = re.fullmatch(r".*\.layers\.(\d+)\.self_attn\.kv_b_proj\.weight", name)
+    if match is None:
+        return experts(name, values, config)
+    apart = values.reshape(config.num_attention_heads, -1, config.kv_lora_rank)
+    keys = apart[:, :config.qk_nope_head_dim].swapaxes(1, 2)
+    return {f"blk.{match[1]}.attn_k_b.weight": keys,
+            f"blk.{match[1]}.attn_v_b.weight": apart[:, config.qk_nope_head_dim:]}
 
 
 @dataclass
@@ -103,6 +170,9 @@ class Tiny:
     extra: Callable = lambda c: {}  # further tensors of the file
     common: dict = field(default_factory=lambda: COMMON)
     prompt: int = 24
+    apart: Callable = experts  # a tensor that becomes others of other names, or None
+    more_layers: int = 0  # that the file says it has beside those of the model
+    gains: dict = field(default_factory=dict)  # by parts of names: factors of the drawn weights
 
     def make_config(self):
         return self.config(**{**self.common, **self.options})
@@ -150,6 +220,67 @@ def write_experts(w, c):
     w.add_expert_used_count(c.num_experts_per_tok)
     if hasattr(c, "moe_intermediate_size"):
         w.add_expert_feed_forward_length(c.moe_intermediate_size)
+
+
+def write_gpt_oss(w, c):
+    write_experts(w, c)
+    write_yarn(w, c)
+    w.add_sliding_window(c.sliding_window)
+
+
+def write_dbrx(w, c):
+    w.add_expert_count(c.ffn_config.moe_num_experts)
+    w.add_expert_used_count(c.ffn_config.moe_top_k)
+    w.add_clamp_kqv(c.attn_config.clip_qkv)
+
+
+def write_glm4moe(w, c):
+    from gguf import ExpertGatingFuncType
+    write_experts(w, c)
+    w.add_expert_gating_func(ExpertGatingFuncType.SIGMOID)
+    w.add_leading_dense_block_count(c.first_k_dense_replace)
+    w.add_expert_shared_count(c.n_shared_experts)
+    w.add_expert_weights_scale(c.routed_scaling_factor)
+    w.add_expert_weights_norm(c.norm_topk_prob)
+    w.add_nextn_predict_layers(1)
+
+
+def write_llama4(w, c):
+    write_experts(w, c)
+    w.add_sliding_window(c.attention_chunk_size)
+    w.add_attn_temperature_scale(c.attn_scale)
+    w.add_attn_temperature_length(c.floor_scale)
+
+
+def write_latent(w, c, apart):
+    write_experts(w, c)
+    own, values = c.qk_nope_head_dim + c.qk_rope_head_dim, c.v_head_dim
+    if apart:
+        w.add_key_length(c.kv_lora_rank + c.qk_rope_head_dim)
+        w.add_value_length(c.kv_lora_rank)
+        w.add_key_length_mla(own)
+        w.add_value_length_mla(values)
+    else:
+        w.add_key_length(own)
+        w.add_value_length(values)
+    w.add_kv_lora_rank(c.kv_lora_rank)
+    if c.q_lora_rank is not None:
+        w.add_q_lora_rank(c.q_lora_rank)
+    w.add_leading_dense_block_count(c.first_k_dense_replace)
+    w.add_expert_shared_count(c.n_shared_experts)
+    w.add_expert_weights_scale(c.routed_scaling_factor)
+    if c.n_group is not None:
+        w.add_expert_group_count(c.n_group)
+        w.add_expert_group_used_count(c.topk_group)
+
+
+def write_deepseek3(w, c):
+    from gguf import ExpertGatingFuncType
+    write_latent(w, c, True)
+    write_yarn(w, c)
+    w.add_rope_scaling_yarn_log_mul(0.1 * c.rope_parameters["mscale_all_dim"])
+    w.add_expert_gating_func(ExpertGatingFuncType.SIGMOID)
+    w.add_expert_weights_norm(c.norm_topk_prob)
 
 
 def write_minicpm(w, c):
@@ -205,6 +336,13 @@ MPT = dict(vocab_size=VOCABULARY, max_seq_len=CONTEXT, d_model=48, n_layers=2, n
            expansion_ratio=1)
 BLOOM = dict(vocab_size=VOCABULARY, hidden_size=WIDTH, n_layer=2, n_head=HEADS, bos_token_id=0,
              eos_token_id=1)
+
+DBRX = dict(vocab_size=VOCABULARY, max_seq_len=CONTEXT, d_model=WIDTH, n_layers=2, n_heads=HEADS,
+            tie_word_embeddings=False, attn_config=dict(
+                kv_n_heads=KV_HEADS, clip_qkv=1.5, rope_theta=5e5),
+            ffn_config=dict(hidden_size=WIDTH, ffn_hidden_size=32, moe_num_experts=8, moe_top_k=2))
+LATENT = dict(kv_lora_rank=32, qk_nope_head_dim=32, qk_rope_head_dim=16, v_head_dim=16,
+              moe_intermediate_size=32, n_shared_experts=1, first_k_dense_replace=1)
 
 TINY = {
     "llama": Tiny("llama", hf.LlamaForCausalLM, hf.LlamaConfig,
@@ -336,6 +474,11 @@ TINY = {
                     dict(tie_word_embeddings=False, num_local_experts=8, num_experts_per_tok=2,
                          intermediate_size=32, sliding_window=None, rope_parameters=rope(base=1e6)),
                     write_experts, tensors=permuted),
+    "mixtral_apart": Tiny("llama", hf.MixtralForCausalLM, hf.MixtralConfig,
+                          dict(tie_word_embeddings=False, num_local_experts=4,
+                               num_experts_per_tok=2, intermediate_size=32, sliding_window=None,
+                               rope_parameters=rope(base=1e6)),
+                          write_experts, tensors=permuted, apart=experts_apart),
     "qwen2moe": Tiny("qwen2moe", hf.Qwen2MoeForCausalLM, hf.Qwen2MoeConfig,
                      dict(tie_word_embeddings=False, num_experts=6, num_experts_per_tok=3,
                           moe_intermediate_size=32, shared_expert_intermediate_size=48,
@@ -363,6 +506,60 @@ TINY = {
                                    logits_scaling=1.5, rope_parameters=rope()),
                               lambda w, c: (write_granite(w, c), write_experts(w, c)),
                               tensors=permuted),
+    "gpt_oss": Tiny("gpt-oss", hf.GptOssForCausalLM, hf.GptOssConfig,
+                    dict(tie_word_embeddings=False, head_dim=32, num_local_experts=6,
+                         num_experts_per_tok=2, intermediate_size=32, sliding_window=WINDOW,
+                         attention_bias=True, rope_parameters=rope(
+                             "yarn", 150000.0, factor=8.0, original_max_position_embeddings=32,
+                             beta_fast=32.0, beta_slow=1.0, truncate=False)),
+                    write_gpt_oss, apart=gpt_oss_experts, gains={"gate_up_proj": 3.0}),
+    "deepseek3": Tiny("deepseek2", hf.DeepseekV3ForCausalLM, hf.DeepseekV3Config,
+                      dict(tie_word_embeddings=False, q_lora_rank=32,
+                           num_key_value_heads=HEADS, n_routed_experts=8, n_group=4, topk_group=2,
+                           num_experts_per_tok=2, routed_scaling_factor=2.5, norm_topk_prob=True,
+                           rope_parameters=rope(
+                               "yarn", factor=4.0, original_max_position_embeddings=64,
+                               mscale=1.0, mscale_all_dim=1.0, beta_fast=32, beta_slow=1),
+                           **LATENT),
+                      write_deepseek3, apart=latent_heads),
+    # The first DeepSeek V2: groups count by their best expert.
+    "deepseek2": Tiny("deepseek2", hf.DeepseekV2ForCausalLM, hf.DeepseekV2Config,
+                      dict(tie_word_embeddings=False, q_lora_rank=32, num_key_value_heads=HEADS,
+                           n_routed_experts=8, n_group=4, topk_group=2, num_experts_per_tok=2,
+                           topk_method="group_limited_greedy", routed_scaling_factor=4.0,
+                           rope_parameters=rope(), **LATENT),
+                      lambda w, c: write_latent(w, c, True), apart=latent_heads),
+    # Keys and values as one tensor, as older files have them.
+    "deepseek2_lite": Tiny("deepseek2", hf.DeepseekV2ForCausalLM, hf.DeepseekV2Config,
+                           dict(tie_word_embeddings=False, q_lora_rank=None,
+                                num_key_value_heads=HEADS, n_routed_experts=6,
+                                num_experts_per_tok=3, topk_method="greedy",
+                                rope_parameters=rope(), **LATENT),
+                           lambda w, c: write_latent(w, c, False)),
+    "dbrx": Tiny("dbrx", hf.DbrxForCausalLM, hf.DbrxConfig,
+                 dict(rope_parameters=rope(base=5e5)), write_dbrx, rms=False, common=DBRX,
+                 apart=dbrx_experts),
+    "phimoe": Tiny("phimoe", hf.PhimoeForCausalLM, hf.PhimoeConfig,
+                   dict(tie_word_embeddings=False, num_local_experts=6, num_experts_per_tok=2,
+                        intermediate_size=32, attention_bias=True, lm_head_bias=True,
+                        sliding_window=None, router_jitter_noise=0.01, rope_parameters=rope()),
+                   write_experts),
+    # With the layer that predicts further, which files have and transformers leaves out.
+    "glm4moe": Tiny("glm4moe", hf.Glm4MoeForCausalLM, hf.Glm4MoeConfig,
+                    dict(tie_word_embeddings=False, attention_bias=True, head_dim=32,
+                         use_qk_norm=True, n_routed_experts=8, n_shared_experts=1,
+                         num_experts_per_tok=2, moe_intermediate_size=32, first_k_dense_replace=1,
+                         routed_scaling_factor=1.5, norm_topk_prob=True, rope_parameters=PARTIAL,
+                         num_mtp_layers=0),
+                    write_glm4moe, more_layers=1,
+                    extra=lambda c: {"blk.2.nextn.enorm.weight": np.ones(WIDTH, dtype=np.float32)}),
+    "llama4": Tiny("llama4", hf.Llama4ForCausalLM, hf.Llama4TextConfig,
+                   dict(num_hidden_layers=4, tie_word_embeddings=False, head_dim=HEAD_DIM,
+                        num_local_experts=4, num_experts_per_tok=1, intermediate_size=32,
+                        intermediate_size_mlp=48, interleave_moe_layer_step=2,
+                        attention_chunk_size=7, floor_scale=5, attn_scale=0.4, use_qk_norm=True,
+                        attn_temperature_tuning=True, rope_parameters=rope(base=5e5)),
+                   write_llama4, apart=llama4_experts),
     "olmo": Tiny("olmo", hf.OlmoForCausalLM, hf.OlmoConfig,
                  dict(tie_word_embeddings=True, clip_qkv=1.5, rope_parameters=rope()),
                  lambda w, c: w.add_clamp_kqv(c.clip_qkv), tensors=permuted, rms=False),

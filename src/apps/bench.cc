@@ -178,7 +178,7 @@ Reached ReachedBy(const Case& c, double rate, const Peaks& peaks, const engine::
     return {.share = tops / peaks.int8_tops};
   }
   Reached reached;
-  reached.weight_bytes = static_cast<double>(engine.weight_bytes_per_step());
+  reached.weight_bytes = static_cast<double>(engine.weight_bytes_per_step(c.batch));
   reached.kv_bytes = static_cast<double>(c.batch) * KvBytesPerStep(engine, c.depth, c.tokens);
   const double steps_per_s = rate / static_cast<double>(c.batch);
   reached.share =

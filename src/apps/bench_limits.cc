@@ -8,10 +8,15 @@ namespace cairn::apps {
 double OperationsPerToken(const program::Program& program) {
   double operations = 0;
   for (const program::Operation& op : program.operations) {
-    if (op.kind != program::OpKind::kMatmul) continue;
     if (program.info(op.output).rows != program::Rows::kTokens) continue;
+    using program::OpKind;
+    if (op.kind != OpKind::kMatmul && op.kind != OpKind::kHeadMatmul &&
+        op.kind != OpKind::kExperts) {
+      continue;
+    }
+    // Outputs of a row: of experts only those that it has chosen.
     const program::Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
-    operations += 2.0 * weight.rows * weight.cols;
+    operations += 2.0 * program.info(op.output).width * weight.cols;
   }
   return operations;
 }

@@ -48,6 +48,7 @@ Result<std::vector<std::string>> WithSettingsFile(std::vector<std::string> words
   }
   const std::vector<std::string> given = words;
   for (const CLI::ConfigItem& item : items) {
+    if (item.name == "++" || item.name == "--") continue;  // the borders of a section
     if (!item.parents.empty() || item.name == "config") {
       return Fail(ErrorCode::kInvalidArgument,
                   fmt::format("'{}': {} has no meaning there; settings are NAME = VALUE, each with "

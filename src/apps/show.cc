@@ -172,7 +172,8 @@ OpRow MakeOpRow(const program::Program& program, const program::Operation& op) {
         tensor::RowBytes(weight.format, static_cast<std::size_t>(weight.cols));
     row.format = tensor::Traits(weight.format).name;
     row.bytes = row_bytes * static_cast<std::uint64_t>(weight.rows);
-    if (op.kind == program::OpKind::kMatmul || op.kind == program::OpKind::kExperts) {
+    if (op.kind == program::OpKind::kMatmul || op.kind == program::OpKind::kHeadMatmul ||
+        op.kind == program::OpKind::kExperts) {
       row.operations = 2 * width * static_cast<std::uint64_t>(weight.cols);
     }
   }

@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "engine/engine_state.h"
 #include "engine/machine.h"
+#include "program/cost.h"
 
 namespace cairn::engine {
 namespace {
@@ -119,19 +120,27 @@ kernels::KvFormat Engine::kv_format() const { return state_->options.kv; }
 kv::KvUse Engine::kv_use() const { return state_->pool->use(); }
 kv::KvPool& Engine::pool() { return *state_->pool; }
 
-std::size_t Engine::weight_bytes_per_step() const {
+std::size_t Engine::weight_bytes_per_step(std::int64_t rows) const {
   const program::Program& program = state_->model->program();
-  std::vector<bool> used(program.weights.size());
+  std::vector<double> used(program.weights.size());  // the part of each that is read
   for (const program::Operation& op : program.operations) {
-    if (op.kind == program::OpKind::kMatmul) used[static_cast<std::size_t>(op.weight)] = true;
+    using program::OpKind;
+    if (op.kind == OpKind::kMatmul || op.kind == OpKind::kHeadMatmul) {
+      used[static_cast<std::size_t>(op.weight)] = 1;
+    }
+    if (op.kind == OpKind::kExperts) {
+      used[static_cast<std::size_t>(op.weight)] =
+          program::ExpertsMet(program, op, static_cast<double>(rows)) /
+          program.weights[static_cast<std::size_t>(op.weight)].experts;
+    }
   }
-  std::size_t bytes = 0;
+  double bytes = 0;
   for (std::size_t w = 0; w < used.size(); ++w) {
-    if (!used[w]) continue;
+    if (used[w] == 0) continue;
     const kernels::PackedMatrix& m = state_->model->weights().matrix(static_cast<int>(w));
-    bytes += static_cast<std::size_t>(m.groups) * m.group_bytes;
+    bytes += used[w] * static_cast<double>(static_cast<std::size_t>(m.groups) * m.group_bytes);
   }
-  return bytes;
+  return static_cast<std::size_t>(bytes);
 }
 
 // --- steps ----------------------------------------------------------------------------------

@@ -82,8 +82,9 @@ class Engine final : public StepModel {
   kernels::KvFormat kv_format() const;
   kv::KvUse kv_use() const;
   kv::KvPool& pool() override;
-  // Bytes of weights that a step of one row reads (each once), without KV.
-  std::size_t weight_bytes_per_step() const;
+  // Bytes of weights that a step of so many rows reads (each once), without KV; of experts as many
+  // as rows that choose by lot meet.
+  std::size_t weight_bytes_per_step(std::int64_t rows) const;
 
   Sequence NewSequence() { return Sequence(pool()); }
 

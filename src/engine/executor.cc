@@ -17,7 +17,8 @@ namespace {
 std::size_t ScratchFloats(const program::Program& program) {
   std::size_t floats = 0;
   for (const program::Operation& op : program.operations) {
-    if (op.kind == program::OpKind::kMatmul || op.kind == program::OpKind::kExperts) {
+    if (op.kind == program::OpKind::kMatmul || op.kind == program::OpKind::kHeadMatmul ||
+        op.kind == program::OpKind::kExperts) {
       // A tile of rows and remainders, or of rows of an expert.
       const int cols = program.weights[static_cast<std::size_t>(op.weight)].cols;
       floats = std::max(floats,

@@ -27,6 +27,7 @@ kernels::AttendView Executor::Step::ViewOf(const AttendBody& body, const RowBloc
           .end = body.kv.whole ? slice.position + slice.rows : 0,
           .group = body.attributes.heads / body.kv.heads,
           .window = body.kv.window,
+          .chunked = body.kv.chunked,
           .scale = body.attributes.scale,
           .softcap = body.attributes.softcap,
           .slopes = body.attributes.slopes.empty() ? nullptr : body.attributes.slopes.data(),
@@ -57,6 +58,7 @@ void Executor::Step::HeadUnit(const AttendBody& body, const RowBlock& block, int
         s_.kernels.rotate(ops.rotate->pairs, angle, angle + s_.pairs(ops.rotary), ops.rotate->n_rot,
                           x);
       }
+      if (ops.norm_after) s_.kernels.rms_norm(x, nullptr, d, ops.epsilon_after, x);
     }
   }
   if (!queries) {
@@ -117,7 +119,7 @@ bool Executor::Step::SplitAttend(Walk& walk, const AttendBody& body,
       CAIRN_CHECK(count < kMostSplitRows);
       const kernels::AttendView view = ViewOf(body, block);
       rows[count] = {&block, r, first,
-                     kernels::VisibleParts(view.first + r, view.window, view.end)};
+                     kernels::VisibleParts(view.first + r, view.window, view.end, view.chunked)};
       most = std::max(most, rows[count].parts.last - rows[count].parts.first + 1);
       ++count;
     }

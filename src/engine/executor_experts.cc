@@ -147,11 +147,12 @@ void Executor::Step::Combine(const program::RowOp& op, int row, float* out) cons
   const int width = s_.fused.buffers[static_cast<std::size_t>(op.out)].width;
   const int used = s_.fused.buffers[static_cast<std::size_t>(op.a)].width / width;
   const float* weights = s_.rows(op.b).row(row) + used;
+  const bool weighed = std::get<program::CombineAttributes>(op.attributes).weighed;
   std::fill_n(out, width, 0.0f);
   for (int rank = 0; rank < used; ++rank) {
     const int place = s_.order.place_of[static_cast<std::size_t>(row * used + rank)];
     s_.kernels.add_scaled(s_.buffer(op.a) + static_cast<std::ptrdiff_t>(place) * width,
-                          weights[rank], width, out);
+                          weighed ? weights[rank] : 1.0f, width, out);
   }
 }
 

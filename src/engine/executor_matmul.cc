@@ -23,6 +23,7 @@ Executor::Step::MatmulCut Executor::Step::CutOf(const Stage& stage, RowRange row
   if (cut.few_rows) {
     int groups = 0;
     for (const program::MatmulPart& part : parts) groups += GroupsOf(part);
+    if (stage.heads() != nullptr) groups *= stage.heads()->heads;
     cut.step = std::clamp(groups / (kUnitsOfWorker * s_.team.size()), 1, kMostUnitGroups);
   } else {
     const int most = RowsOfUnit(s_.fused.PackedCols(stage));
@@ -95,14 +96,16 @@ void Executor::Step::MatmulUnitRows(const program::Stage& stage, const MatmulUni
     return {&matrix, s_.arena.data() + area + tile * tile_bytes,
             bias < 0 ? nullptr : s_.weights.vector(bias)};
   };
+  // An expert's matrix begins behind those of the experts before it, so do those of heads.
+  const int first = unit.expert * GroupsOf(part);
   const auto columns = [&](int buffer) {
     kernels::RowsView view = stage.experts() != nullptr ? PartRows(stage, buffer, unit.out_row)
                                                         : s_.rows(buffer, unit.out_row);
-    view.data += static_cast<std::ptrdiff_t>(unit.group_begin) * kernels::kGroupRows;
+    // Outputs of heads lie side by side in a row.
+    const int column = unit.group_begin + (stage.heads() != nullptr ? first : 0);
+    view.data += static_cast<std::ptrdiff_t>(column) * kernels::kGroupRows;
     return view;
   };
-  // Of an expert's matrix: it begins behind those of the experts before it.
-  const int first = unit.expert * GroupsOf(part);
   const int begin = first + unit.group_begin, end = first + unit.group_end;
   const kernels::Factors product = factors(part.weight, part.bias);
   const kernels::RowsView out = columns(part.out);
@@ -149,8 +152,8 @@ void Executor::Step::LookAheadFrom(Walk& walk, const Stage* stage) const {
   walk.ahead = {};
   const Stage* end = s_.fused.stages.data() + s_.fused.stages.size();
   while (stage != end && stage->matmul() == nullptr) ++stage;
-  // Which experts come is not known yet.
-  if (stage == end || stage->experts() != nullptr) return;
+  // Which experts come is not known yet; a head's matrix is small.
+  if (stage == end || stage->experts() != nullptr || stage->heads() != nullptr) return;
   const RowRange rows = AllRows(stage->rows);
   if (rows.count == 0) return;
   const MatmulCut cut = CutOf(*stage, rows);

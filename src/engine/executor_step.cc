@@ -89,6 +89,7 @@ bool Executor::Step::RunStage(Walk& walk, const program::Stage& stage) {
   if (rows.count == 0 && stage.attend() == nullptr) return true;
   if (!RunPrelude(walk, stage, rows, false)) return false;
   if (stage.experts() != nullptr) return RunExperts(walk, stage, rows);
+  if (stage.heads() != nullptr) return RunHeads(walk, stage, rows);
   if (stage.matmul() != nullptr) return RunMatmul(walk, stage, rows, false);
   if (stage.attend() != nullptr) return RunAttend(walk, stage);
   return true;
@@ -180,6 +181,9 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
       kernels::Route(k, std::get<program::RouteAttributes>(op.attributes).routing, in(op.a),
                      op.bias < 0 ? nullptr : s_.weights.vector(op.bias), out);
       return;
+    case OpKind::kJoin: Join(op, row, out); return;
+    case OpKind::kGrow: Grow(op, in(op.a), row, width, out); return;
+    case OpKind::kPreweigh: k.scale(in(op.a), in(op.b)[1], width, out); return;
     case OpKind::kCombine: Combine(op, row, out); return;
     case OpKind::kWeigh: Weigh(in(op.a), in(op.b), width, out); return;
     case OpKind::kAdd: k.add(in(op.a), in(op.b), width, out); return;
@@ -205,6 +209,7 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
       return;
     }
     case OpKind::kMatmul:
+    case OpKind::kHeadMatmul:
     case OpKind::kExperts:
     case OpKind::kAttend:
     case OpKind::kRotate: CAIRN_CHECK(false && "not a row operation");
@@ -242,7 +247,8 @@ void Executor::Step::Pool(const program::RowOp& op, int row, int width, float* o
 bool Executor::Step::RunPrelude(Walk& walk, const program::Stage& stage, RowRange rows,
                                 bool in_tail) {
   const program::ExpertRows* experts = stage.experts();
-  const bool packs = stage.pack && experts == nullptr;  // rows of experts are packed in their order
+  // Rows of experts are packed in their order, those of heads head by head.
+  const bool packs = stage.pack && experts == nullptr && stage.heads() == nullptr;
   if (stage.prelude.empty() && !packs) return true;
   const int tile_rows = RowsOfTile(stage);
   const int tiles = DivideUp(rows.count, tile_rows);

@@ -59,6 +59,7 @@ class Executor::Step {
   bool RunMatmul(Walk& walk, const program::Stage& stage, RowRange rows, bool in_tail);
   bool RunAttend(Walk& walk, const program::Stage& stage);
   bool RunExperts(Walk& walk, const program::Stage& stage, RowRange rows);
+  bool RunHeads(Walk& walk, const program::Stage& stage, RowRange rows);
 
   void RowOperation(const program::RowOp& op, int row, int out_row) const;
   void Norm(const program::RowOp& op, const float* x, int width, float* out) const;
@@ -90,7 +91,7 @@ class Executor::Step {
     int row, rows;               // of the packed rows
     int tile;                    // where they begin
     int out_row;                 // in the output buffer; of experts: the place
-    int expert;
+    int expert;                  // or head
   };
   int GroupsOf(const program::MatmulPart& part) const;  // of one expert, where there are several
   void FindGroups(const program::Stage& stage, const MatmulCut& cut, int left,
@@ -107,6 +108,9 @@ class Executor::Step {
   }
   void PackExpertTile(const program::Stage& stage, program::Rows kind, int tile, float* scratch);
   MatmulCut CutOfExperts(const program::Stage& stage) const;
+  void PackHeadTile(const program::Stage& stage, RowRange rows, int head, int tile);
+  void Join(const program::RowOp& op, int row, float* out) const;
+  void Grow(const program::RowOp& op, const float* x, int row, int width, float* out) const;
   void Combine(const program::RowOp& op, int row, float* out) const;
   void Weigh(const float* x, const float* g, int width, float* out) const;
   void CheckLogits(const program::Stage& stage, const MatmulUnit& unit);

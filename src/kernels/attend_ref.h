@@ -220,6 +220,7 @@ inline void AttendHead(const AttendView& view, int query_head, int row, float* o
     begin = std::max<std::int64_t>(0, at - view.window + 1);
     last = std::min<std::int64_t>(last, at + view.window - 1);
   }
+  if (view.chunked && view.window > 0) begin = at / view.window * view.window;
   State all;
   for (std::int64_t part = begin / 256; part <= last / 256; ++part) {
     const State next = Part(view, query_head, row, std::max(begin, part * 256),

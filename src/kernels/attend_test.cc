@@ -26,6 +26,7 @@ struct Shape {
   std::int64_t first = 0;
   int rows = 1;
   int window = 0;
+  bool chunked = false;
   float softcap = 0;
   float spread = 1;    // standard deviation of the queries
   bool whole = false;  // rows see later ones
@@ -41,9 +42,9 @@ std::string Describe(const Shape& s) {
   return "format " + std::to_string(static_cast<int>(s.format)) + " head_dim " +
          std::to_string(s.head_dim) + " group " + std::to_string(s.group) + " first " +
          std::to_string(s.first) + " rows " + std::to_string(s.rows) + " window " +
-         std::to_string(s.window) + " softcap " + std::to_string(s.softcap) +
-         (s.whole ? " whole" : "") + (s.slopes ? " slopes" : "") + (s.sinks ? " sinks" : "") +
-         (s.relative ? " relative" : "");
+         std::to_string(s.window) + (s.chunked ? " chunked" : "") + " softcap " +
+         std::to_string(s.softcap) + (s.whole ? " whole" : "") + (s.slopes ? " slopes" : "") +
+         (s.sinks ? " sinks" : "") + (s.relative ? " relative" : "");
 }
 
 constexpr std::uint16_t kPoison = 0xffff;  // not a number, as f16 and in pairs as f32
@@ -114,6 +115,7 @@ class Scene {
             .end = shape_.whole ? shape_.first + shape_.rows : 0,
             .group = shape_.group,
             .window = shape_.window,
+            .chunked = shape_.chunked,
             .scale = 1 / std::sqrt(static_cast<float>(shape_.head_dim)),
             .softcap = shape_.softcap,
             .slopes = shape_.slopes ? slopes_.data() : nullptr,
@@ -153,7 +155,8 @@ class Scene {
     AlignedBuffer scratch = Scratch();
     const int stride = PartStride(shape_.head_dim);
     for (int r = 0; r < shape_.rows; ++r) {
-      const PartRange parts = VisibleParts(shape_.first + r, shape_.window, view.end);
+      const PartRange parts =
+          VisibleParts(shape_.first + r, shape_.window, view.end, shape_.chunked);
       const int count = parts.last - parts.first + 1;
       AlignedBuffer states = Aligned(sizeof(float) * count * shape_.group * stride);
       auto* state = reinterpret_cast<float*>(states.data());
@@ -224,7 +227,7 @@ void CheckShape(Shape shape) {
 }
 
 TEST(AttendTest, EveryHeadDimensionEqualsTheReference) {
-  for (const int head_dim : {16, 32, 48, 64, 80, 96, 112, 128, 256, 512}) {
+  for (const int head_dim : {16, 32, 48, 64, 80, 96, 112, 128, 256, 512, 576}) {
     CheckShape({.head_dim = head_dim, .first = 50, .rows = 20});
     CheckShape({.head_dim = head_dim, .first = 250, .rows = 9});
   }
@@ -253,6 +256,13 @@ TEST(AttendTest, EveryWindowEqualsTheReference) {
   for (const int window : {1, 2, 15, 16, 17, 63, 64, 65, 100, 128, 191, 192, 256, 257, 300, 1000}) {
     CheckShape({.head_dim = 16, .heads = 1, .group = 2, .first = 0, .rows = 70, .window = window});
     CheckShape({.head_dim = 64, .heads = 1, .first = 250, .rows = 40, .window = window});
+    CheckShape({.head_dim = 16,
+                .heads = 1,
+                .group = 2,
+                .first = 240,
+                .rows = 40,
+                .window = window,
+                .chunked = true});
   }
 }
 
@@ -521,6 +531,17 @@ TEST(StoreKvTest, NotANumberStaysNotANumber) {
 }
 
 // --- visible parts --------------------------------------------------------------------------
+
+TEST(VisiblePartsTest, ChunksBeginAtTheirMultiples) {
+  for (const int chunk : {1, 7, 256, 300, 8192}) {
+    for (std::int64_t p = 0; p < 1100; ++p) {
+      std::int64_t first = 0;
+      while (first + chunk <= p) first += chunk;
+      ASSERT_EQ(FirstVisible(p, chunk, true), first);
+      ASSERT_EQ(VisibleParts(p, chunk, 0, true).first, first / 256);
+    }
+  }
+}
 
 TEST(VisiblePartsTest, EqualsAPlainSearchOverThePositions) {
   for (std::int64_t p = 0; p < 1100; p += 1 + p % 7) {

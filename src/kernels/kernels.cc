@@ -66,8 +66,8 @@ int AttendScratchFloats(int head_dim, int group) {
          2 * head_dim * kTilePositions;
 }
 
-PartRange VisibleParts(std::int64_t position, int window, std::int64_t end) {
-  const std::int64_t begin = window > 0 && position >= window ? position - window + 1 : 0;
+PartRange VisibleParts(std::int64_t position, int window, std::int64_t end, bool chunked) {
+  const std::int64_t begin = FirstVisible(position, window, chunked);
   std::int64_t last = end > 0 ? end - 1 : position;
   if (window > 0) last = std::min(last, position + window - 1);
   return {static_cast<int>(begin / kPartPositions), static_cast<int>(last / kPartPositions)};

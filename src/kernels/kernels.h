@@ -56,7 +56,7 @@ inline constexpr int kPartPositions = 256;
 struct KvView {
   std::byte* const* tiles = nullptr;  // tiles[p / 64] holds position p
   std::size_t offset = 0;             // of this layer inside a tile, bytes, a multiple of 64
-  int head_dim = 0;                   // of keys and values, a multiple of 16, at most 512
+  int head_dim = 0;                   // of keys and values, a multiple of 16, at most 576
   int heads = 0;                      // KV heads
   KvFormat format = KvFormat::kF16;
 };
@@ -70,7 +70,7 @@ constexpr std::size_t KvLayerBytes(KvFormat format, int head_dim, int heads) {
   return static_cast<std::size_t>(heads) * KvHeadBytes(format, head_dim);
 }
 
-inline constexpr int kMostHeadDim = 512;
+inline constexpr int kMostHeadDim = 576;
 // Query heads of a KV head that are attended to at once; a larger group takes several rounds.
 inline constexpr int kMostGroup = 32;
 
@@ -86,6 +86,7 @@ struct AttendView {
   std::int64_t end = 0;    // above 0: row r sees all positions before it, later ones too
   int group = 1;           // query heads per KV head; query head h belongs to KV head h / group
   int window = 0;          // row at p sees positions > p - window, < p + window; 0: all
+  bool chunked = false;    // or, with a window, none before its last multiple
   float scale = 1;         // multiplied into the queries
   float softcap = 0;       // 0: none
   // By query head, or null: what is taken from a score per position between key and query (ALiBi),
@@ -218,7 +219,13 @@ struct PartRange {
   int first;
   int last;
 };
-PartRange VisibleParts(std::int64_t position, int window, std::int64_t end);
+PartRange VisibleParts(std::int64_t position, int window, std::int64_t end, bool chunked = false);
+// The first position that a row sees.
+constexpr std::int64_t FirstVisible(std::int64_t position, int window, bool chunked) {
+  if (window == 0) return 0;
+  if (chunked) return position - position % window;
+  return position >= window ? position - window + 1 : 0;
+}
 
 // The table of an instruction set that AvailableIsas() lists; lives as long as the program.
 const Kernels& KernelsFor(Isa isa);

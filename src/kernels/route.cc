@@ -2,6 +2,7 @@
 #include "kernels/route.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "base/check.h"
@@ -19,6 +20,21 @@ float Sum(const float* x, int n) {
     for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
   }
   return lanes[0];
+}
+
+// How far below the best an expert may be, in parts of the larger of both, to count beside it.
+constexpr float kNear = 0.02f;
+
+// The weight of an expert among those that are left and near it.
+float Nearest(const Kernels& k, const Routing& r, const float* left, int best) {
+  float values[kMostExperts];
+  const float m = left[best];
+  for (int e = 0; e < r.experts; ++e) {
+    const float size = std::max(std::fabs(left[e]), m);
+    values[e] = (m - left[e]) / size > kNear ? kGone : left[e];
+  }
+  k.exp_shifted(values, m, r.experts, values);
+  return 1.0f / Sum(values, r.experts);
 }
 
 void Score(const Kernels& k, const Routing& r, const float* logits, float* scores) {
@@ -63,7 +79,7 @@ void KeepGroups(const Kernels& k, const Routing& r, float* deciding) {
 void Route(const Kernels& k, const Routing& r, const float* logits, const float* bias, float* out) {
   CAIRN_CHECK(r.used > 0 && r.used <= r.experts && r.experts <= kMostExperts);
   float scores[kMostExperts], deciding[kMostExperts];
-  Score(k, r, logits, scores);
+  if (r.scoring != Scoring::kNearest) Score(k, r, logits, scores);
   for (int e = 0; e < r.experts; ++e) {
     deciding[e] = bias == nullptr ? logits[e] : scores[e] + bias[e];
   }
@@ -71,6 +87,7 @@ void Route(const Kernels& k, const Routing& r, const float* logits, const float*
   float sum = 0;
   for (int j = 0; j < r.used; ++j) {
     const int best = k.argmax(deciding, r.experts);
+    if (r.scoring == Scoring::kNearest) scores[best] = Nearest(k, r, deciding, best);
     deciding[best] = kGone;
     out[j] = static_cast<float>(best);
     out[r.used + j] = scores[best];

@@ -11,7 +11,8 @@ namespace cairn::kernels {
 inline constexpr int kMostExperts = 1024;
 inline constexpr int kMostExpertsOfRow = 64;
 
-enum class Scoring { kSoftmax, kSigmoid };
+// kNearest: softmax among those experts that come near the chosen one and are left.
+enum class Scoring { kSoftmax, kSigmoid, kNearest };
 
 struct Routing {
   Scoring scoring = Scoring::kSoftmax;

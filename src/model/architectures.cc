@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 #include <utility>
 #include <vector>
@@ -21,18 +22,23 @@ constexpr Architecture kArchitectures[] = {
     {"bloom", "BLOOM", BuildBloom},
     {"cohere2", "Command R7B, Command A", BuildCohere2},
     {"command-r", "Command R, Command R+", BuildCommandR},
+    {"dbrx", "DBRX", BuildDbrx},
+    {"deepseek2", "DeepSeek V2, V3, R1", BuildDeepSeek2},
     {"exaone", "EXAONE 3", BuildExaone},
     {"falcon", "Falcon 7B, 40B", BuildFalcon},
     {"gemma", "Gemma", BuildGemma},
     {"gemma2", "Gemma 2", BuildGemma2},
     {"gemma3", "Gemma 3 (text)", BuildGemma3},
     {"glm4", "GLM-4-0414", BuildGlm4},
+    {"glm4moe", "GLM-4.5, GLM-4.6", BuildGlm4Moe},
+    {"gpt-oss", "gpt-oss", BuildGptOss},
     {"gpt2", "GPT-2", BuildGpt2},
     {"gptneox", "GPT-NeoX, Pythia", BuildGptNeoX},
     {"granite", "Granite 3 (dense)", BuildGranite},
     {"granitemoe", "Granite 3 MoE", BuildGraniteMoe},
     {"internlm2", "InternLM2, InternLM2.5", BuildInternLm2},
     {"llama", "Llama 1 to 3, Mistral, Mixtral, SmolLM2 and others like them", BuildLlama},
+    {"llama4", "Llama 4 (text)", BuildLlama4},
     {"minicpm", "MiniCPM", BuildMiniCpm},
     {"mpt", "MPT", BuildMpt},
     {"nemotron", "Nemotron, Minitron", BuildNemotron},
@@ -42,6 +48,7 @@ constexpr Architecture kArchitectures[] = {
     {"olmoe", "OLMoE", BuildOlmoe},
     {"phi2", "Phi-1, Phi-2", BuildPhi2},
     {"phi3", "Phi-3, Phi-3.5, Phi-4", BuildPhi3},
+    {"phimoe", "Phi-3.5-MoE", BuildPhiMoe},
     {"qwen2", "Qwen2, Qwen2.5", BuildQwen2},
     {"qwen2moe", "Qwen1.5-MoE, Qwen2-MoE", BuildQwen2Moe},
     {"qwen3", "Qwen3 (dense)", BuildQwen3},
@@ -59,13 +66,34 @@ bool HasFrequencyFactors(const program::Program& program) {
   });
 }
 
-Result<void> RefuseUnusedTensors(const Gguf& gguf, const program::Program& program) {
-  std::set<std::string_view> used;
-  for (const program::Weight& weight : program.weights) used.insert(weight.name);
+// Whether a tensor is of a layer that only predicts tokens further on.
+bool PredictsFurther(std::string_view name, int first_layer) {
+  int layer = -1;
+  constexpr std::string_view kPrefix = "blk.";
+  if (name.starts_with(kPrefix)) {
+    std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), layer);
+  }
+  return layer >= first_layer;
+}
+
+Result<void> RefuseUnusedTensors(const Gguf& gguf, std::string_view architecture,
+                                 const program::Program& program) {
+  const HyperParameters h(gguf, architecture);
+  const bool further = h.Has("nextn_predict_layers");
+  const int own_layers = further ? OR_RETURN(h.Int("block_count", 1, kMostLayers)) -
+                                       OR_RETURN(LayersThatPredictFurther(gguf, architecture))
+                                 : 0;
+  std::set<std::string, std::less<>> used;
+  for (const program::Weight& weight : program.weights) {
+    for (int e = 0; e < (weight.apart ? weight.experts : 1); ++e) {
+      used.insert(weight.TensorOf(e * weight.expert_rows()));
+    }
+  }
   const bool factors = HasFrequencyFactors(program);
   for (const GgufTensor& tensor : gguf.tensors()) {
     if (used.contains(tensor.name)) continue;
     if (factors && tensor.name.starts_with("rope_f")) continue;  // read when the program was built
+    if (further && PredictsFurther(tensor.name, own_layers)) continue;
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("tensor '{}' belongs to a feature that is not supported yet",
                             Printable(tensor.name)));
@@ -107,7 +135,7 @@ Result<program::Program> BuildProgram(const Gguf& gguf, const ProgramUse& use) {
   for (const Architecture& architecture : kArchitectures) {
     if (architecture.name == name) {
       program::Program program = OR_RETURN(architecture.build(gguf));
-      OR_RETURN(RefuseUnusedTensors(gguf, program));
+      OR_RETURN(RefuseUnusedTensors(gguf, name, program));
       const bool encoder = program.output == program::Output::kHidden;
       if (use.embed && program.output == program::Output::kLogits) {
         program = program::HiddenOfLogits(std::move(program));

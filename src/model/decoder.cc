@@ -139,10 +139,14 @@ Heads DecoderBuilder::Clamped(const Heads& heads, float limit) {
 
 Value DecoderBuilder::Attention(const Heads& heads, int window,
                                 const program::AttendOptions& options) {
-  const Value seen =
-      Attend(heads.q, heads.k, heads.v,
-             {.heads = m_.kv_heads, .head_dim = m_.head_dim, .window = window, .whole = m_.whole},
-             m_.heads, m_.scale, options);
+  return Attention(
+      heads, {.heads = m_.kv_heads, .head_dim = m_.head_dim, .window = window, .whole = m_.whole},
+      options);
+}
+
+Value DecoderBuilder::Attention(const Heads& heads, const program::KvLayer& kv,
+                                const program::AttendOptions& options) {
+  const Value seen = Attend(heads.q, heads.k, heads.v, kv, m_.heads, m_.scale, options);
   return Linear(seen, "attn_output");
 }
 
@@ -160,12 +164,13 @@ Value DecoderBuilder::GatedFeedForward(Value x, kernels::Activation activation) 
 }
 
 Value DecoderBuilder::RoutedExperts(Value x, kernels::Activation activation,
-                                    const kernels::Routing& routing) {
+                                    const kernels::Routing& routing, bool weighed_before) {
   const std::string probs = fmt::format("blk.{}.exp_probs_b", layer());
   const Value routes = Route(Linear(x, "ffn_gate_inp"), routing,
                              Has(probs + ".bias") ? WeightRows(probs + ".bias")
                              : Has(probs)         ? WeightRows(probs)
                                                   : program::kNoWeight);
+  if (weighed_before) x = Preweigh(x, routes);
   const auto experts = [&](Value in, std::string_view name) {
     return Experts(in, routes, LayerWeight(name), LayerBias(name));
   };
@@ -177,7 +182,7 @@ Value DecoderBuilder::RoutedExperts(Value x, kernels::Activation activation,
   } else {
     gated = Gate(activation, experts(x, "ffn_gate_exps"), experts(x, "ffn_up_exps"));
   }
-  return Combine(experts(gated, "ffn_down_exps"), routes);
+  return Combine(experts(gated, "ffn_down_exps"), routes, !weighed_before);
 }
 
 Value DecoderBuilder::SharedExperts(Value x, kernels::Activation activation) {

@@ -102,6 +102,9 @@ class DecoderBuilder : public program::Builder {
   Heads Clamped(const Heads& heads, float limit);
   // The attention with its output matrix; every position before is seen where `window` is 0.
   Value Attention(const Heads& heads, int window = 0, const program::AttendOptions& options = {});
+  // The same over what `seen` says.
+  Value Attention(const Heads& heads, const program::KvLayer& seen,
+                  const program::AttendOptions& options = {});
 
   // ffn_down of act(gate) * up, where the gate is ffn_gate, or the first half of ffn_up's rows.
   Value GatedFeedForward(Value x, kernels::Activation activation);
@@ -113,12 +116,15 @@ class DecoderBuilder : public program::Builder {
   // ffn_down of act(ffn_up).
   Value FeedForward(Value x, kernels::Activation activation);
 
+  // What ExpertFeedForward adds up. `weighed_before`: rows are weighed before they meet their only
+  // expert, not after.
+  Value RoutedExperts(Value x, kernels::Activation activation, const kernels::Routing& routing,
+                      bool weighed_before = false);
+  Value SharedExperts(Value x, kernels::Activation activation);
+
   const Decoder& sizes() const { return m_; }
 
  private:
-  Value RoutedExperts(Value x, kernels::Activation activation, const kernels::Routing& routing);
-  Value SharedExperts(Value x, kernels::Activation activation);
-
   const Decoder m_;
 };
 

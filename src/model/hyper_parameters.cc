@@ -49,6 +49,12 @@ Result<void> RefuseExperts(const HyperParameters& h) {
   return {};
 }
 
+Result<int> LayersThatPredictFurther(const Gguf& gguf, std::string_view architecture) {
+  const HyperParameters h(gguf, architecture);
+  const int layers = OR_RETURN(h.Int("block_count", 1, kMostLayers));
+  return h.IntOr("nextn_predict_layers", 0, 0, layers - 1);
+}
+
 Result<double> PositionScale(const Gguf& gguf, const HyperParameters& h) {
   if (!h.Has("rope.scaling.type")) return 1.0;
   const std::string_view type = OR_RETURN(gguf.GetString(h.Name("rope.scaling.type")));

@@ -45,6 +45,10 @@ inline constexpr int kMostContext = 1 << 28;  // tokens
 // kUnsupported for a model with experts, for builders that know none.
 [[nodiscard]] Result<void> RefuseExperts(const HyperParameters& h);
 
+// How many of the last layers of a file ('nextn_predict_layers') guess tokens further on; fewer
+// than it has. They are no part of a model's own answer.
+[[nodiscard]] Result<int> LayersThatPredictFurther(const Gguf& gguf, std::string_view architecture);
+
 // Linear position scaling: 1, or 1 / factor. Errors: kUnsupported for other kinds of scaling.
 [[nodiscard]] Result<double> PositionScale(const Gguf& gguf, const HyperParameters& h);
 

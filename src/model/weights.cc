@@ -68,11 +68,12 @@ Result<void> PackSlice(const Slice& slice, std::byte* packed) {
 }
 
 // The groups of a matrix by about kSliceBytes; those of an expert are slices of their own.
-void AddSlices(const program::Weight& weight, const GgufTensor* tensor,
-               const kernels::PackedMatrix& m, std::vector<Slice>& slices) {
+void AddSlices(const program::Weight& weight, const Gguf& gguf, const kernels::PackedMatrix& m,
+               std::vector<Slice>& slices) {
   const int step = static_cast<int>(std::max<std::size_t>(1, kSliceBytes / m.group_bytes));
   const int run = m.groups / weight.experts;  // all groups are full where there are several experts
   for (int first = 0; first < m.groups; first += run) {
+    const GgufTensor* tensor = gguf.FindTensor(weight.TensorOf(first * kernels::kGroupRows));
     for (int g = first; g < first + run; g += step) {
       slices.push_back(
           {.tensor = tensor,
@@ -132,7 +133,7 @@ Result<void> Weights::PackMatrices(const program::Program& program, const Gguf& 
     if (m.groups == 0) continue;
     m.data = at;
     at += static_cast<std::size_t>(m.groups) * m.group_bytes;
-    AddSlices(program.weights[w], gguf.FindTensor(program.weights[w].name), m, slices);
+    AddSlices(program.weights[w], gguf, m, slices);
   }
   std::mutex mutex;
   Result<void> result;

@@ -92,7 +92,8 @@ int Builder::UseVector(const WeightRows& weight, int size) {
 int Builder::Keep(Weight weight) {
   const auto same = [&](const Weight& w) {
     return w.name == weight.name && w.first == weight.first && w.rows == weight.rows &&
-           w.cols == weight.cols && w.expert_stride == weight.expert_stride;
+           w.cols == weight.cols && w.expert_stride == weight.expert_stride &&
+           w.apart == weight.apart;
   };
   const auto known = std::ranges::find_if(program_.weights, same);
   if (known != program_.weights.end()) return static_cast<int>(known - program_.weights.begin());
@@ -171,6 +172,40 @@ Value Builder::Matmul(Value x, const WeightRows& weight, const WeightRows& bias)
   return y;
 }
 
+// --- heads by parts -------------------------------------------------------------------------
+
+bool Builder::Fits(Value x, int heads, const HeadSlice& slice) const {
+  return heads > 0 && slice.first >= 0 && slice.count > 0 && slice.stride >= 0 &&
+         std::int64_t{slice.stride} * (heads - 1) + slice.first + slice.count <= Width(x);
+}
+
+Value Builder::HeadMatmul(Value x, int heads, const HeadSlice& slice, const std::string& weight) {
+  Require(Fits(x, heads, slice) && slice.first % 16 == 0 && slice.stride % 16 == 0,
+          "heads and their input do not fit");
+  const int index = UseExperts(weight, heads, slice.count);
+  if (error_) return {};
+  const int outputs = program_.weights[static_cast<std::size_t>(index)].rows;
+  return Emit(OpKind::kHeadMatmul, {x}, {RowsOf(x), outputs}, index, HeadAttributes{heads, slice});
+}
+
+Value Builder::Join(int heads, const std::vector<Part>& parts, int zeros) {
+  std::vector<Value> inputs;
+  JoinAttributes attributes{.heads = heads, .slices = {}, .zeros = zeros};
+  std::int64_t width = zeros;
+  for (const Part& part : parts) {
+    Require(Fits(part.of, heads, part.slice) && RowsOf(part.of) == RowsOf(parts[0].of),
+            "parts of heads and what they are of do not fit");
+    inputs.push_back(part.of);
+    attributes.slices.push_back(part.slice);
+    width += part.slice.count;
+  }
+  Require(zeros >= 0 && width > 0 && width * heads < (std::int64_t{1} << 30),
+          "heads that are joined are too wide");
+  if (error_) return {};
+  return Emit(OpKind::kJoin, std::move(inputs),
+              {RowsOf(parts[0].of), static_cast<int>(width) * heads}, -1, std::move(attributes));
+}
+
 // --- experts --------------------------------------------------------------------------------
 
 Value Builder::Route(Value logits, const kernels::Routing& r, const WeightRows& bias) {
@@ -243,13 +278,21 @@ Value Builder::Experts(Value x, Value routes, const WeightRows& weight, const We
   return y;
 }
 
-Value Builder::Combine(Value y, Value routes) {
+Value Builder::Preweigh(Value x, Value routes) {
+  const kernels::Routing* r = RoutingOf(routes);
+  if (r == nullptr) return {};
+  Require(r->used == 1 && RowsOf(x) == RowsOf(routes), "only one expert is weighed beforehand");
+  return Emit(OpKind::kPreweigh, {x, routes}, {RowsOf(x), Width(x)});
+}
+
+Value Builder::Combine(Value y, Value routes, bool weighed) {
   const kernels::Routing* r = RoutingOf(routes);
   if (r == nullptr) return {};
   Require(Parts(y) == r->used && RowsOf(y) == RowsOf(routes),
           "what is combined does not have a part for each expert of the row");
   if (error_) return {};
-  return Emit(OpKind::kCombine, {y, routes}, {RowsOf(y), Width(y) / r->used});
+  return Emit(OpKind::kCombine, {y, routes}, {RowsOf(y), Width(y) / r->used}, -1,
+              CombineAttributes{weighed});
 }
 
 Value Builder::Weigh(Value x, Value g) {
@@ -273,8 +316,8 @@ Value Builder::Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, f
                       const AttendOptions& options) {
   Require(kv.heads > 0 && heads > 0 && heads % kv.heads == 0,
           "query heads must be a multiple of the KV heads");
-  Require(kv.head_dim > 0 && kv.head_dim % 16 == 0 && kv.head_dim <= 512,
-          "the head dimension must be a multiple of 16 up to 512");
+  Require(kv.head_dim > 0 && kv.head_dim % 16 == 0 && kv.head_dim <= kernels::kMostHeadDim,
+          "the head dimension must be a multiple of 16 up to 576");
   Require(
       Width(q) == heads * kv.head_dim && Width(k) == kv.heads * kv.head_dim && Width(v) == Width(k),
       "queries, keys and values do not have the widths that the heads ask for");
@@ -313,6 +356,12 @@ Value Builder::Add(Value a, Value b) {
 
 Value Builder::Scale(Value x, float factor) {
   return Emit(OpKind::kScale, {x}, {RowsOf(x), Width(x)}, -1, ScaleAttributes{factor});
+}
+
+Value Builder::Grow(Value x, const GrowAttributes& attributes) {
+  Require(attributes.length >= 1 && std::abs(attributes.slope) <= 1e6,
+          "queries must grow over a positive length");
+  return Emit(OpKind::kGrow, {x}, {RowsOf(x), Width(x)}, -1, attributes);
 }
 
 Value Builder::Softcap(Value x, float cap) {

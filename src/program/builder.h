@@ -75,6 +75,16 @@ class Builder {
   Value HeadNorm(Value x, const WeightRows& weight, float epsilon, int head_dim = 0);
   Value HeadLayerNorm(Value x, const WeightRows& weight, float epsilon, int head_dim);
   Value Matmul(Value x, const WeightRows& weight, const WeightRows& bias = kNoWeight);
+  // Heads that are not projected as a whole. The slice of each head by its own matrix, of which the
+  // weight has as many as `heads`, each of a multiple of 16 rows.
+  Value HeadMatmul(Value x, int heads, const HeadSlice& slice, const std::string& weight);
+  // Slices of some values side by side, head by head, then zeros.
+  struct Part {
+    Value of;
+    HeadSlice slice;
+  };
+  Value Join(int heads, const std::vector<Part>& parts, int zeros = 0);
+
   // Experts. A row's choice among those of `routing` by their logits; `bias` has a value for each.
   // What is made by one choice is read before the next is used.
   Value Route(Value logits, const kernels::Routing& routing, const WeightRows& bias = kNoWeight);
@@ -84,7 +94,9 @@ class Builder {
   // activations keep the parts, Combine makes one row of them.
   Value Experts(Value x, Value routes, const WeightRows& weight,
                 const WeightRows& bias = kNoWeight);
-  Value Combine(Value y, Value routes);
+  Value Combine(Value y, Value routes, bool weighed = true);
+  // x times the weight of its expert, where each row has one.
+  Value Preweigh(Value x, Value routes);
   // x times the sigmoid of g, which is one value wide.
   Value Weigh(Value x, Value g);
   // Of the queries or keys of one Attend, which is all that may read it.
@@ -97,6 +109,8 @@ class Builder {
   Value Activate(kernels::Activation activation, Value x);
   Value Add(Value a, Value b);
   Value Scale(Value x, float factor);
+  // By a factor that grows with the position: 1 + slope * ln(1 + floor((position + 1) / length)).
+  Value Grow(Value x, const GrowAttributes& attributes);
   Value Softcap(Value x, float cap);
   Value Clamp(Value x, float limit);
   Value SampledRows(Value x);  // [S, w]
@@ -108,6 +122,10 @@ class Builder {
   // The program that yields the last layer's rows, or the scores of pairs.
   [[nodiscard]] Result<Program> FinishHidden(Value rows);
   [[nodiscard]] Result<Program> FinishScores(Value scores);
+
+ protected:
+  // False once there is an error; where `condition` does not hold it is this one.
+  bool Require(bool condition, const char* what);
 
  private:
   Value Emit(OpKind kind, std::vector<Value> inputs, ValueInfo info, int weight = -1,
@@ -124,7 +142,8 @@ class Builder {
   int UseVector(const WeightRows& weight, int size);
   Value Norm(OpKind kind, Value x, const WeightRows& weight, const WeightRows& bias,
              NormAttributes attributes);
-  bool Require(bool condition, const char* what);
+  // Whether a value has the slice of so many heads.
+  bool Fits(Value x, int heads, const HeadSlice& slice) const;
   int Width(Value v) const { return v.id < 0 ? 0 : program_.info(v).width; }
   int Parts(Value v) const { return v.id < 0 ? 0 : program_.info(v).parts; }
   Rows RowsOf(Value v) const { return v.id < 0 ? Rows::kTokens : program_.info(v).rows; }

@@ -32,14 +32,12 @@ Cost AttendCost(const Program& program, const Operation& op, const StepSize& siz
   return cost;
 }
 
-// Experts that at least one row meets.
-double ExpertsMet(const Program& program, const Operation& op, double rows, const StepSize& size) {
-  if (size.experts > 0) return size.experts;
+}  // namespace
+
+double ExpertsMet(const Program& program, const Operation& op, double rows) {
   const double all = program.weights[static_cast<std::size_t>(op.weight)].experts;
   return all * (1 - std::pow(1 - program.info(op.output).parts / all, rows));
 }
-
-}  // namespace
 
 Cost& Cost::operator+=(const Cost& other) {
   operations += other.operations;
@@ -54,6 +52,7 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
   const double width = program.info(op.output).width;
   Cost cost;
   switch (op.kind) {
+    case OpKind::kHeadMatmul:
     case OpKind::kMatmul: {
       const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
       cost.operations = 2.0 * rows * weight.rows * weight.cols;
@@ -66,7 +65,7 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
     }
     case OpKind::kExperts: {
       const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
-      const double met = ExpertsMet(program, op, rows, size);
+      const double met = size.experts > 0 ? size.experts : ExpertsMet(program, op, rows);
       cost.operations = 2.0 * rows * width * weight.cols;
       cost.weight_bytes = WeightBytes(weight) / weight.experts * met;
       if (op.bias >= 0) {
@@ -103,12 +102,15 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
     case OpKind::kActivate: cost.operations = 4 * rows * width; break;
     case OpKind::kAdd:
     case OpKind::kWeigh:
+    case OpKind::kPreweigh:
+    case OpKind::kGrow:
     case OpKind::kScale:
     case OpKind::kSoftcap:
     case OpKind::kClamp: cost.operations = rows * width; break;
     case OpKind::kPool:
       if (op.as<PoolAttributes>().pooling == Pooling::kMean) cost.operations = size.tokens * width;
       break;
+    case OpKind::kJoin:
     case OpKind::kGatherRows: break;
   }
   for (const Value input : op.inputs) {

@@ -28,6 +28,9 @@ struct Cost {
   Cost& operator+=(const Cost& other);
 };
 
+// Experts of an operation kExperts that rows which choose by lot meet on average.
+double ExpertsMet(const Program& program, const Operation& operation, double rows);
+
 Cost CostOf(const Program& program, const Operation& operation, const StepSize& size);
 Cost TotalCost(const Program& program, const StepSize& size);
 

@@ -35,6 +35,7 @@ class Fuser {
       const Operation& op = program_.operations[static_cast<std::size_t>(i)];
       switch (op.kind) {
         case OpKind::kMatmul:
+        case OpKind::kHeadMatmul:
         case OpKind::kExperts: EmitMatmuls(i); break;
         case OpKind::kAttend: EmitAttend(i); break;
         default: EmitRowOp(i); break;
@@ -80,6 +81,17 @@ class Fuser {
       Value v = attend.inputs[static_cast<std::size_t>(side)];
       int reader = producer_.at(attend.output.id);
       HeadOps ops;
+      // A norm without a weight counts here only behind a rotation, which no other stage can do.
+      if (const int i = ProducerIf(v, OpKind::kRmsNorm, reader);
+          i >= 0 && op(i).weight < 0 && op(i).as<NormAttributes>().size == HeadDim(attend) &&
+          ProducerIf(op(i).inputs[0], OpKind::kRotate, i) >= 0) {
+        ops.norm_after = true;
+        ops.epsilon_after = op(i).as<NormAttributes>().epsilon;
+        ops.operations.push_back(i);
+        v = op(i).inputs[0];
+        reader = i;
+        done_.insert(i);
+      }
       if (const int i = ProducerIf(v, OpKind::kRotate, reader); i >= 0) {
         ops.rotate = op(i).as<RotateAttributes>();
         ops.operations.push_back(i);
@@ -98,10 +110,13 @@ class Fuser {
       head_ops_[{attend.output.id, side}] = {v, ops};
     }
   }
+  int HeadDim(const Operation& attend) const {
+    return program_.kv_layers[static_cast<std::size_t>(attend.as<AttendAttributes>().layer)]
+        .head_dim;
+  }
   // One weight for every head.
   bool IsHeadNorm(const Operation& norm, const Operation& attend) const {
-    const int head_dim =
-        program_.kv_layers[static_cast<std::size_t>(attend.as<AttendAttributes>().layer)].head_dim;
+    const int head_dim = HeadDim(attend);
     return norm.as<NormAttributes>().size == head_dim && norm.weight >= 0 &&
            program_.weights[static_cast<std::size_t>(norm.weight)].cols == head_dim;
   }
@@ -158,11 +173,16 @@ class Fuser {
     stage.pack->input = BufferOf(input);
     std::vector<int> members;
     for (int i : readers_.at(input.id)) {
-      const bool alike = op(i).kind == op(first).kind && op(i).inputs == op(first).inputs;
+      const bool alike = op(i).kind == op(first).kind && op(i).inputs == op(first).inputs &&
+                         op(i).attributes == op(first).attributes;
       if (alike && !done_.contains(i)) members.push_back(i);
     }
     MatmulBody body;
     if (op(first).kind == OpKind::kExperts) body.experts = ExpertRowsOf(op(first));
+    if (op(first).kind == OpKind::kHeadMatmul) {
+      const auto& attributes = op(first).as<HeadAttributes>();
+      body.heads = HeadRows{attributes.heads, attributes.slice};
+    }
     for (int i : members) {
       NotePacking(*stage.pack, op(i).weight);
       if (!done_.contains(i)) body.parts.push_back(MakePart(i, members, body));
@@ -195,8 +215,8 @@ class Fuser {
     const Operation& matmul = op(index);
     MatmulPart part{.weight = matmul.weight, .bias = matmul.bias};
     const auto readers = readers_.find(matmul.output.id);
-    if (readers != readers_.end() && readers->second.size() == 1 &&
-        matmul.output != program_.logits) {
+    if (matmul.kind != OpKind::kHeadMatmul && readers != readers_.end() &&
+        readers->second.size() == 1 && matmul.output != program_.logits) {
       const int next = readers->second[0];
       if (op(next).kind == OpKind::kGate && TryGate(next, members, part)) return part;
       if (op(next).kind == OpKind::kActivate) {
@@ -266,6 +286,9 @@ class Fuser {
               .bias = operation.bias};
     if (!operation.inputs.empty()) row.a = BufferOf(operation.inputs[0]);
     if (operation.inputs.size() > 1) row.b = BufferOf(operation.inputs[1]);
+    for (std::size_t i = 2; i < operation.inputs.size(); ++i) {
+      row.more.push_back(BufferOf(operation.inputs[i]));
+    }
     row.out = BufferOf(operation.output);
     prelude_.push_back(row);
     prelude_operations_.push_back(index);
@@ -292,7 +315,10 @@ class Fuser {
     for (Buffer& buffer : fused_.buffers) buffer.first_stage = -1;
     for (int s = 0; s < static_cast<int>(fused_.stages.size()); ++s) {
       const Stage& stage = fused_.stages[static_cast<std::size_t>(s)];
-      for (const RowOp& row : stage.prelude) Touch({row.a, row.b, row.out}, s);
+      for (const RowOp& row : stage.prelude) {
+        Touch({row.a, row.b, row.out}, s);
+        for (const int input : row.more) Touch({input}, s);
+      }
       if (stage.pack) Touch({stage.pack->input}, s);
       if (const MatmulBody* body = stage.matmul()) {
         for (const MatmulPart& part : body->parts) Touch({part.out, part.other}, s);
@@ -337,6 +363,10 @@ bool LogitsInTwoTerms(const Program& program) {
   std::int64_t output = 0;
   bool int8 = false;
   for (const Operation& op : program.operations) {
+    if (op.kind == OpKind::kHeadMatmul && counted.insert(op.weight).second) {
+      const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
+      all += std::int64_t{weight.rows} * weight.cols;
+    }
     if (op.kind == OpKind::kExperts) {
       const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
       const std::int64_t met = std::int64_t{weight.cols} * program.info(op.output).width;

@@ -94,6 +94,9 @@ Result<void> PlanBuffers(const Program& program, const StepShape& shape, FusedPr
     if (const ExpertRows* experts = stage.experts()) {
       rows = kernels::kTileRows * MostExpertTiles(rows, experts->used, experts->experts);
     }
+    if (const HeadRows* heads = stage.heads()) {
+      rows = heads->heads * RoundUp(rows, kernels::kTileRows);
+    }
     using kernels::ActivationKind;
     if (stage.pack->int8) {
       areas.push_back({RoundUp(kernels::PackedRowsBytes(ActivationKind::kInt8, rows, cols), kAlign),

@@ -8,6 +8,12 @@
 
 namespace cairn::program {
 
+std::string Weight::TensorOf(int index) const {
+  if (!apart) return name;
+  std::string tensor = name;
+  return tensor.replace(tensor.find("{}"), 2, std::to_string(index / expert_rows()));
+}
+
 bool Program::whole_sequences() const {
   const auto pooled = [](const Operation& op) { return op.kind == OpKind::kPool; };
   return std::ranges::any_of(kv_layers, &KvLayer::whole) || std::ranges::any_of(operations, pooled);
@@ -21,6 +27,10 @@ const char* OpName(OpKind kind) {
     case OpKind::kRmsNorm: return "rms_norm";
     case OpKind::kLayerNorm: return "layer_norm";
     case OpKind::kMatmul: return "matmul";
+    case OpKind::kHeadMatmul: return "head_matmul";
+    case OpKind::kJoin: return "join";
+    case OpKind::kGrow: return "grow";
+    case OpKind::kPreweigh: return "preweigh";
     case OpKind::kRoute: return "route";
     case OpKind::kExperts: return "experts";
     case OpKind::kCombine: return "combine";
@@ -49,15 +59,19 @@ const char* EinsumOf(const Operation& operation) {
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: return "tk,k->tk";
     case OpKind::kMatmul: return "tk,nk->tn";
+    case OpKind::kHeadMatmul: return "thk,hnk->thn";
+    case OpKind::kJoin: return "thk,thn->th(k+n)";
     case OpKind::kRoute: return "te->tj";
     case OpKind::kExperts: return "tjk,enk->tjn";
     case OpKind::kCombine: return "tjn,tj->tn";
-    case OpKind::kWeigh: return "tn,t->tn";
+    case OpKind::kWeigh:
+    case OpKind::kPreweigh: return "tn,t->tn";
     case OpKind::kRotate: return "thd,td->thd";
     case OpKind::kAttend: return "thd,lhd->thl; thl,lhd->thd";
     case OpKind::kGate: return "tn,tn->tn";
     case OpKind::kAdd: return "tk,tk->tk";
     case OpKind::kActivate:
+    case OpKind::kGrow:
     case OpKind::kScale:
     case OpKind::kSoftcap:
     case OpKind::kClamp: return "tk->tk";

@@ -43,14 +43,19 @@ struct Weight {
   int rows = 0;   // outputs
   int cols = 0;   // inputs
   int first = 0;  // row of the tensor
-  // Experts: so many matrices of rows / experts rows each follow one another; in the tensor they
-  // lie expert_stride rows apart, and `first` is counted inside each.
+  // Experts, or heads: so many matrices of rows / experts rows each follow one another; in the
+  // tensor they lie expert_stride rows apart, and `first` is counted inside each.
   int experts = 1;
   int expert_stride = 0;
+  // Whether each of the experts is a tensor of its own, with its number in place of the "{}" of the
+  // name.
+  bool apart = false;
 
   int expert_rows() const { return rows / experts; }
-  // Where row `index` of the weight lies in the tensor.
+  // Which tensor has row `index` of the weight, and where in it.
+  std::string TensorOf(int index) const;
   std::int64_t TensorRow(int index) const {
+    if (apart) return first + index % expert_rows();
     if (experts == 1) return std::int64_t{first} + index;
     return std::int64_t{index / expert_rows()} * expert_stride + first + index % expert_rows();
   }
@@ -63,6 +68,10 @@ enum class OpKind {
   kRmsNorm,     // over chunks of attribute size (a head or the row)     x -> x
   kLayerNorm,   // the same, centred first                               x -> x
   kMatmul,      // weight                                                [.., K] -> [.., N]
+  kHeadMatmul,  // by heads: each has a matrix of the weight             [.., h * K] -> [.., h * N]
+  kJoin,        // by heads: slices of the inputs, then zeros            -> [.., h * N]
+  kGrow,        // x times a factor of the position                      x -> x
+  kPreweigh,    // inputs x, routes: x times the weight of its only expert  x -> x
   kRoute,       // chooses k of E experts by their logits                [.., E] -> [.., 2 k]
   kExperts,     // inputs x, routes: the matrices of a row's experts     [.., K] -> [.., k * N]
   kCombine,     // inputs y, routes: the weighted sum over the experts   [.., k * N] -> [.., N]
@@ -114,6 +123,38 @@ struct GateAttributes {  // and of kActivate
   kernels::Activation activation{};
   bool operator==(const GateAttributes&) const = default;
 };
+// Of each of so many heads `count` values, from value `first` of the head on; heads lie `stride`
+// values apart, all in the same place where that is 0.
+struct HeadSlice {
+  int first = 0;
+  int count = 0;
+  int stride = 0;
+  bool operator==(const HeadSlice&) const = default;
+};
+// kGrow: 1 + slope * ln(1 + floor((position + 1) / length)).
+struct GrowAttributes {
+  double slope = 0;
+  double length = 1;
+  bool operator==(const GrowAttributes&) const = default;
+};
+// kCombine: whether by the weights, or as the outputs are.
+struct CombineAttributes {
+  bool weighed = true;
+  bool operator==(const CombineAttributes&) const = default;
+};
+// kHeadMatmul: what of its input meets the head's matrix.
+struct HeadAttributes {
+  int heads = 0;
+  HeadSlice slice;
+  bool operator==(const HeadAttributes&) const = default;
+};
+// kJoin: of each input a slice; a head of the output has them side by side.
+struct JoinAttributes {
+  int heads = 0;
+  std::vector<HeadSlice> slices;
+  int zeros = 0;  // that follow
+  bool operator==(const JoinAttributes&) const = default;
+};
 // How the rows of a sequence become its embedding.
 enum class Pooling {
   kNone,   // every row is one
@@ -131,7 +172,8 @@ struct RouteAttributes {
   bool operator==(const RouteAttributes&) const = default;
 };
 using Attributes = std::variant<std::monostate, NormAttributes, RotateAttributes, AttendAttributes,
-                                ScaleAttributes, GateAttributes, PoolAttributes, RouteAttributes>;
+                                ScaleAttributes, GateAttributes, PoolAttributes, RouteAttributes,
+                                HeadAttributes, JoinAttributes, GrowAttributes, CombineAttributes>;
 
 struct Operation {
   OpKind kind{};
@@ -152,7 +194,8 @@ struct Operation {
 struct KvLayer {
   int heads = 0;
   int head_dim = 0;
-  int window = 0;  // 0: sees everything
+  int window = 0;        // 0: sees everything
+  bool chunked = false;  // the window begins at its multiples and does not slide
   // Rows see later ones too, so that all of a sequence come in one step; nothing is kept after it.
   bool whole = false;
 };

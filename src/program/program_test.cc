@@ -237,6 +237,27 @@ TEST(BuilderTest, PartsOfExpertsAreForGatesAndCombinesAlone) {
   }
 }
 
+TEST(BuilderTest, SlicesOfHeadsStayInsideTheirInput) {
+  Catalog catalog = SmallCatalog(1);
+  catalog.Add("heads.weight", kHeads * 16, kHeadDim);
+  catalog.weights["heads.weight"].experts = kHeads;
+  const HeadSlice whole{.first = 0, .count = kHeadDim, .stride = kHeadDim};
+  const auto build = [&](int heads, const HeadSlice& slice, int zeros) {
+    Builder b(catalog);
+    const Value x = b.Embed("token_embd.weight");
+    const Value y = b.HeadMatmul(x, heads, slice, "heads.weight");
+    const Value joined = b.Join(heads, {{y, whole}}, zeros);
+    return b.Finish(b.Matmul(joined, "token_embd.weight")).has_value();
+  };
+  EXPECT_TRUE(build(kHeads, whole, 0));
+  EXPECT_FALSE(build(kHeads, whole, 1));
+  EXPECT_FALSE(build(kHeads - 1, whole, 0));
+  EXPECT_FALSE(build(kHeads, {.first = 16, .count = kHeadDim, .stride = kHeadDim}, 0));
+  EXPECT_FALSE(build(kHeads, {.first = 0, .count = kHeadDim, .stride = 2 * kHeadDim}, 0));
+  EXPECT_FALSE(build(kHeads, {.first = -16, .count = kHeadDim, .stride = kHeadDim}, 0));
+  EXPECT_FALSE(build(kHeads, {.first = 0, .count = 0, .stride = kHeadDim}, 0));
+}
+
 // All experts that some row meets, each once; of unknown rows as many as by lot.
 TEST(CostTest, OnlyExpertsThatAreMetAreRead) {
   const Program program = WithExperts(1);

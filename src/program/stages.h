@@ -37,6 +37,7 @@ struct RowOp {
   OpKind kind{};
   int a = -1;
   int b = -1;
+  std::vector<int> more = {};  // of kJoin: the inputs behind b
   int out = -1;
   int weight = -1;
   Attributes attributes;
@@ -79,15 +80,23 @@ struct ExpertRows {
   bool by_expert = false;  // the input already lies so
   bool first = false;      // of its routing: rows are ordered anew
 };
+// Heads that have a matrix each: the rows are packed head by head.
+struct HeadRows {
+  int heads = 0;
+  HeadSlice slice;
+};
 struct MatmulBody {
   std::vector<MatmulPart> parts;
   std::optional<ExpertRows> experts = {};
+  std::optional<HeadRows> heads = {};
 };
 
 // Norms and rotations of single heads that run before the attention, in place.
 struct HeadOps {
   int weight = -1;  // of the head norm; -1: none
   float epsilon = 0;
+  bool norm_after = false;  // the rotation, without a weight
+  float epsilon_after = 0;
   std::optional<RotateAttributes> rotate;
   int rotary = -1;              // index into FusedProgram::rotaries
   std::vector<int> operations;  // of the program, that these are
@@ -113,6 +122,9 @@ struct Stage {
   const ExpertRows* experts() const {
     return matmul() != nullptr && matmul()->experts ? &*matmul()->experts : nullptr;
   }
+  const HeadRows* heads() const {
+    return matmul() != nullptr && matmul()->heads ? &*matmul()->heads : nullptr;
+  }
   const AttendBody* attend() const { return std::get_if<AttendBody>(&body); }
 };
 
@@ -132,9 +144,9 @@ struct FusedProgram {
   // Values of a row that a stage packs; it must pack.
   int PackedCols(const Stage& stage) const {
     const int width = buffers[static_cast<std::size_t>(stage.pack->input)].width;
-    const MatmulBody* body = stage.matmul();
-    const bool parts = body != nullptr && body->experts && body->experts->by_expert;
-    return parts ? width / body->experts->used : width;
+    if (const HeadRows* heads = stage.heads()) return heads->slice.count;
+    const ExpertRows* experts = stage.experts();
+    return experts != nullptr && experts->by_expert ? width / experts->used : width;
   }
 };
 

@@ -63,9 +63,13 @@ class Walk {
   Rows Pool(const Operation& op);
   Result<Rows> Norm(const Operation& op);
   Result<Rows> Matmul(const Operation& op);
+  Result<Rows> HeadMatmul(const Operation& op);
+  Rows Join(const Operation& op);
   Result<Rows> Route(const Operation& op);
   Result<Rows> Experts(const Operation& op);
   Rows Combine(const Operation& op);
+  Rows Preweigh(const Operation& op);
+  Rows Grow(const Operation& op);
   Rows Weigh(const Operation& op);
   // What the rows of x lose where they meet quantised weights, applied and counted.
   void LoseActivations(const program::Weight& weight, bool two_terms, Rows& x);
@@ -111,9 +115,9 @@ class Walk {
 
 Result<std::vector<float>> Walk::ReadRows(const program::Weight& weight, int first,
                                           int count) const {
-  const model::GgufTensor* tensor = gguf_.FindTensor(weight.name);
+  const model::GgufTensor* tensor = gguf_.FindTensor(weight.TensorOf(first));
   if (tensor == nullptr || tensor->cols() != weight.cols ||
-      tensor->rows() <= weight.TensorRow(weight.rows - 1)) {
+      tensor->rows() < weight.TensorRow(first) + count) {
     return Fail(ErrorCode::kCorrupt, fmt::format("tensor '{}' is not the program's", weight.name));
   }
   const std::size_t row_bytes =
@@ -324,12 +328,32 @@ Result<Rows> Walk::Experts(const Operation& op) {
 Rows Walk::Combine(const Operation& op) {
   const Rows &y = in(op, 0), &routes = in(op, 1);
   const int used = routes.width / 2;
+  const bool weighed = op.as<program::CombineAttributes>().weighed;
   Rows out(y.count, y.width / used);
   for (int r = 0; r < y.count; ++r) {
     for (int rank = 0; rank < used; ++rank) {
-      AddScaled(routes.row(r)[used + rank], y.row(r) + rank * out.width,
+      AddScaled(weighed ? routes.row(r)[used + rank] : 1.0, y.row(r) + rank * out.width,
                 static_cast<std::size_t>(out.width), out.row(r));
     }
+  }
+  return out;
+}
+
+Rows Walk::Preweigh(const Operation& op) {
+  Rows out = in(op, 0);
+  for (int r = 0; r < out.count; ++r) {
+    for (int i = 0; i < out.width; ++i) out.row(r)[i] *= in(op, 1).row(r)[1];
+  }
+  return out;
+}
+
+Rows Walk::Grow(const Operation& op) {
+  const auto& grow = op.as<program::GrowAttributes>();
+  Rows out = in(op, 0);
+  for (int r = 0; r < out.count; ++r) {
+    const double factor =
+        1 + grow.slope * std::log1p(std::floor((FirstPosition(out) + r + 1) / grow.length));
+    for (int i = 0; i < out.width; ++i) out.row(r)[i] *= factor;
   }
   return out;
 }
@@ -344,6 +368,44 @@ Rows Walk::Weigh(const Operation& op) {
 }
 
 // --- heads ----------------------------------------------------------------------------------
+
+Result<Rows> Walk::HeadMatmul(const Operation& op) {
+  const program::Weight& weight = WeightOf(op);
+  const auto& [heads, slice] = op.as<program::HeadAttributes>();
+  const Rows& x = in(op, 0);
+  const int outputs = weight.expert_rows();
+  Rows all(heads * x.count, slice.count);  // head by head
+  for (int i = 0; i < all.count; ++i) {
+    std::copy_n(x.row(i % x.count) + (i / x.count) * slice.stride + slice.first, slice.count,
+                all.row(i));
+  }
+  LoseActivations(weight, false, all);
+  Rows out(x.count, heads * outputs);
+  for (int head = 0; head < heads; ++head) {
+    Rows rows(x.count, slice.count);
+    std::copy(all.row(head * x.count), all.row((head + 1) * x.count), rows.row(0));
+    const Rows product = OR_RETURN(Product(weight, head * outputs, outputs, rows));
+    for (int r = 0; r < x.count; ++r) {
+      std::copy_n(product.row(r), outputs, out.row(r) + head * outputs);
+    }
+  }
+  return out;
+}
+
+Rows Walk::Join(const Operation& op) {
+  const auto& join = op.as<program::JoinAttributes>();
+  Rows out(in(op, 0).count, program_.info(op.output).width);
+  for (int r = 0; r < out.count; ++r) {
+    double* to = out.row(r);
+    for (int head = 0; head < join.heads; ++head, to += join.zeros) {
+      for (std::size_t i = 0; i < join.slices.size(); ++i) {
+        const program::HeadSlice& slice = join.slices[i];
+        to = std::copy_n(in(op, i).row(r) + head * slice.stride + slice.first, slice.count, to);
+      }
+    }
+  }
+  return out;
+}
 
 Rows Walk::Rotate(const Operation& op) {
   const auto& rope = op.as<program::RotateAttributes>();
@@ -398,7 +460,8 @@ void Walk::AttendHead(const Operation& op, int head, const std::vector<float>& s
   std::vector<double> p(static_cast<std::size_t>(k.count));
   for (int r = 0; r < q.count; ++r) {
     const int position = FirstPosition(q) + r;
-    const int first = kv.window > 0 ? std::max(0, position - kv.window + 1) : 0;
+    int first = kv.window > 0 ? std::max(0, position - kv.window + 1) : 0;
+    if (kv.chunked) first = position - position % kv.window;
     int last = kv.whole ? k.count - 1 : position;
     if (kv.window > 0) last = std::min(last, position + kv.window - 1);
     const auto begin = p.begin() + first, end = p.begin() + last + 1;
@@ -507,9 +570,13 @@ Result<Rows> Walk::Evaluate(const Operation& op) {
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: return Norm(op);
     case OpKind::kMatmul: return Matmul(op);
+    case OpKind::kHeadMatmul: return HeadMatmul(op);
+    case OpKind::kJoin: return Join(op);
     case OpKind::kRoute: return Route(op);
     case OpKind::kExperts: return Experts(op);
     case OpKind::kCombine: return Combine(op);
+    case OpKind::kPreweigh: return Preweigh(op);
+    case OpKind::kGrow: return Grow(op);
     case OpKind::kWeigh: return Weigh(op);
     case OpKind::kRotate: return Rotate(op);
     case OpKind::kAttend: return Attend(op);

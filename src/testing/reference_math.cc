@@ -132,6 +132,17 @@ void RouteRow(const kernels::Routing& r, std::span<const double> logits,
   }
   std::ranges::sort(left);
   std::ranges::stable_sort(left, before);
+  if (r.scoring == kernels::Scoring::kNearest) {
+    for (std::size_t j = 0; j < used; ++j) {
+      const double best = logits[left[j]];
+      double near = 0;
+      for (std::size_t i = j; i < left.size(); ++i) {
+        const double x = logits[left[i]];
+        if ((best - x) / std::max(std::abs(x), best) <= 0.02) near += std::exp(x - best);
+      }
+      scores[left[j]] = 1 / near;
+    }
+  }
   double sum = 0;
   for (std::size_t j = 0; j < used; ++j) sum += scores[left[j]];
   for (std::size_t j = 0; j < used; ++j) {

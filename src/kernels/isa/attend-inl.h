@@ -197,7 +197,8 @@ CAIRN_INLINE Range VisibleRange(const AttendView& view, int row) {
   // As absolute positions; int is enough for contexts below 2^31.
   const std::int64_t position = view.first + row;
   const int window = view.window;
-  const std::int64_t begin = window > 0 && position >= window ? position - window + 1 : 0;
+  std::int64_t begin = window > 0 && position >= window ? position - window + 1 : 0;
+  if (view.chunked && window > 0) begin = position - position % window;
   std::int64_t end = view.end > 0 ? view.end : position + 1;
   if (window > 0 && end - position > window) end = position + window;
   return {static_cast<int>(begin), static_cast<int>(end)};
