@@ -17,7 +17,7 @@ class Stream(Iterator[str]):
     forgotten. One thread at a time may use it; any number of streams run side by side.
     """
 
-    def __init__(self, request: _cairn.Request):
+    def __init__(self, request: _cairn.Request) -> None:
         self._request = request
         self._answer: Answer | None = None
 

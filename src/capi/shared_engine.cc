@@ -56,6 +56,7 @@ Result<std::shared_ptr<Pending>> SharedEngine::Submit(
   engine::AnswerSink sink;
   // Called by whichever thread makes the step.
   sink.piece = [this, pending](int choice, const engine::AnswerPiece& piece) {
+    if (piece.text.empty()) return true;
     const std::lock_guard lock(mutex_);
     if (!pending->pieces.empty() && pending->pieces.back().choice == choice) {
       pending->pieces.back().text += piece.text;

@@ -22,13 +22,13 @@ def model():
         pytest.skip(str(missing))
 
 
-def program(*words) -> str:
+def program(*words, stdin: str = "") -> str:
     """Standard output of the command `cairn`, which the package must agree with."""
-    return program_bytes(*words).decode()
+    return program_bytes(*words, stdin=stdin).decode()
 
 
-def program_bytes(*words) -> bytes:
+def program_bytes(*words, stdin: str = "") -> bytes:
     done = subprocess.run([PROGRAM, *map(str, words)], capture_output=True, timeout=SECONDS,
-                          stdin=subprocess.DEVNULL)
+                          input=stdin.encode())
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
