@@ -539,11 +539,6 @@ TINY = {
     "dbrx": Tiny("dbrx", hf.DbrxForCausalLM, hf.DbrxConfig,
                  dict(rope_parameters=rope(base=5e5)), write_dbrx, rms=False, common=DBRX,
                  apart=dbrx_experts),
-    "phimoe": Tiny("phimoe", hf.PhimoeForCausalLM, hf.PhimoeConfig,
-                   dict(tie_word_embeddings=False, num_local_experts=6, num_experts_per_tok=2,
-                        intermediate_size=32, attention_bias=True, lm_head_bias=True,
-                        sliding_window=None, router_jitter_noise=0.01, rope_parameters=rope()),
-                   write_experts),
     # With the layer that predicts further, which files have and transformers leaves out.
     "glm4moe": Tiny("glm4moe", hf.Glm4MoeForCausalLM, hf.Glm4MoeConfig,
                     dict(tie_word_embeddings=False, attention_bias=True, head_dim=32,

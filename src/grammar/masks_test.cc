@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "grammar/answer_form.h"
@@ -133,8 +134,9 @@ TEST(MasksTest, FarCountsShareTheirMasks) {
                               "maxItems": 100000})"});
   ASSERT_TRUE(grammar);
   Masks masks(*grammar, trie);
-  const NodeId first = masks.Advance(masks.start(), "[\"" + std::string(10, 'x'));
-  const NodeId later = masks.Advance(masks.start(), "[\"a\",\"" + std::string(900, 'x'));
+  const NodeId first = masks.Advance(masks.start(), "[\"\",\"" + std::string(10, 'x'));
+  const NodeId later =
+      masks.Advance(masks.start(), "[\"a\",\"b\",\"c\",\"" + std::string(900, 'x'));
   EXPECT_NE(first, later);
   EXPECT_EQ(masks.MaskOf(first), masks.MaskOf(later));
 }

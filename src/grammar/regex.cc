@@ -331,7 +331,7 @@ std::optional<std::string> WithLengths(std::string_view pattern, std::uint32_t m
   }
   least = std::max<std::uint64_t>(least, min);
   most = std::min<std::uint64_t>(most, max);
-  if (most < least) return "^[^\\s\\S]$";  // nothing
+  if (most < least) return "^[]$";  // nothing
   return most == kEndless ? fmt::format("^{}{{{},}}$", one, least)
                           : fmt::format("^{}{{{},{}}}$", one, least, most);
 }

@@ -65,7 +65,7 @@ TEST(RegexTest, WhatIsNotTakenIsNamed) {
                                                         {"a{9999999}", "1048576"},
                                                         {"a\\", "\\"},
                                                         {"[b-a]", "range"},
-                                                        {"[^\\s\\S]", "no text"}}) {
+                                                        {"[]", "no text"}}) {
     const auto grammar = Compile(pattern);
     ASSERT_FALSE(grammar) << pattern;
     EXPECT_NE(grammar.error().message.find(named), std::string::npos)
@@ -97,7 +97,8 @@ TEST(RegexTest, RandomExpressionsMatchWhatTheLibraryMatches) {
     const auto grammar = Compile(pattern);
     ASSERT_TRUE(grammar) << pattern << ": " << grammar.error().message;
     Configurations places(**grammar);
-    const std::regex reference(pattern, std::regex::ECMAScript);
+    const std::regex reference(pattern,
+                               std::regex::ECMAScript | std::regex_constants::__polynomial);
     for (int size = 0; size <= 7; ++size) {
       for (int bits = 0; bits < 1 << size; ++bits) {
         std::string text;

@@ -48,7 +48,6 @@ constexpr Architecture kArchitectures[] = {
     {"olmoe", "OLMoE", BuildOlmoe},
     {"phi2", "Phi-1, Phi-2", BuildPhi2},
     {"phi3", "Phi-3, Phi-3.5, Phi-4", BuildPhi3},
-    {"phimoe", "Phi-3.5-MoE", BuildPhiMoe},
     {"qwen2", "Qwen2, Qwen2.5", BuildQwen2},
     {"qwen2moe", "Qwen1.5-MoE, Qwen2-MoE", BuildQwen2Moe},
     {"qwen3", "Qwen3 (dense)", BuildQwen3},

@@ -75,7 +75,6 @@ bool IsForEmbeddings(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildOlmoe(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildPhi2(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildPhi3(const Gguf& gguf);
-[[nodiscard]] Result<program::Program> BuildPhiMoe(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildQwen2(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildQwen2Moe(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildQwen3(const Gguf& gguf);

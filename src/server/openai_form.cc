@@ -22,13 +22,14 @@ class FormReader {
  public:
   Result<void> Add(std::string member, FormKind kind, std::string text) {
     if (text.size() > grammar::kMostFormBytes) {
-      return Fail(ErrorCode::kLimit, fmt::format("{} has {} bytes, at most {} are taken", member,
-                                                 text.size(), grammar::kMostFormBytes));
+      return FailAt(
+          ErrorCode::kLimit, member,
+          fmt::format("has {} bytes, at most {} are taken", text.size(), grammar::kMostFormBytes));
     }
     if (found_) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  fmt::format("{} and {} both say what the answer must be; give one of them",
-                              found_->member, member));
+      return FailAt(
+          ErrorCode::kInvalidArgument, member,
+          fmt::format("and {} both say what the answer must be; give one of them", found_->member));
     }
     found_ =
         RequiredForm{.member = std::move(member), .form = {.kind = kind, .text = std::move(text)}};
@@ -75,18 +76,17 @@ class FormReader {
       return Add("response_format", FormKind::kJsonObject, "");
     }
     if (type != "json_schema") {
-      return Fail(ErrorCode::kUnsupported,
-                  fmt::format("response_format.type must be text, json_object or json_schema, got "
-                              "'{}'",
-                              Printable(type, 40)));
+      return FailAt(
+          ErrorCode::kUnsupported, "response_format.type",
+          fmt::format("must be text, json_object or json_schema, got '{}'", Printable(type, 40)));
     }
     const json::value* named = format.Find("json_schema");
     if (named == nullptr && format.Find("schema") != nullptr) {
       return Schema(format, "schema", "response_format.schema");
     }
     if (named == nullptr || !named->is_object()) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "response_format.json_schema must be an object with a schema");
+      return FailAt(ErrorCode::kInvalidArgument, "response_format.json_schema",
+                    "must be an object with a schema");
     }
     const Members inside(named->get_object(), "response_format.json_schema.");
     std::string name;
@@ -94,7 +94,8 @@ class FormReader {
     OR_RETURN(inside.Read("name", kMostNameBytes, name));
     OR_RETURN(inside.Read("strict", strict));
     if (inside.Find("schema") == nullptr) {
-      return Fail(ErrorCode::kInvalidArgument, "response_format.json_schema.schema is missing");
+      return FailAt(ErrorCode::kInvalidArgument, "response_format.json_schema.schema",
+                    "is missing");
     }
     return Schema(inside, "schema", "response_format.json_schema.schema");
   }
@@ -113,7 +114,8 @@ class FormReader {
     OR_RETURN(members.Read("json_object", any));
     if (any) OR_RETURN(Add(place + "json_object", FormKind::kJsonObject, ""));
     if (members.Find("structural_tag") != nullptr) {
-      return Fail(ErrorCode::kUnsupported, "structured_outputs.structural_tag is not supported");
+      return FailAt(ErrorCode::kUnsupported, "structured_outputs.structural_tag",
+                    "is not supported");
     }
     return {};
   }

@@ -103,7 +103,7 @@ TEST(OpenAiRequestTest, WhatDoesNotExistYetIsUnsupportedAndNamed) {
   const std::pair<const char*, const char*> table[] = {
       {R"("echo": true)", "echo"},
       {R"("best_of": 4)", "best_of"},
-      {R"("response_format": {"type": "xml"})", "response_format"},
+      {R"("response_format": {"type": "xml"})", "response_format.type"},
       {R"("tool_choice": "required")", "tool_choice"},
       {R"("tool_choice": {"type": "function", "function": {"name": "f"}})", "tool_choice"},
       {R"("functions": [{"name": "f"}])", "functions"},
