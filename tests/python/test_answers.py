@@ -159,8 +159,10 @@ print(model.state["running"])
     "model.session().append([500] * 8000)",
 ])
 def test_ctrl_c_is_heard_and_the_model_goes_on(model, call):
+    # Whoever runs the tests in the background may ignore the signal, and a child inherits that.
     child = subprocess.Popen([sys.executable, "-c", CTRL_C.format(call=call)], text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     assert child.stdout.readline() == "ready\n"
     time.sleep(0.3)
     child.send_signal(signal.SIGINT)
