@@ -12,6 +12,7 @@
 #include "server/openai_batch.h"
 #include "server/openai_request.h"
 #include "server/responses_request.h"
+#include "server/sampling_members.h"
 
 namespace {
 
