@@ -9,7 +9,6 @@
 
 namespace cairn::engine {
 
-using kernels::ActivationKind;
 using program::ExpertRows;
 using program::Stage;
 using program::StagePart;
@@ -75,14 +74,7 @@ void Executor::Step::PackExpertTile(const Stage& stage, program::Rows kind, int 
       std::copy_n(s_.rows(pack.input).row(rows[r]), cols, input.row(r));
     }
   }
-  std::uint32_t failed = 0;
-  const auto put = [&](ActivationKind activation, std::size_t offset) {
-    std::byte* to = s_.arena.data() + offset +
-                    static_cast<std::size_t>(tile) * kernels::PackedTileBytes(activation, cols);
-    failed |= s_.kernels.pack_rows(activation, input, count, cols, to);
-  };
-  if (pack.int8) put(ActivationKind::kInt8, pack.int8_offset);
-  if (pack.floats) put(ActivationKind::kFloat, pack.floats_offset);
+  const std::uint32_t failed = PutPacked(pack, input, count, cols, tile);
   for (int r = 0; r < count; ++r) {
     if ((failed >> r & 1) != 0) NoteFailedRow(stage.layer, kind, rows[r]);
   }

@@ -9,7 +9,6 @@
 
 namespace cairn::engine {
 
-using kernels::ActivationKind;
 using program::Stage;
 using program::StagePart;
 
@@ -21,14 +20,7 @@ void Executor::Step::PackHeadTile(const Stage& stage, RowRange rows, int head, i
   const int packed = head * DivideUp(rows.count, kernels::kTileRows) + tile;
   kernels::RowsView input = s_.rows(pack.input, first);
   input.data += static_cast<std::ptrdiff_t>(head) * slice.stride + slice.first;
-  std::uint32_t failed = 0;
-  const auto put = [&](ActivationKind kind, std::size_t offset) {
-    std::byte* to = s_.arena.data() + offset +
-                    static_cast<std::size_t>(packed) * kernels::PackedTileBytes(kind, slice.count);
-    failed |= s_.kernels.pack_rows(kind, input, count, slice.count, to);
-  };
-  if (pack.int8) put(ActivationKind::kInt8, pack.int8_offset);
-  if (pack.floats) put(ActivationKind::kFloat, pack.floats_offset);
+  const std::uint32_t failed = PutPacked(pack, input, count, slice.count, packed);
   if (failed != 0) NoteFailed(stage, rows, first, failed);
 }
 

@@ -283,6 +283,12 @@ void Executor::Step::PackTile(const program::Stage& stage, RowRange rows, int ti
     input = pairs;
     count *= 2;
   }
+  const std::uint32_t failed = PutPacked(pack, input, count, cols, tile);
+  if (failed != 0) NoteFailed(stage, rows, first, failed);
+}
+
+std::uint32_t Executor::Step::PutPacked(const program::Pack& pack, kernels::RowsView input,
+                                        int count, int cols, int tile) const {
   std::uint32_t failed = 0;
   const auto put = [&](ActivationKind kind, std::size_t offset) {
     std::byte* to = s_.arena.data() + offset +
@@ -291,7 +297,7 @@ void Executor::Step::PackTile(const program::Stage& stage, RowRange rows, int ti
   };
   if (pack.int8) put(ActivationKind::kInt8, pack.int8_offset);
   if (pack.floats) put(ActivationKind::kFloat, pack.floats_offset);
-  if (failed != 0) NoteFailed(stage, rows, first, failed);
+  return failed;
 }
 
 void Executor::Step::NoteFailed(const program::Stage& stage, RowRange rows, int first,

@@ -73,6 +73,10 @@ class Executor::Step {
     return pairs ? kernels::kTileRows / 2 : kernels::kTileRows;
   }
   void PackTile(const program::Stage& stage, RowRange rows, int tile, float* scratch);
+  // Packs `count` rows of `cols` values as tile `tile` of each form that is asked for; a mask of
+  // the rows that are not finite.
+  std::uint32_t PutPacked(const program::Pack& pack, kernels::RowsView input, int count, int cols,
+                          int tile) const;
   void NoteFailed(const program::Stage& stage, RowRange rows, int first, std::uint32_t mask);
   void NoteFailedRow(int layer, program::Rows kind, int row);
   // How the matmuls of a stage are cut: `chunks` ranges of at most `most_rows` rows, in each the

@@ -134,15 +134,7 @@ Result<json::value> ReadConversation(const Members& members) {
     messages.push_back(
         json::object{{"role", "system"}, {"content", OR_RETURN(ReadTexts(*system, "system"))}});
   }
-  const json::value* given = members.Find("messages");
-  if (given == nullptr) return FailAt(ErrorCode::kInvalidArgument, "messages", "is missing");
-  const auto* list = given->if_array();
-  if (list == nullptr) return members.Wrong("messages", "an array", *given);
-  if (list->empty()) return FailAt(ErrorCode::kInvalidArgument, "messages", "is empty");
-  if (list->size() > kMostMessages) {
-    return FailAt(ErrorCode::kLimit, "messages",
-                  fmt::format("has {} entries, at most {} are taken", list->size(), kMostMessages));
-  }
+  const json::array* list = OR_RETURN(ListOfMessages(members));
   for (std::size_t i = 0; i < list->size(); ++i) {
     OR_RETURN(AddMessage((*list)[i], fmt::format("messages[{}]", i), messages));
   }
@@ -187,11 +179,7 @@ Result<json::object> ReadThinking(const Members& members) {
 }  // namespace
 
 Result<AnthropicRequest> ReadAnthropicRequest(const json::value& body, bool counting) {
-  const auto* object = body.if_object();
-  if (object == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the body must be an object, got {}", KindOf(body)));
-  }
+  const json::object* object = OR_RETURN(BodyObject(body));
   const Members members(*object, "");
   AnthropicRequest request;
   Question& question = request.question;

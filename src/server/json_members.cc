@@ -67,6 +67,12 @@ std::optional<std::int64_t> WholeOf(const boost::json::value& value) {
   return static_cast<std::int64_t>(*number);
 }
 
+Result<const boost::json::object*> BodyObject(const boost::json::value& body) {
+  if (const auto* object = body.if_object()) return object;
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("the body must be an object, got {}", KindOf(body)));
+}
+
 std::unexpected<Error> FailAt(ErrorCode code, const std::string& place, std::string_view what) {
   return Fail(code, fmt::format("{} {}", place, what), place);
 }

@@ -29,6 +29,9 @@ std::string_view KindOf(const boost::json::value& value);
 // The whole number that a value is (3 and 3.0 are), if it is one and fits.
 std::optional<std::int64_t> WholeOf(const boost::json::value& value);
 
+// A request's body. Errors: kInvalidArgument.
+[[nodiscard]] Result<const boost::json::object*> BodyObject(const boost::json::value& body);
+
 // "PLACE WHAT", told of that member.
 std::unexpected<Error> FailAt(ErrorCode code, const std::string& place, std::string_view what);
 

@@ -21,12 +21,6 @@ namespace json = boost::json;
 
 constexpr double kMostSeconds = 1e9;
 
-Result<const json::object*> BodyObject(const json::value& body) {
-  if (const auto* object = body.if_object()) return object;
-  return Fail(ErrorCode::kInvalidArgument,
-              fmt::format("the body must be an object, got {}", KindOf(body)));
-}
-
 std::unexpected<Error> NotYet(const std::string& name, const char* why) {
   return FailAt(ErrorCode::kUnsupported, name, why);
 }

@@ -175,8 +175,7 @@ Result<bool> ToolsAreWanted(const Members& members) {
 
 }  // namespace
 
-Result<json::value> ReadMessages(const json::object& body) {
-  const Members members(body, "");
+Result<const json::array*> ListOfMessages(const Members& members) {
   const json::value* given = members.Find("messages");
   if (given == nullptr) return FailAt(ErrorCode::kInvalidArgument, "messages", "is missing");
   const auto* list = given->if_array();
@@ -186,6 +185,12 @@ Result<json::value> ReadMessages(const json::object& body) {
     return FailAt(ErrorCode::kLimit, "messages",
                   fmt::format("has {} entries, at most {} are taken", list->size(), kMostMessages));
   }
+  return list;
+}
+
+Result<json::value> ReadMessages(const json::object& body) {
+  const Members members(body, "");
+  const json::array* list = OR_RETURN(ListOfMessages(members));
   json::array out;
   out.reserve(list->size());
   for (std::size_t i = 0; i < list->size(); ++i) {

@@ -10,8 +10,12 @@
 #include <string>
 
 #include "base/error.h"
+#include "server/json_members.h"
 
 namespace cairn::server {
+
+// The member `messages` of a body: not empty, not too long. Errors: kInvalidArgument, kLimit.
+[[nodiscard]] Result<const boost::json::array*> ListOfMessages(const Members& members);
 
 // As OpenAiRequest::messages says. Errors: kInvalidArgument, kUnsupported (parts that are no text),
 // kLimit.

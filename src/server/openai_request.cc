@@ -163,11 +163,7 @@ Prompt TakePrompt(OpenAiRequest& request) {
 }
 
 Result<OpenAiRequest> ReadOpenAiRequest(Endpoint endpoint, const json::value& body) {
-  const auto* object = body.if_object();
-  if (object == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the body must be an object, got {}", KindOf(body)));
-  }
+  const json::object* object = OR_RETURN(BodyObject(body));
   const Members members(*object, "");
   OpenAiRequest request;
   request.endpoint = endpoint;

@@ -160,11 +160,7 @@ Result<void> CheckSupported(const Members& members) {
 }  // namespace
 
 Result<ResponsesRequest> ReadResponsesRequest(const json::value& body) {
-  const auto* object = body.if_object();
-  if (object == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the body must be an object, got {}", KindOf(body)));
-  }
+  const json::object* object = OR_RETURN(BodyObject(body));
   const Members members(*object, "");
   ResponsesRequest request;
   Question& question = request.question;

@@ -34,15 +34,6 @@ const std::filesystem::path& Folder() {
   return folder;
 }
 
-std::vector<std::string> Names() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(Folder())) {
-    if (entry.path().extension() == ".json") names.push_back(entry.path().stem().string());
-  }
-  std::ranges::sort(names);
-  return names;
-}
-
 std::shared_ptr<const model::Model> LoadTiny(const std::string& name) {
   auto model = model::Model::Load(Folder() / (name + ".gguf"), {.threads = 1});
   EXPECT_TRUE(model) << model.error().message;
@@ -183,7 +174,7 @@ TEST_P(ArchitectureTest, GreedyGenerationAddsTheSameTokens) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiny, ArchitectureTest, ::testing::ValuesIn(Names()),
+INSTANTIATE_TEST_SUITE_P(Tiny, ArchitectureTest, ::testing::ValuesIn(FixturesIn(Folder())),
                          [](const auto& info) { return info.param; });
 
 TEST(TinyArchitecturesTest, EachHasATinyModel) {

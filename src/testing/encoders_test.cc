@@ -28,15 +28,6 @@ const std::filesystem::path& Folder() {
   return folder;
 }
 
-std::vector<std::string> Names() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(Folder())) {
-    if (entry.path().extension() == ".json") names.push_back(entry.path().stem().string());
-  }
-  std::ranges::sort(names);
-  return names;
-}
-
 class EncoderTest : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
@@ -196,7 +187,7 @@ TEST_P(EncoderTest, PoolingIsThatOfItsRows) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiny, EncoderTest, ::testing::ValuesIn(Names()),
+INSTANTIATE_TEST_SUITE_P(Tiny, EncoderTest, ::testing::ValuesIn(FixturesIn(Folder())),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

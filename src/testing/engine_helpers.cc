@@ -10,6 +10,15 @@
 
 namespace cairn::testing {
 
+std::vector<std::string> FixturesIn(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ".json") names.push_back(entry.path().stem().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
 std::unique_ptr<engine::Engine> MakeEngine(const std::shared_ptr<const model::Model>& model,
                                            const engine::EngineOptions& options) {
   auto engine = engine::Engine::Create(model, options);

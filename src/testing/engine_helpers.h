@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/engine.h"
@@ -14,6 +16,9 @@
 namespace cairn::testing {
 
 using LogitRows = std::vector<std::vector<float>>;
+
+// Names of the fixtures NAME.json in a folder, in order.
+std::vector<std::string> FixturesIn(const std::filesystem::path& folder);
 
 std::unique_ptr<engine::Engine> MakeEngine(const std::shared_ptr<const model::Model>& model,
                                            const engine::EngineOptions& options = {.threads = 2});
