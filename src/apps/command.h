@@ -54,6 +54,7 @@ void AddLogits(CLI::App& app, Chosen& chosen);
 void AddPerplexity(CLI::App& app, Chosen& chosen);
 void AddBench(CLI::App& app, Chosen& chosen);
 void AddVerify(CLI::App& app, Chosen& chosen);
+void AddTop(CLI::App& app, Chosen& chosen);
 void AddDoctor(CLI::App& app, Chosen& chosen);
 void AddSupport(CLI::App& app, Chosen& chosen);
 

@@ -12,6 +12,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/json/serialize.hpp>
+#include <cstdlib>
 #include <utility>
 
 #include "base/printable.h"
@@ -57,7 +58,8 @@ Result<ServerAddress> ParseServerUrl(const std::string& url) {
   if (host.empty() || host.find('/') != std::string::npos || port.empty() || !digits) {
     return wrong();
   }
-  return ServerAddress{.host = host, .port = port, .key = {}};
+  const char* key = std::getenv("CAIRN_API_KEY");
+  return ServerAddress{.host = host, .port = port, .key = key != nullptr ? key : ""};
 }
 
 ServerClient::ServerClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -81,15 +83,15 @@ Result<ServerClient> ServerClient::Connect(const ServerAddress& address) {
   return ServerClient(std::move(state));
 }
 
-Result<boost::json::value> ServerClient::Post(const std::string& path,
-                                              const boost::json::object& body) {
-  http::request<http::string_body> request(http::verb::post, path, 11);
+Result<std::string> ServerClient::Ask(const std::string& path, std::string body) {
+  http::request<http::string_body> request(body.empty() ? http::verb::get : http::verb::post, path,
+                                           11);
   request.set(http::field::host, "localhost");
   request.set(http::field::content_type, "application/json");
   if (!state_->address.key.empty()) {
     request.set(http::field::authorization, "Bearer " + state_->address.key);
   }
-  request.body() = boost::json::serialize(body);
+  request.body() = std::move(body);
   request.prepare_payload();
   boost::system::error_code error;
   http::write(state_->socket, request, error);
@@ -101,14 +103,22 @@ Result<boost::json::value> ServerClient::Post(const std::string& path,
                 fmt::format("the connection to the server at {}:{} broke: {}", state_->address.host,
                             state_->address.port, error.message()));
   }
-  const auto& response = parser.get();
+  auto& response = parser.get();
   if (response.result() != http::status::ok) {
     return Fail(
         ErrorCode::kInvalidArgument,
         fmt::format("the server at {}:{} says {}: {}", state_->address.host, state_->address.port,
                     response.result_int(), Printable(response.body(), 300)));
   }
-  auto value = server::ParseJson(response.body(), kMostBody);
+  return std::move(response.body());
+}
+
+Result<std::string> ServerClient::Get(const std::string& path) { return Ask(path, ""); }
+
+Result<boost::json::value> ServerClient::Post(const std::string& path,
+                                              const boost::json::object& body) {
+  const std::string answer = OR_RETURN(Ask(path, boost::json::serialize(body)));
+  auto value = server::ParseJson(answer, kMostBody);
   if (value) return value;
   return std::unexpected(std::move(value).error().Within("the server's answer"));
 }

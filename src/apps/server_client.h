@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A plain client of a server of ours: JSON over HTTP, one connection.
+// Its key is the environment's CAIRN_API_KEY.
 // Threads: one at a time; every call waits for the answer, for at most five minutes.
 #pragma once
 
@@ -18,7 +19,7 @@ struct ServerAddress {
   std::string key;  // empty: none
 };
 
-// Of "http://HOST[:PORT]". Errors: kInvalidArgument.
+// Of "http://HOST[:PORT]", with the environment's key. Errors: kInvalidArgument.
 [[nodiscard]] Result<ServerAddress> ParseServerUrl(const std::string& url);
 
 class ServerClient {
@@ -31,9 +32,13 @@ class ServerClient {
   // Errors: kIo for the connection, kInvalidArgument with what the server says where it refuses.
   [[nodiscard]] Result<boost::json::value> Post(const std::string& path,
                                                 const boost::json::object& body);
+  // The body as it came.
+  [[nodiscard]] Result<std::string> Get(const std::string& path);
 
  private:
   struct State;
+  // `body` empty: GET.
+  [[nodiscard]] Result<std::string> Ask(const std::string& path, std::string body);
   explicit ServerClient(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

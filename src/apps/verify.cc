@@ -31,7 +31,6 @@ struct VerifyCommand {
   std::string url, server_model;
 };
 
-constexpr const char* kKeyVariable = "CAIRN_API_KEY";
 
 constexpr const char* kOpenings[] = {
     "Once upon a time there was a",
@@ -223,9 +222,7 @@ Result<void> Verify(const VerifyCommand& o, Console& console) {
   if (o.url.empty()) {
     OR_RETURN(verification.Run(isas, threads, stop));
   } else {
-    ServerAddress address = OR_RETURN(ParseServerUrl(o.url));
-    const char* key = std::getenv(kKeyVariable);
-    address.key = key != nullptr ? key : "";
+    const ServerAddress address = OR_RETURN(ParseServerUrl(o.url));
     OR_RETURN(verification.RunServer(address, isas.front(), threads.back(), stop));
   }
   const std::size_t different = verification.different();

@@ -49,6 +49,9 @@ struct Answer {
   // clock.
   double prompt_seconds = 0;
   double answer_seconds = 0;  // from then to its last one
+  // Of an answer under a grammar: masks that were asked for, and the time they took.
+  std::int64_t masks = 0;
+  double mask_seconds = 0;
 };
 
 // A part of an answer: text as TextSink has it, and the tokens that were chosen since the part

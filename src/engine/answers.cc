@@ -58,7 +58,10 @@ class AnswerMaker final : public TokenChooser {
     const std::span<const float> given = logits.first(vocabulary_);
     logits = given;
     if (constraint_) {
+      const std::int64_t before = clock_.NowNs();
       auto masked = constraint_->Mask(logits);
+      ++answer_.masks;
+      answer_.mask_seconds += 1e-9 * static_cast<double>(clock_.NowNs() - before);
       if (!masked) {
         failure_ = std::move(masked).error();
         return std::nullopt;

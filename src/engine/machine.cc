@@ -2,6 +2,7 @@
 #include "engine/machine.h"
 
 #include <algorithm>
+#include <ctime>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -57,6 +58,12 @@ ProcessMemory MemoryOfProcess() {
     if (key == "VmHWM:") memory.peak_bytes = kilobytes * kKilobyte;
   });
   return memory;
+}
+
+double ProcessorSeconds() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
 }  // namespace cairn::engine

@@ -21,4 +21,7 @@ struct ProcessMemory {
 };
 ProcessMemory MemoryOfProcess();
 
+// Processor time of this process, of all its threads.
+double ProcessorSeconds();
+
 }  // namespace cairn::engine

@@ -110,6 +110,7 @@ std::vector<Route> LlamaRoutes();      // llama_routes.cc
 std::vector<Route> TokenRoutes();      // token_routes.cc
 std::vector<Route> EmbeddingRoutes();  // embedding_routes.cc
 std::vector<Route> HealthRoutes();     // health_routes.cc
+std::vector<Route> MetricsRoutes();    // metrics_routes.cc
 std::vector<Route> PageRoutes();       // page_routes.cc
 
 }  // namespace cairn::server

@@ -48,7 +48,7 @@ class RouteJob : public EmbedJob {
     if (std::exchange(done_, true)) return;
     if (!result) return call_->Fail(result.error());
     boost::asio::post(call_->api.loop, [call = call_, tokens = tokens_] {
-      call->api.metrics.prompt_tokens += static_cast<std::uint64_t>(tokens);
+      call->api.metrics.embedded_tokens += static_cast<std::uint64_t>(tokens);
     });
     Answer();
   }

@@ -17,11 +17,19 @@ struct EngineLoop::Job {
 };
 
 void HostedEngine::Read() {
-  const EngineReading now{.scheduler = answers_.scheduler().counters(),
-                          .kv = engine_->kv_use(),
-                          .cache = answers_.scheduler().cache().counters()};
+  const engine::SchedulerCounters now = answers_.scheduler().counters();
+  const kv::KvUse kv = engine_->kv_use();
+  const kv::PrefixCounters cache = answers_.scheduler().cache().counters();
+  const auto rows = [](const engine::SchedulerCounters& c) {
+    return c.prompt_rows + c.answer_rows + c.proposed;
+  };
   const std::lock_guard lock(mutex_);
-  reading_ = now;
+  if (now.steps > reading_.scheduler.steps) {
+    reading_.step_rows.Add(static_cast<double>(rows(now) - rows(reading_.scheduler)));
+  }
+  reading_.scheduler = now;
+  reading_.kv = kv;
+  reading_.cache = cache;
 }
 
 EngineLoop::EngineLoop(Post post) : post_(std::move(post)), thread_([this] { Run(); }) {}

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "engine/answers.h"
+#include "server/metrics.h"
 
 namespace cairn::server {
 
@@ -50,6 +51,7 @@ struct EngineReading {
   engine::SchedulerCounters scheduler;
   kv::KvUse kv;
   kv::PrefixCounters cache;
+  Histogram step_rows{kRows};  // rows of each step: of prompts, answers and proposals
 };
 
 // An engine and its answers. Made anywhere, then touched by the engine loop alone.
@@ -70,7 +72,7 @@ class HostedEngine {
 
  private:
   friend class EngineLoop;
-  void Read();
+  void Read();  // after each step
 
   std::unique_ptr<engine::Engine> engine_;
   engine::Answers answers_;

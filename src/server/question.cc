@@ -41,21 +41,14 @@ class Counted final : public AnswerListener {
   bool wants_progress() const override { return listener_->wants_progress(); }
   void Progress(const engine::PromptProgress& progress) override { listener_->Progress(progress); }
   void Done(std::vector<Result<engine::Answer>> answers) override {
-    Metrics& metrics = call_->api.metrics;
+    ModelMetrics& metrics = call_->api.metrics.models[model_->id];
     bool first = true;
     std::int64_t spent = 0;
     for (const auto& answer : answers) {
       if (!answer) continue;
-      const auto made = static_cast<std::uint64_t>(answer->tokens.size());
-      metrics.answer_tokens += made;
-      spent += static_cast<std::int64_t>(made);
-      if (std::exchange(first, false)) {
-        metrics.prompt_tokens += static_cast<std::uint64_t>(answer->prompt_tokens);
-        metrics.cached_tokens += static_cast<std::uint64_t>(answer->reused_tokens);
-        metrics.first_token.Add(answer->prompt_seconds);
-        spent += answer->prompt_tokens - answer->reused_tokens;
-      }
-      if (made > 1) metrics.per_token.Add(answer->answer_seconds / static_cast<double>(made - 1));
+      metrics.Add(*answer, first);
+      spent += static_cast<std::int64_t>(answer->tokens.size());
+      if (std::exchange(first, false)) spent += answer->prompt_tokens - answer->reused_tokens;
     }
     call_->api.allowances.Spend(call_->tenant, call_->holder->limits, spent,
                                 std::chrono::steady_clock::now());

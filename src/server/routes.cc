@@ -7,7 +7,8 @@ namespace cairn::server {
 std::vector<Route> AllRoutes() {
   std::vector<Route> all;
   for (const auto routes : {OpenAiRoutes, ResponsesRoutes, AnthropicRoutes, OllamaRoutes,
-                            LlamaRoutes, EmbeddingRoutes, TokenRoutes, HealthRoutes, PageRoutes}) {
+                            LlamaRoutes, EmbeddingRoutes, TokenRoutes, HealthRoutes, MetricsRoutes,
+                            PageRoutes}) {
     const std::vector<Route> some = routes();
     all.insert(all.end(), some.begin(), some.end());
   }
