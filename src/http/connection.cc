@@ -4,14 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
 #include <iterator>
 #include <utility>
 
-#include "base/check.h"
+#include "http/web_socket.h"
 
 namespace cairn::http {
 
@@ -36,76 +35,6 @@ int StatusOf(const boost::system::error_code& failed) {
 }
 
 }  // namespace
-
-// What a handler holds. Its connection forgets it once the answer has ended.
-class ConnectionExchange final : public Exchange {
-  // `act` where this exchange is still the connection's.
-  template <typename Act>
-  auto Guarded(Act act) {
-    return [c = connection_, number = number_, act = std::move(act)]() mutable {
-      if (c->answering_ && c->number_ == number) act(*c);
-    };
-  }
-
- public:
-  ConnectionExchange(std::shared_ptr<Connection> connection, std::uint64_t number, Request request)
-      : Exchange(std::move(request)), connection_(std::move(connection)), number_(number) {}
-  ~ConnectionExchange() override {
-    // Never at once: an answer from another thread may be on its way to the event loop, where this
-    // one let go of the exchange last.
-    asio::post(connection_->stream_.get_executor(), Guarded([](Connection& connection) {
-                 if (!connection.responded_) {
-                   connection.Respond(
-                       connection.shared_.handler.Refusal(500, "the request was not answered"));
-                 } else if (!connection.ended_) {
-                   connection.Break();
-                 }
-               }));
-  }
-
-  void Also(Headers headers) override {
-    On([headers = std::move(headers)](Connection& c) mutable { c.also_ = std::move(headers); });
-  }
-  void Respond(Response response) override {
-    On([response = std::move(response)](Connection& c) mutable { c.Respond(std::move(response)); });
-  }
-  void Begin(Response head) override {
-    On([head = std::move(head)](Connection& c) mutable { c.Begin(std::move(head)); });
-  }
-  void Write(std::string piece) override {
-    On([piece = std::move(piece)](Connection& c) { c.Write(piece); });
-  }
-  void End() override {
-    On([](Connection& c) { c.End(); });
-  }
-  void Break() override {
-    On([](Connection& c) { c.Break(); });
-  }
-  void OnGone(std::function<void()> gone) override {
-    asio::dispatch(connection_->stream_.get_executor(),
-                   [c = connection_, number = number_, gone = std::move(gone)]() mutable {
-                     const bool current = c->answering_ && c->number_ == number;
-                     if (current) {
-                       c->gone_ = std::move(gone);
-                     } else if (gone) {
-                       gone();
-                     }
-                   });
-  }
-  void OnEnd(std::function<void(const Outcome&)> end) override {
-    On([end = std::move(end)](Connection& c) mutable { c.end_ = std::move(end); });
-  }
-
- private:
-  // `act` happens on the event loop.
-  template <typename Act>
-  void On(Act act) {
-    asio::dispatch(connection_->stream_.get_executor(), Guarded(std::move(act)));
-  }
-
-  std::shared_ptr<Connection> connection_;
-  std::uint64_t number_;
-};
 
 Connection::Connection(Stream stream, std::string peer, bool local, Shared& shared,
                        std::function<void(Connection&)> closed)
@@ -133,6 +62,10 @@ void Connection::Close() {
   const auto self = shared_from_this();
   phase_ = Phase::kClosed;
   timer_.cancel();
+  if (web_socket_) {
+    web_socket_->Close();
+    return closed_(*this);
+  }
   Error ignored;
   stream_.socket().close(ignored);
   Gone();
@@ -231,11 +164,15 @@ void Connection::OnHeader(const Error& error) {
     Watch();
     return Respond(std::move(*refused));
   }
-  const std::string_view expect = request.Header("Expect");
+  const bool pieces = shared_.handler.TakesPieces(request);
+  if (pieces && beast::websocket::is_upgrade(parser_->get())) return Upgrade(request);
   phase_ = Phase::kBody;
   SetDeadline(shared_.limits.body);
+  if (!parser_->is_done() && !request.Header("Expect").empty()) {
+    Send("HTTP/1.1 100 Continue\r\n\r\n");
+  }
+  if (pieces) return TakePieces(request);
   if (parser_->is_done()) return OnBody({});
-  if (!expect.empty()) Send("HTTP/1.1 100 Continue\r\n\r\n");
   ReadBody();
 }
 
@@ -254,14 +191,7 @@ void Connection::OnBody(const Error& error) {
   if (error) {
     return Fail(StatusOf(error), fmt::format("the body cannot be read: {}", error.message()));
   }
-  const std::size_t more = parser_->get().body().size() - body_bytes_;
-  if (more > shared_.limits.bodies_bytes - shared_.bodies_bytes) {
-    return Fail(503,
-                "the requests that are being read take all the memory that is meant for them; "
-                "try again");
-  }
-  shared_.bodies_bytes += more;
-  body_bytes_ += more;
+  if (!CountBody(parser_->get().body().size() - body_bytes_)) return;
   if (!parser_->is_done()) return ReadBody();
   Request request = TakeRequest();
   request.body = std::move(parser_->get().body());
@@ -269,9 +199,86 @@ void Connection::OnBody(const Error& error) {
   phase_ = Phase::kAnswering;
   timer_.cancel();
   const auto exchange =
-      std::make_shared<ConnectionExchange>(shared_from_this(), number_, std::move(request));
+      std::make_shared<BoundExchange<Connection>>(shared_from_this(), number_, std::move(request));
   Watch();
   shared_.handler.Handle(exchange);
+}
+
+// False: there is no room for it, and the request is refused.
+bool Connection::CountBody(std::size_t more) {
+  if (more > shared_.limits.bodies_bytes - shared_.bodies_bytes) {
+    Fail(503,
+         "the requests that are being read take all the memory that is meant for them; try again");
+    return false;
+  }
+  shared_.bodies_bytes += more;
+  body_bytes_ += more;
+  return true;
+}
+
+// --- a body in pieces ---
+
+void Connection::TakePieces(Request request) {
+  phase_ = Phase::kPieces;
+  shared_.handler.Handle(
+      std::make_shared<BoundExchange<Connection>>(shared_from_this(), number_, std::move(request)));
+  if (phase_ != Phase::kPieces) return;
+  if (parser_->is_done()) return OnPiece({});
+  ReadPiece();
+}
+
+// The time for a body is that between two pieces here.
+void Connection::ReadPiece() {
+  SetDeadline(shared_.limits.body);
+  beast::http::async_read_some(
+      stream_, buffer_, *parser_,
+      [self = shared_from_this()](const Error& error, std::size_t) { self->OnPiece(error); });
+}
+
+void Connection::OnPiece(const Error& error) {
+  if (phase_ == Phase::kAnswering && error) return Close();  // answered before the body's end
+  if (phase_ != Phase::kPieces) return;
+  if (error == asio::error::operation_aborted || error == asio::error::connection_reset ||
+      error == beast::http::error::partial_message) {
+    return Close();
+  }
+  if (error) {
+    return Fail(StatusOf(error), fmt::format("the body cannot be read: {}", error.message()));
+  }
+  std::string piece = std::exchange(parser_->get().body(), {});
+  if (!CountBody(piece.size())) return;
+  const bool last = parser_->is_done();
+  if (last) {
+    phase_ = Phase::kAnswering;
+    timer_.cancel();
+    parser_.reset();
+    Watch();
+  }
+  const auto take = last ? std::exchange(hooks_.take, nullptr) : hooks_.take;  // it may answer
+  if (take && (last || !piece.empty())) take(std::move(piece), last);
+  if (phase_ == Phase::kPieces) ReadPiece();
+}
+
+// Answered whole before the end of the body, which is not read any more: the connection cannot go
+// on. Its read is still under way and keeps the parser.
+void Connection::LeavePieces() {
+  if (phase_ != Phase::kPieces) return;
+  phase_ = Phase::kAnswering;
+  keep_alive_ = false;
+  timer_.cancel();
+}
+
+void Connection::Upgrade(Request request) {
+  phase_ = Phase::kUpgraded;
+  timer_.cancel();
+  answering_ = false;  // from here on the WebSocket does
+  web_socket_ = std::make_shared<WebSocket>(
+      std::move(stream_), std::move(request), shared_, [self = shared_from_this()] {
+        if (self->phase_ == Phase::kClosed) return;
+        self->phase_ = Phase::kClosed;
+        self->closed_(*self);
+      });
+  web_socket_->Accept(parser_->get());
 }
 
 // The rest of the request is not read: the connection cannot go on.
@@ -282,6 +289,7 @@ void Connection::RefuseRequest(Response response) {
 }
 
 void Connection::Fail(int status, const std::string& message) {
+  if (responded_) return Close();
   RefuseRequest(shared_.handler.Refusal(status, message));
 }
 
@@ -289,6 +297,7 @@ void Connection::Fail(int status, const std::string& message) {
 
 void Connection::Respond(Response response) {
   if (responded_) return;
+  LeavePieces();
   responded_ = true;
   outcome_.status = response.status;
   std::ranges::move(std::exchange(also_, {}), std::back_inserter(response.headers));
@@ -320,6 +329,7 @@ void Connection::Write(std::string_view piece) {
 
 void Connection::End() {
   if (!streams_ || ended_) return;
+  LeavePieces();
   ended_ = true;
   if (chunked_ && !head_only_) {
     Send("0\r\n\r\n");
@@ -380,8 +390,7 @@ void Connection::Finished() {
   outcome_.seconds = std::chrono::duration<double>(steady_clock::now() - began_).count();
   answering_ = false;
   ++number_;
-  gone_ = nullptr;
-  const auto end = std::exchange(end_, nullptr);
+  const auto end = std::exchange(hooks_, {}).end;
   const Outcome outcome = std::exchange(outcome_, {});
   const bool goes_on = keep_alive_ && !shared_.draining;
   responded_ = streams_ = ended_ = false;
@@ -422,10 +431,9 @@ void Connection::Gone() {
   ++number_;
   outcome_.gone = true;
   outcome_.seconds = std::chrono::duration<double>(steady_clock::now() - began_).count();
-  const auto gone = std::exchange(gone_, nullptr);
-  const auto end = std::exchange(end_, nullptr);
-  if (gone) gone();
-  if (end) end(outcome_);
+  const ExchangeHooks hooks = std::exchange(hooks_, {});
+  if (hooks.gone) hooks.gone();
+  if (hooks.end) hooks.end(outcome_);
 }
 
 void Connection::ReleaseBody() { shared_.bodies_bytes -= std::exchange(body_bytes_, 0); }
@@ -440,7 +448,8 @@ void Connection::SetDeadline(milliseconds limit) {
 }
 
 void Connection::OnDeadline() {
-  const bool slow_request = phase_ == Phase::kBody || (phase_ == Phase::kHeader && !answering_);
+  const bool slow_request = phase_ == Phase::kBody || (phase_ == Phase::kHeader && !answering_) ||
+                            (phase_ == Phase::kPieces && !responded_);
   if (!slow_request) return Close();
   if (!answering_) began_ = steady_clock::now();
   answering_ = true;

@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 
+#include "http/bound_exchange.h"
 #include "http/exchange.h"
 #include "http/limits.h"
 #include "http/stream.h"
@@ -32,6 +33,8 @@ struct Shared {
   std::size_t bodies_bytes = 0;  // of limits.bodies_bytes, in use
   bool draining = false;         // connections close after the answer that they are at
 };
+
+class WebSocket;
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
@@ -52,16 +55,24 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Close();
 
  private:
-  friend class ConnectionExchange;
+  template <typename C>
+  friend class BoundExchange;
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   using Error = boost::system::error_code;
-  enum class Phase { kIdle, kHeader, kBody, kAnswering, kLingering, kClosed };
+  // kPieces: the body is read while its handler may answer. kUpgraded: a WebSocket has the stream.
+  enum class Phase { kIdle, kHeader, kBody, kPieces, kAnswering, kUpgraded, kLingering, kClosed };
 
   void WaitForRequest();
   void ReadHeader();
   void OnHeader(const Error& error);
   void ReadBody();
   void OnBody(const Error& error);
+  bool CountBody(std::size_t more);
+  void TakePieces(Request request);
+  void ReadPiece();
+  void OnPiece(const Error& error);
+  void LeavePieces();
+  void Upgrade(Request request);
   void RefuseRequest(Response response);
   void Fail(int status, const std::string& message);
   Request TakeRequest();
@@ -69,6 +80,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnWatched(const Error& error, std::size_t bytes);
 
   // For the exchange that is answered.
+  Stream::executor_type stream_executor() { return stream_.get_executor(); }
+  bool At(std::uint64_t number) const { return answering_ && number_ == number; }
+  bool answered() const { return responded_; }
+  bool ended() const { return ended_; }
+  ExchangeHooks& hooks() { return hooks_; }
+  Response NoAnswer() { return shared_.handler.Refusal(500, "the request was not answered"); }
+  void Also(Headers headers) { also_ = std::move(headers); }
   void Respond(Response response);
   void Begin(Response head);
   void Write(std::string_view piece);
@@ -98,13 +116,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
   std::size_t body_bytes_ = 0;  // of shared_.bodies_bytes
+  std::shared_ptr<WebSocket> web_socket_;
   bool watching_ = false;       // a read is under way while answering or idle
   bool first_ = true;           // no request yet
 
   // Of the request that is answered.
   Headers also_;  // of the answer
-  std::function<void()> gone_;
-  std::function<void(const Outcome&)> end_;
+  ExchangeHooks hooks_;
   std::uint64_t number_ = 0;  // of exchanges: late calls of earlier ones do nothing
   bool answering_ = false;
   bool responded_ = false;  // Respond or Begin came

@@ -51,6 +51,12 @@ class Exchange {
   // Called once, when the answer is sent or cannot be. The last one set is called.
   virtual void OnEnd(std::function<void(const Outcome&)> end) = 0;
 
+  // Of a request that Handler::TakesPieces: its body as it comes, `last` with the last of it (which
+  // may be empty). Set in Handle; not called once the answer has ended. A client that goes before
+  // the last piece is gone.
+  using TakePiece = std::function<void(std::string piece, bool last)>;
+  virtual void OnPiece(TakePiece take) = 0;
+
  protected:
   explicit Exchange(Request request) : request_(std::move(request)) {}
 
@@ -66,6 +72,9 @@ class Handler {
   // connection is closed after a refusal of a request with a body.
   virtual std::optional<Response> Refuse(const Request& request) = 0;
   virtual void Handle(std::shared_ptr<Exchange> exchange) = 0;
+  // Whether Handle wants that request before its body, to get it in pieces; it may then come over a
+  // WebSocket too.
+  virtual bool TakesPieces(const Request& /*request*/) const { return false; }
   // The front itself refuses (400, 408, 413, 431, 503): the body that tells it.
   virtual Response Refusal(int status, std::string message) = 0;
 };

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/beast/core/role.hpp>
 #include <utility>
 
 namespace cairn::http {
@@ -31,5 +33,22 @@ class Stream {
  private:
   Socket socket_;
 };
+
+// How Beast ends a WebSocket's stream, at once and once both sides have said goodbye.
+inline void beast_close_socket(Stream& stream) {
+  boost::system::error_code ignored;
+  stream.socket().close(ignored);
+}
+inline void teardown(boost::beast::role_type /*role*/, Stream& stream,
+                     boost::system::error_code& error) {
+  stream.socket().close(error);
+}
+template <typename Handler>
+void async_teardown(boost::beast::role_type role, Stream& stream, Handler&& handler) {
+  boost::system::error_code error;
+  teardown(role, stream, error);
+  boost::asio::post(stream.get_executor(),
+                    [handler = std::forward<Handler>(handler), error]() mutable { handler(error); });
+}
 
 }  // namespace cairn::http

@@ -98,6 +98,7 @@ struct Route {
   void (*handle)(const CallRef& call);
   bool open = false;  // needs no key
   ErrorForm error_form = OpenAiError;
+  bool pieces = false;  // takes its body in pieces (http::Handler::TakesPieces)
 };
 
 // All routes; routes.cc.
@@ -110,6 +111,7 @@ std::vector<Route> LlamaRoutes();      // llama_routes.cc
 std::vector<Route> TokenRoutes();      // token_routes.cc
 std::vector<Route> EmbeddingRoutes();  // embedding_routes.cc
 std::vector<Route> HealthRoutes();     // health_routes.cc
+std::vector<Route> StreamRoutes();     // stream_routes.cc
 std::vector<Route> MetricsRoutes();    // metrics_routes.cc
 std::vector<Route> PageRoutes();       // page_routes.cc
 

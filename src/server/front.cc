@@ -147,6 +147,12 @@ std::optional<http::Response> Front::Refuse(const http::Request& request) {
   return std::nullopt;
 }
 
+bool Front::TakesPieces(const http::Request& request) const {
+  bool known = false;
+  const Route* route = Find(request.path, request.method, &known);
+  return route != nullptr && route->pieces;
+}
+
 void Front::Handle(std::shared_ptr<http::Exchange> exchange) {
   const http::Request& request = exchange->request();
   bool known = false;

@@ -34,6 +34,7 @@ class Front final : public http::Handler {
 
   std::optional<http::Response> Refuse(const http::Request& request) override;
   void Handle(std::shared_ptr<http::Exchange> exchange) override;
+  bool TakesPieces(const http::Request& request) const override;
   http::Response Refusal(int status, std::string message) override;
 
  private:

@@ -129,4 +129,38 @@ Result<PromptTokens> EncodePrompt(const engine::Engine& engine, const ChatFace& 
       conversation != nullptr ? "messages" : "prompt");
 }
 
+Result<void> AppendToPrompt(Prompt& prompt, std::string_view text) {
+  if (auto* plain = std::get_if<std::string>(&prompt)) {
+    *plain += text;
+    return {};
+  }
+  auto* conversation = std::get_if<Conversation>(&prompt);
+  auto* messages = conversation != nullptr ? conversation->messages.if_array() : nullptr;
+  auto* last = messages != nullptr && !messages->empty() ? messages->back().if_object() : nullptr;
+  auto* content = last != nullptr ? last->if_contains("content") : nullptr;
+  if (content != nullptr && content->is_string() && conversation->begun.empty()) {
+    content->get_string().append(text.data(), text.size());
+    return {};
+  }
+  return Fail(ErrorCode::kUnsupported,
+              "only a text, or the text of a conversation's last message, can go on");
+}
+
+Result<PromptTokens> EncodeBeginning(const engine::Engine& engine, const ChatFace& face,
+                                     const Prompt& prompt) {
+  PromptTokens first;
+  for (const std::string_view way : {"a", "\n"}) {
+    Prompt longer = prompt;
+    OR_RETURN(AppendToPrompt(longer, way));
+    PromptTokens tokens = OR_RETURN(EncodePrompt(engine, face, longer));
+    if (first.tokens.empty()) {
+      first = std::move(tokens);
+      continue;
+    }
+    const auto same = std::ranges::mismatch(first.tokens, tokens.tokens).in1;
+    first.tokens.erase(same, first.tokens.end());
+  }
+  return first;
+}
+
 }  // namespace cairn::server

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -63,5 +64,14 @@ struct PromptTokens {
 // does not hold it. Takes as long as the prompt.
 [[nodiscard]] Result<PromptTokens> EncodePrompt(const engine::Engine& engine, const ChatFace& face,
                                                 const Prompt& prompt);
+
+// Of a prompt whose text (a conversation's: that of its last message) will go on: the tokens that
+// do not depend on how, as far as two ways of going on show it. Errors: EncodePrompt's;
+// kUnsupported for other prompts than texts and conversations.
+[[nodiscard]] Result<PromptTokens> EncodeBeginning(const engine::Engine& engine,
+                                                   const ChatFace& face, const Prompt& prompt);
+
+// Adds to the text of a prompt, as above. Errors: kUnsupported, for other prompts.
+[[nodiscard]] Result<void> AppendToPrompt(Prompt& prompt, std::string_view text);
 
 }  // namespace cairn::server

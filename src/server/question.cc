@@ -63,15 +63,19 @@ class Counted final : public AnswerListener {
   std::shared_ptr<AnswerListener> listener_;
 };
 
-void Submit(const CallRef& call, const std::shared_ptr<const ServedModel>& model, Question question,
-            PromptTokens prompt, const MakeListener& make) {
+}  // namespace
+
+EngineLoop::JobRef Submit(const CallRef& call, const std::shared_ptr<const ServedModel>& model,
+                          Question question, PromptTokens prompt, bool streaming,
+                          const MakeListener& make) {
   std::int64_t wait_s = 0;
   auto place = call->api.allowances.Begin(call->tenant, call->holder->limits,
                                           std::chrono::steady_clock::now(), wait_s);
   if (!place) {
     ApiError error = ApiErrorOf(place.error());
     error.retry_s = wait_s;
-    return call->Fail(std::move(error));
+    call->Fail(std::move(error));
+    return nullptr;
   }
   const Asked asked{.model = model,
                     .prompt_tokens = static_cast<std::int64_t>(prompt.tokens.size()),
@@ -79,6 +83,7 @@ void Submit(const CallRef& call, const std::shared_ptr<const ServedModel>& model
   const auto timeout = std::chrono::nanoseconds(call->api.options.request);
   engine::AnswerRequest request{
       .prompt = std::move(prompt.tokens),
+      .streaming = streaming,
       .options = std::move(question.options),
       .choices = question.choices,
       .tenant = call->tenant.empty() ? std::move(question.tenant) : call->tenant,
@@ -90,10 +95,16 @@ void Submit(const CallRef& call, const std::shared_ptr<const ServedModel>& model
   auto listener = std::make_shared<Counted>(call, model, *std::move(place), make(asked));
   const auto submitted =
       call->api.engines.Submit(job, model->engine, std::move(request), std::move(listener));
-  if (!submitted) call->Fail(submitted.error());
+  if (submitted) return job;
+  call->Fail(submitted.error());
+  return nullptr;
 }
 
-}  // namespace
+ApiError PromptErrorOf(const Error& error) {
+  ApiError told = ApiErrorOf(error);
+  if (error.code == ErrorCode::kLimit) told.code = "context_length_exceeded";
+  return told;
+}
 
 void Ask(const CallRef& call, Question question, MakeListener make) {
   const std::string name = question.model;
@@ -106,15 +117,12 @@ void Ask(const CallRef& call, Question question, MakeListener make) {
           question.options.grammar = *std::move(compiled);
         }
         auto prompt = EncodePrompt(model->engine->engine(), model->face, question.prompt);
-        if (!prompt) {
-          ApiError error = ApiErrorOf(prompt.error());
-          if (prompt.error().code == ErrorCode::kLimit) error.code = "context_length_exceeded";
-          return call->Fail(std::move(error));
-        }
+        if (!prompt) return call->Fail(PromptErrorOf(prompt.error()));
         boost::asio::dispatch(call->api.loop,
                               [call, model, question = std::move(question),
                                prompt = *std::move(prompt), make = std::move(make)]() mutable {
-                                Submit(call, model, std::move(question), std::move(prompt), make);
+                                Submit(call, model, std::move(question), std::move(prompt), false,
+                                       make);
                               });
       });
 }

@@ -42,4 +42,12 @@ using MakeListener = std::function<std::shared_ptr<AnswerListener>(const Asked& 
 // What is refused before the listener hears of it is answered in the call's form.
 void Ask(const CallRef& call, Question question, MakeListener listener);
 
+// The end of it, on the event loop: an encoded prompt, or with `streaming` the beginning of one
+// that goes on (EngineLoop::Update). Null: it was refused, and the refusal is answered.
+EngineLoop::JobRef Submit(const CallRef& call, const std::shared_ptr<const ServedModel>& model,
+                          Question question, PromptTokens prompt, bool streaming,
+                          const MakeListener& make);
+// What a prompt is refused with, beside the Error.
+ApiError PromptErrorOf(const Error& error);
+
 }  // namespace cairn::server
