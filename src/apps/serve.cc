@@ -41,6 +41,7 @@ struct ServeOptions {
   int threads = 0;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
   std::size_t kv_memory = 0;
+  std::size_t memory = 0;
   kv::KvBackend kv_backend = kv::KvBackend::kArena;
   bool propose = true;
   bool pinned = false;
@@ -96,9 +97,11 @@ Result<FoundSources> Sources(const ServeOptions& o, Console& console) {
     return Fail(ErrorCode::kNotFound,
                 "there is no model to serve: `cairn serve smollm2` fetches a small one");
   }
+  // Under a bound for all models none may take half of the machine.
+  const std::size_t kv_memory = o.memory > 0 && o.kv_memory == 0 ? o.memory / 4 : o.kv_memory;
   const EngineWish wish{.threads = o.threads,
                         .kv = o.kv,
-                        .kv_memory = o.kv_memory,
+                        .kv_memory = kv_memory,
                         .kv_backend = o.kv_backend,
                         .context = o.context,
                         .step_sequences = o.parallel,
@@ -112,8 +115,13 @@ Result<FoundSources> Sources(const ServeOptions& o, Console& console) {
       continue;
     }
     const auto open = [path = path, wish] { return OpenEngineOf(path, wish); };
-    sources.models.push_back(
-        {.id = name, .path = path, .open = open, .chat_template = chat_template});
+    std::error_code unknown;  // then opening it tells
+    const auto file_bytes = std::filesystem::file_size(path, unknown);
+    sources.models.push_back({.id = name,
+                              .path = path,
+                              .bytes = (unknown ? 0 : file_bytes) + kv_memory,
+                              .open = open,
+                              .chat_template = chat_template});
   }
   return sources;
 }
@@ -137,6 +145,7 @@ server::ServerOptions ServerOptionsOf(const ServeOptions& o) {
   server.request = seconds(o.request_seconds);
   server.drain = seconds(o.drain_seconds);
   server.idle_unload = seconds(o.unload_seconds);
+  server.memory = o.memory;
   server.scheduler.sequences = o.parallel;
   server.scheduler.waiting = o.queue;
   server.scheduler.propose = o.propose;
@@ -306,6 +315,13 @@ void AddServe(CLI::App& app, Chosen& chosen) {
              "memory fits)");
   AddKv(*command, o->kv);
   AddKvMemory(*command, o->kv_memory);
+  command
+      ->add_option_function<std::string>(
+          "--memory", [o](const std::string& text) { o->memory = ParseByteSize(text); },
+          "Memory of all loaded models together, weights and keys and values; one that does not "
+          "fit has idle ones unloaded, and --kv-memory is a quarter of it if not given")
+      ->type_name("SIZE")
+      ->check(ByteSize());
   AddKvBackend(*command, o->kv_backend);
   AddPropose(*command, o->propose);
   AddThreads(*command, o->threads);

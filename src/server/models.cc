@@ -125,8 +125,49 @@ void Models::Use(std::string_view name, Ready ready) {
   if (!ready_ || entry.waiting.size() >= kMostWaiting) {
     return ready(Fail(ErrorCode::kBusy, "the model is being loaded; try again"));
   }
+  if (!entry.loading) {
+    if (const auto room = MakeRoom(index); !room) return ready(std::unexpected(room.error()));
+  }
   entry.waiting.push_back(std::move(ready));
   Load(index);
+}
+
+// Requests hold their model, so one that only we hold is idle.
+bool Models::Idle(const Entry& entry) const {
+  if (!entry.model || entry.stays || entry.model.use_count() > 1) return false;
+  const EngineReading reading = entry.model->engine->reading();
+  return reading.scheduler.running + reading.scheduler.waiting == 0;
+}
+
+void Models::Unload(Entry& entry) {
+  engines_.Remove(std::exchange(entry.model, nullptr)->engine);
+}
+
+Result<void> Models::MakeRoom(std::size_t index) {
+  if (options_.memory == 0) return {};
+  const std::size_t need = sources_[index].bytes;
+  std::size_t taken = 0, kept = 0;
+  std::vector<std::size_t> idle;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    if (!entries_[i].model && !entries_[i].loading) continue;
+    taken += sources_[i].bytes;
+    if (entries_[i].stays) kept += sources_[i].bytes;
+    if (Idle(entries_[i])) idle.push_back(i);
+  }
+  if (kept + need > options_.memory) {
+    return Fail(ErrorCode::kOutOfMemory,
+                fmt::format("{} takes {} MB with its keys and values; of the {} MB of --memory {} "
+                            "are kept by the first model",
+                            sources_[index].id, need >> 20, options_.memory >> 20, kept >> 20));
+  }
+  std::ranges::sort(idle, {}, [&](std::size_t i) { return entries_[i].used; });
+  for (const std::size_t i : idle) {
+    if (taken + need <= options_.memory) break;
+    taken -= sources_[i].bytes;
+    Unload(entries_[i]);
+  }
+  if (taken + need <= options_.memory) return {};
+  return Fail(ErrorCode::kBusy, "memory is full of models that are answering; try again");
 }
 
 void Models::Load(std::size_t index) {
@@ -158,17 +199,12 @@ std::vector<std::shared_ptr<const ServedModel>> Models::Loaded() const {
   return models;
 }
 
-// Requests hold their model, so one that only we hold is idle.
 void Models::UnloadIdle() {
   const auto now = std::chrono::steady_clock::now();
   for (Entry& entry : entries_) {
     const std::chrono::seconds time = IdleTime(entry);
-    if (!entry.model || time < std::chrono::seconds(0)) continue;
-    if (entry.model.use_count() > 1) continue;
-    const EngineReading reading = entry.model->engine->reading();
-    if (reading.scheduler.running + reading.scheduler.waiting > 0) continue;
-    if (now - entry.used < time) continue;
-    engines_.Remove(std::exchange(entry.model, nullptr)->engine);
+    if (time < std::chrono::seconds(0) || now - entry.used < time || !Idle(entry)) continue;
+    Unload(entry);
   }
   constexpr std::chrono::seconds kLook{1};
   timer_.expires_after(kLook);

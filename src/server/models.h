@@ -43,7 +43,8 @@ class Models {
 
   const std::vector<ModelSource>& sources() const { return sources_; }
   // The model of that name, loaded if it must be; empty: the first. Errors: kNotFound, which lists
-  // those there are; kBusy while the server starts; those of loading.
+  // those there are; kBusy while the server starts, and where memory is full of models in use;
+  // kOutOfMemory where it could never be loaded; those of loading.
   using Ready = std::function<void(Result<std::shared_ptr<const ServedModel>>)>;
   void Use(std::string_view name, Ready ready);
   // Those that are loaded.
@@ -70,6 +71,9 @@ class Models {
   // sources_.size(): there is none of that name.
   std::size_t IndexOf(std::string_view name) const;
   std::chrono::seconds IdleTime(const Entry& entry) const;
+  bool Idle(const Entry& entry) const;
+  void Unload(Entry& entry);
+  [[nodiscard]] Result<void> MakeRoom(std::size_t index);
   void Load(std::size_t index);
   void Loaded(std::size_t index, Result<std::shared_ptr<const ServedModel>> model);
   void UnloadIdle();

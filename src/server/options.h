@@ -21,6 +21,7 @@ namespace cairn::server {
 struct ModelSource {
   std::string id;    // how requests and responses name it
   std::string path;  // of its file, for what is told of models that are not loaded
+  std::size_t bytes = 0;  // that it takes once loaded: weights and KV memory
   // Loads it; on a thread of its own, once for each time that it is needed.
   std::function<Result<std::unique_ptr<engine::Engine>>()> open;
   std::string chat_template;  // a template's text, in place of the model's own; empty: that
@@ -32,6 +33,9 @@ struct ServerOptions {
   // Models that nobody has used for so long are unloaded, those of the command line's first
   // excepted.
   std::chrono::seconds idle_unload{900};
+  // What loaded models may take together; 0: what there is. One that does not fit beside the others
+  // has those unloaded that nobody uses, the one that was used longest ago first.
+  std::size_t memory = 0;
   // A request that has no whole answer after so long fails.
   std::chrono::seconds request{600};
   // What answers get to finish once the server is told to end.

@@ -12,9 +12,9 @@ from conftest import PROGRAM, SECONDS
 
 
 class Server:
-    def __init__(self, cairn, *options, port=0):
+    def __init__(self, cairn, *options, port=0, models=("smollm2",), kv_memory="128M"):
         self.process = subprocess.Popen(
-            [str(PROGRAM), "serve", "smollm2", "--port", str(port), "--context", "1024", "--kv-memory", "128M",
+            [str(PROGRAM), "serve", *models, "--port", str(port), "--context", "1024", "--kv-memory", kv_memory,
              *options], stderr=subprocess.PIPE, env=cairn.environment(), text=True)
         self.said = [self.process.stderr.readline(), self.process.stderr.readline()]
         assert "ready" in self.said[1], self.said
