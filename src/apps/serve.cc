@@ -46,6 +46,8 @@ struct ServeOptions {
   bool propose = true;
   bool pinned = false;
   std::string log = "text";
+  std::string files;
+  std::size_t files_size = std::size_t{1} << 30;
   std::size_t max_body = std::size_t{16} << 20;
   std::int64_t header_seconds = 10, body_seconds = 60, idle_seconds = 75, write_seconds = 30;
   std::int64_t request_seconds = 600, drain_seconds = 30, unload_seconds = 900;
@@ -183,6 +185,7 @@ Result<void> RunServe(const ServeOptions& o, Console& console) {
                           !o.models.empty(), ServerOptionsOf(o),
                           [&log](const server::AccessRecord& record) { log.Write(record); });
   service.SetKeys(keys);
+  if (!o.files.empty()) OR_RETURN(service.KeepFiles(o.files, o.files_size));
   boost::asio::signal_set signals(service.loop(), SIGINT, SIGTERM, SIGHUP);
   Watch(signals, service, o, console);
   std::string where = o.unix_socket;
@@ -310,6 +313,19 @@ void AddServe(CLI::App& app, Chosen& chosen) {
       ->type_name("HOW")
       ->check(CLI::IsMember({"text", "json", "off"}))
       ->capture_default_str();
+  command
+      ->add_option("--files", o->files,
+                   "A folder of its own for what clients upload and for batches; without it there "
+                   "are none")
+      ->type_name("FOLDER")
+      ->check(NotEmpty());
+  command
+      ->add_option_function<std::string>(
+          "--files-size", [o](const std::string& text) { o->files_size = ParseByteSize(text); },
+          "Most bytes of all files together")
+      ->type_name("SIZE")
+      ->default_str("1G")
+      ->check(ByteSize());
   AddContext(*command, o->context,
              "Tokens a prompt and its answer may have together (default: what the model has and "
              "memory fits)");

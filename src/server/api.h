@@ -47,6 +47,9 @@ http::Response OllamaError(const ApiError& error);
 // The HTTP status that fits an Error.
 int StatusOf(const Error& error);
 
+class Batches;
+class FileStore;
+
 // What handlers reach. Lives as long as the server.
 struct Api {
   boost::asio::io_context& loop;
@@ -57,6 +60,8 @@ struct Api {
   const ServerOptions& options;
   const std::function<bool()> draining;
   Allowances allowances = {};  // the event loop's
+  FileStore* files = nullptr;  // null: the server keeps none
+  Batches* batches = nullptr;  // the event loop's; null: the same
   grammar::CompiledForms forms{};
   boost::asio::thread_pool preparing{1};
 
@@ -112,6 +117,7 @@ std::vector<Route> TokenRoutes();      // token_routes.cc
 std::vector<Route> EmbeddingRoutes();  // embedding_routes.cc
 std::vector<Route> HealthRoutes();     // health_routes.cc
 std::vector<Route> StreamRoutes();     // stream_routes.cc
+std::vector<Route> BatchRoutes();      // batch_routes.cc
 std::vector<Route> MetricsRoutes();    // metrics_routes.cc
 std::vector<Route> PageRoutes();       // page_routes.cc
 

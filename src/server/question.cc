@@ -10,15 +10,6 @@
 namespace cairn::server {
 namespace {
 
-// What one key's prompts left in the cache is not found with another's.
-kv::CacheSpace SpaceOf(const std::string& tenant) {
-  if (tenant.empty()) return 0;
-  const Sha256 hash = Sha256Of(tenant);
-  kv::CacheSpace space = 0;
-  for (std::size_t i = 0; i < sizeof space; ++i) space = (space << 8) | hash[i];
-  return space;
-}
-
 // Holds the model and counts what was answered; hands everything on.
 class Counted final : public AnswerListener {
  public:
@@ -64,6 +55,14 @@ class Counted final : public AnswerListener {
 };
 
 }  // namespace
+
+kv::CacheSpace SpaceOf(std::string_view tenant) {
+  if (tenant.empty()) return 0;
+  const Sha256 hash = Sha256Of(tenant);
+  kv::CacheSpace space = 0;
+  for (std::size_t i = 0; i < sizeof space; ++i) space = (space << 8) | hash[i];
+  return space;
+}
 
 EngineLoop::JobRef Submit(const CallRef& call, const std::shared_ptr<const ServedModel>& model,
                           Question question, PromptTokens prompt, bool streaming,

@@ -47,6 +47,8 @@ void Ask(const CallRef& call, Question question, MakeListener listener);
 EngineLoop::JobRef Submit(const CallRef& call, const std::shared_ptr<const ServedModel>& model,
                           Question question, PromptTokens prompt, bool streaming,
                           const MakeListener& make);
+// What one key's prompts left in the cache is not found with another's.
+kv::CacheSpace SpaceOf(std::string_view tenant);
 // What a prompt is refused with, beside the Error.
 ApiError PromptErrorOf(const Error& error);
 

@@ -8,6 +8,7 @@ std::vector<Route> AllRoutes() {
   std::vector<Route> all;
   for (const auto routes : {OpenAiRoutes, ResponsesRoutes, AnthropicRoutes, OllamaRoutes,
                             LlamaRoutes, EmbeddingRoutes, TokenRoutes, HealthRoutes, MetricsRoutes, StreamRoutes,
+                            BatchRoutes,
                             PageRoutes}) {
     const std::vector<Route> some = routes();
     all.insert(all.end(), some.begin(), some.end());

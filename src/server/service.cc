@@ -36,11 +36,20 @@ Service::~Service() {
 Result<int> Service::Listen(const std::string& host, int port) { return http_.Listen(host, port); }
 Result<void> Service::ListenUnix(const std::string& path) { return http_.ListenUnix(path); }
 
+Result<void> Service::KeepFiles(const std::string& folder, std::uint64_t most_bytes) {
+  files_ = OR_RETURN(FileStore::Open(disk_, folder, most_bytes));
+  batches_ = std::make_unique<Batches>(api_, *files_);
+  api_.files = files_.get();
+  api_.batches = batches_.get();
+  return {};
+}
+
 Result<void> Service::Run(std::function<void()> loaded) {
   const auto guard = asio::make_work_guard(loop_);
   models_.Start(eager_, [this, loaded = std::move(loaded)](const Result<void>& result) {
-    if (result) return loaded();
     result_ = result;
+    if (result_ && batches_) result_ = batches_->Resume();
+    if (result_) return loaded();
     End();
   });
   while (!loop_.stopped()) {

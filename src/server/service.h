@@ -16,6 +16,8 @@
 #include "base/error.h"
 #include "http/server.h"
 #include "server/api.h"
+#include "server/batches.h"
+#include "server/file_store.h"
 #include "server/front.h"
 #include "server/keys.h"
 #include "server/models.h"
@@ -35,6 +37,9 @@ class Service {
   // Before Run. As HttpServer's.
   [[nodiscard]] Result<int> Listen(const std::string& host, int port);
   [[nodiscard]] Result<void> ListenUnix(const std::string& path);
+  // Files and batches are kept in that folder, at most `most_bytes` of files. Before Run. Errors:
+  // kIo.
+  [[nodiscard]] Result<void> KeepFiles(const std::string& folder, std::uint64_t most_bytes);
   // From now on keys are needed. Before Run, or on the event loop.
   void SetKeys(std::shared_ptr<const Keys> keys) { front_.SetKeys(std::move(keys)); }
 
@@ -64,6 +69,9 @@ class Service {
   Front front_;
   http::HttpServer http_;
   boost::asio::steady_timer drain_timer_;
+  SystemFiles disk_;
+  std::unique_ptr<FileStore> files_;
+  std::unique_ptr<Batches> batches_;
   Embedders embedders_;  // last: its jobs use the rest
 };
 
