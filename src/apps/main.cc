@@ -39,7 +39,7 @@ using AddFunction = void (*)(CLI::App&, Chosen&);
 constexpr AddFunction kCommands[] = {
     AddRun,    AddChat,       AddBatch,   AddEmbed,  AddRerank,   AddServe,      AddPull,
     AddList,   AddShow,       AddConvert, AddRemove, AddTokenize, AddDetokenize, AddTemplate,
-    AddLogits, AddPerplexity, AddBench,   AddVerify, AddTop,      AddDoctor,   AddSupport,
+    AddLogits, AddPerplexity, AddBench,   AddVerify, AddTop,      AddDoctor,     AddSupport,
 };
 
 void Build(CLI::App& app, Chosen& chosen, const Console& console) {

@@ -17,8 +17,8 @@
 namespace cairn::apps {
 namespace {
 
-constexpr std::size_t kHistory = 512;     // readings of the curve
-constexpr std::size_t kQuantiles = 30;    // readings that times are taken from
+constexpr std::size_t kHistory = 512;   // readings of the curve
+constexpr std::size_t kQuantiles = 30;  // readings that times are taken from
 constexpr std::string_view kHome = "\x1b[H", kClearLine = "\x1b[K", kClearBelow = "\x1b[J";
 
 struct TopOptions {

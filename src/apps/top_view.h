@@ -24,8 +24,8 @@ struct TopReading {
   std::optional<double> mask_seconds;                                    // of one
   double kv_used = 0, kv_shared = 0, kv_budget = 0;                      // bytes
   double cached_tiles = 0;
-  double memory = 0;  // bytes of the process
-  double cores = 0;   // that it kept busy
+  double memory = 0;                     // bytes of the process
+  double cores = 0;                      // that it kept busy
   std::map<std::string, double> models;  // loaded ones, with their answers under way
 };
 

@@ -31,7 +31,6 @@ struct VerifyCommand {
   std::string url, server_model;
 };
 
-
 constexpr const char* kOpenings[] = {
     "Once upon a time there was a",
     "The three largest rivers of Europe are",

@@ -272,12 +272,12 @@ void Connection::Upgrade(Request request) {
   phase_ = Phase::kUpgraded;
   timer_.cancel();
   answering_ = false;  // from here on the WebSocket does
-  web_socket_ = std::make_shared<WebSocket>(
-      std::move(stream_), std::move(request), shared_, [self = shared_from_this()] {
-        if (self->phase_ == Phase::kClosed) return;
-        self->phase_ = Phase::kClosed;
-        self->closed_(*self);
-      });
+  web_socket_ = std::make_shared<WebSocket>(std::move(stream_), std::move(request), shared_,
+                                            [self = shared_from_this()] {
+                                              if (self->phase_ == Phase::kClosed) return;
+                                              self->phase_ = Phase::kClosed;
+                                              self->closed_(*self);
+                                            });
   web_socket_->Accept(parser_->get());
 }
 

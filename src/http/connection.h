@@ -117,8 +117,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<Parser> parser_;
   std::size_t body_bytes_ = 0;  // of shared_.bodies_bytes
   std::shared_ptr<WebSocket> web_socket_;
-  bool watching_ = false;       // a read is under way while answering or idle
-  bool first_ = true;           // no request yet
+  bool watching_ = false;  // a read is under way while answering or idle
+  bool first_ = true;      // no request yet
 
   // Of the request that is answered.
   Headers also_;  // of the answer

@@ -47,8 +47,8 @@ template <typename Handler>
 void async_teardown(boost::beast::role_type role, Stream& stream, Handler&& handler) {
   boost::system::error_code error;
   teardown(role, stream, error);
-  boost::asio::post(stream.get_executor(),
-                    [handler = std::forward<Handler>(handler), error]() mutable { handler(error); });
+  boost::asio::post(stream.get_executor(), [handler = std::forward<Handler>(handler),
+                                            error]() mutable { handler(error); });
 }
 
 }  // namespace cairn::http

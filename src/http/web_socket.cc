@@ -19,10 +19,9 @@ WebSocket::WebSocket(Stream stream, Request request, Shared& shared, std::functi
       shared_(shared),
       closed_(std::move(closed)) {
   // A side that is silent for half of the idle time is asked whether it lives.
-  socket_.set_option(websocket::stream_base::timeout{
-      .handshake_timeout = shared.limits.header,
-      .idle_timeout = shared.limits.idle,
-      .keep_alive_pings = true});
+  socket_.set_option(websocket::stream_base::timeout{.handshake_timeout = shared.limits.header,
+                                                     .idle_timeout = shared.limits.idle,
+                                                     .keep_alive_pings = true});
   socket_.read_message_max(shared.limits.body_bytes);
   socket_.text(true);
 }

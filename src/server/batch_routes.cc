@@ -54,8 +54,8 @@ Result<json::object> Upload(FileStore& files, const Call& call) {
   if (file->filename.size() > FileStore::kMostNameBytes) {
     return cairn::Fail(ErrorCode::kInvalidArgument, "the file's name is too long", "file");
   }
-  return ToObject(OR_RETURN(
-      files.Add(call.tenant, file->filename, std::move(purpose), file->content)));
+  return ToObject(
+      OR_RETURN(files.Add(call.tenant, file->filename, std::move(purpose), file->content)));
 }
 
 void UploadFile(const CallRef& call) {
@@ -130,10 +130,10 @@ void CancelBatch(const CallRef& call) {
 }  // namespace
 
 std::vector<Route> BatchRoutes() {
-  return {{"POST", "/v1/files", UploadFile},       {"GET", "/v1/files", ListFiles},
-          {"GET", "/v1/files/*", ShowFile},        {"DELETE", "/v1/files/*", DeleteFile},
-          {"POST", "/v1/batches", CreateBatch},    {"GET", "/v1/batches", ListBatches},
-          {"GET", "/v1/batches/*", ShowBatch},     {"POST", "/v1/batches/*", CancelBatch}};
+  return {{"POST", "/v1/files", UploadFile},    {"GET", "/v1/files", ListFiles},
+          {"GET", "/v1/files/*", ShowFile},     {"DELETE", "/v1/files/*", DeleteFile},
+          {"POST", "/v1/batches", CreateBatch}, {"GET", "/v1/batches", ListBatches},
+          {"GET", "/v1/batches/*", ShowBatch},  {"POST", "/v1/batches/*", CancelBatch}};
 }
 
 }  // namespace cairn::server

@@ -82,8 +82,7 @@ BatchRun::BatchRun(Api& api, FileStore& files, std::shared_ptr<BatchState> state
 
 void BatchRun::Start() {
   boost::asio::post(api_.preparing, [self = shared_from_this()] {
-    boost::asio::post(self->api_.loop,
-                      [self, read = self->ReadFiles()] { self->Began(read); });
+    boost::asio::post(self->api_.loop, [self, read = self->ReadFiles()] { self->Began(read); });
   });
 }
 
@@ -208,8 +207,8 @@ void BatchRun::TakeLine(std::int64_t number, std::string_view text) {
   if (!parsed->request) return Answered(*line, {std::unexpected(parsed->request.error())});
   line->request = std::move(*parsed->request);
   if (PathOf(line->request.endpoint) != state_->endpoint) {
-    return Answered(*line, {Fail(ErrorCode::kInvalidArgument,
-                                 "its url is not the batch's endpoint", "url")});
+    return Answered(
+        *line, {Fail(ErrorCode::kInvalidArgument, "its url is not the batch's endpoint", "url")});
   }
   Ask(line);
 }
@@ -287,8 +286,8 @@ void BatchRun::Later(const std::shared_ptr<Line>& line) {
 void BatchRun::Answered(const Line& line, const std::vector<Result<engine::Answer>>& answers) {
   if (abandoned_) return;
   --in_flight_;
-  const bool dropped = cancelled_ && !answers.front() &&
-                       answers.front().error().code == ErrorCode::kCancelled;
+  const bool dropped =
+      cancelled_ && !answers.front() && answers.front().error().code == ErrorCode::kCancelled;
   if (!dropped) {
     const Response response =
         ToResponse(line.request.endpoint,

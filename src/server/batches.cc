@@ -102,7 +102,8 @@ Result<BatchState> ParseFacts(std::string_view text) {
     s.metadata = given->get_object();
   }
   if (!HasEnded(s)) return s;
-  if (const auto* counts = members.Find("request_counts"); counts != nullptr && counts->is_object()) {
+  if (const auto* counts = members.Find("request_counts");
+      counts != nullptr && counts->is_object()) {
     const Members numbers(counts->get_object(), "request_counts.");
     OR_RETURN(numbers.Read("total", 0, kMostNumber, s.total));
     OR_RETURN(numbers.Read("completed", 0, kMostNumber, s.completed));
@@ -133,8 +134,7 @@ Batches::~Batches() {
 }
 
 Result<void> Batches::Keep(const BatchState& state) {
-  return WriteWholeFile(files_.disk(),
-                        fmt::format("{}/{}{}", files_.folder(), state.id, kFacts),
+  return WriteWholeFile(files_.disk(), fmt::format("{}/{}{}", files_.folder(), state.id, kFacts),
                         json::serialize(ToFacts(state)));
 }
 

@@ -40,9 +40,14 @@ std::unexpected<Error> NotThere() {
 }  // namespace
 
 json::object ToObject(const StoredFile& file) {
-  return {{"id", file.id},           {"object", "file"},        {"bytes", file.bytes},
-          {"created_at", file.created_s}, {"filename", file.filename}, {"purpose", file.purpose},
-          {"status", "processed"},   {"expires_at", nullptr}};
+  return {{"id", file.id},
+          {"object", "file"},
+          {"bytes", file.bytes},
+          {"created_at", file.created_s},
+          {"filename", file.filename},
+          {"purpose", file.purpose},
+          {"status", "processed"},
+          {"expires_at", nullptr}};
 }
 
 std::string NewId(std::string_view prefix) {

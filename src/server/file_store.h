@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files that clients leave with the server, for batches.
 //
-// A folder of the server's own. A file is two of the disk's: ID.data, and ID.json with what is known
-// of it, which is written last and renamed into place, so that after a kill a file is there whole or
-// not at all. Names that clients give are never names on the disk. A tenant (the name of a key) sees
-// its own files alone.
-// Threads: any; calls wait for the disk. Errors: kNotFound (no such file of that tenant), kLimit
+// A folder of the server's own. A file is two of the disk's: ID.data, and ID.json with what is
+// known of it, which is written last and renamed into place, so that after a kill a file is there
+// whole or not at all. Names that clients give are never names on the disk. A tenant (the name of a
+// key) sees its own files alone. Threads: any; calls wait for the disk. Errors: kNotFound (no such
+// file of that tenant), kLimit
 //   (no room), kIo. Owns: nothing but the list; the FileSystem must outlive it.
 // Test: file_store_test.cc.
 #pragma once

@@ -23,8 +23,7 @@ class FileStoreTest : public ::testing::Test {
   }
 
   SystemFiles disk_;
-  const std::string folder_ =
-      ::testing::TempDir() + "file_store_test." + std::to_string(getpid());
+  const std::string folder_ = ::testing::TempDir() + "file_store_test." + std::to_string(getpid());
 };
 
 TEST_F(FileStoreTest, FilesAreOfTheirTenantAndOutliveTheProcess) {

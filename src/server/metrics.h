@@ -32,7 +32,7 @@ class Histogram {
 
 inline constexpr double kSeconds[Histogram::kMostBounds] = {
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60};
-inline constexpr double kRows[Histogram::kMostBounds] = {1,  2,  3,   4,   6,   8,   12,
+inline constexpr double kRows[Histogram::kMostBounds] = {1,  2,  3,  4,   6,   8,   12,
                                                          16, 32, 64, 128, 256, 512, 1024};
 
 // Of the answers of one model.

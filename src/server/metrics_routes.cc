@@ -122,9 +122,8 @@ void WriteAnswers(ModelWriter& to) {
              [](const M& m) { return m.mask_seconds; });
   to.Answers({"cairn_first_token_seconds", "From a request to its first token", "histogram"},
              [](const M& m) { return m.first_token; });
-  to.Answers(
-      {"cairn_per_token_seconds", "Between two tokens, a mean of each answer", "histogram"},
-      [](const M& m) { return m.per_token; });
+  to.Answers({"cairn_per_token_seconds", "Between two tokens, a mean of each answer", "histogram"},
+             [](const M& m) { return m.per_token; });
   to.Answers({"cairn_answer_seconds", "From a request to its last token", "histogram"},
              [](const M& m) { return m.answer; });
 }

@@ -36,9 +36,7 @@ TEST(MetricsTest, ARequestsPromptCountsOnce) {
   EXPECT_EQ(metrics.answers.at(engine::FinishReason::kLength), 2U);
 }
 
-TEST(MetricsTest, LabelsCannotEndTheirQuotes) {
-  EXPECT_EQ(LabelOf("a\"b\\c\nd"), "a\\\"b\\\\c d");
-}
+TEST(MetricsTest, LabelsCannotEndTheirQuotes) { EXPECT_EQ(LabelOf("a\"b\\c\nd"), "a\\\"b\\\\c d"); }
 
 }  // namespace
 }  // namespace cairn::server

@@ -139,9 +139,7 @@ bool Models::Idle(const Entry& entry) const {
   return reading.scheduler.running + reading.scheduler.waiting == 0;
 }
 
-void Models::Unload(Entry& entry) {
-  engines_.Remove(std::exchange(entry.model, nullptr)->engine);
-}
+void Models::Unload(Entry& entry) { engines_.Remove(std::exchange(entry.model, nullptr)->engine); }
 
 Result<void> Models::MakeRoom(std::size_t index) {
   if (options_.memory == 0) return {};

@@ -17,9 +17,8 @@ std::unexpected<Error> Wrong(const char* what) {
 
 bool StartsWithWord(std::string_view text, std::string_view word) {
   return text.size() >= word.size() &&
-         std::ranges::equal(text.substr(0, word.size()), word, {}, [](unsigned char c) {
-           return static_cast<char>(std::tolower(c));
-         });
+         std::ranges::equal(text.substr(0, word.size()), word, {},
+                            [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
 }
 
 // The value of `name` among the parameters of a header: name=value or name="value".
@@ -76,8 +75,7 @@ Result<std::vector<FormPart>> ParseMultipart(std::string_view type, std::string_
     const std::string_view part = rest.substr(0, end);
     const std::size_t head = part.find("\r\n\r\n");
     if (head == std::string_view::npos) return Wrong("a part has no headers");
-    const std::string_view disposition =
-        HeaderOf(part.substr(0, head), "content-disposition");
+    const std::string_view disposition = HeaderOf(part.substr(0, head), "content-disposition");
     if (parts.size() == kMostFormParts) {
       return Fail(ErrorCode::kLimit, "the body has too many parts");
     }

@@ -24,10 +24,12 @@ TEST(MultipartTest, PartsComeWithTheirNames) {
 }
 
 TEST(MultipartTest, WhatIsNoFormIsRefused) {
-  const std::string good = "--xyz\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--xyz--";
+  const std::string good =
+      "--xyz\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--xyz--";
   ASSERT_TRUE(ParseMultipart(kType, good));
-  for (const char* type : {"", "application/json", "multipart/form-data", "text/plain; boundary=xyz",
-                           "multipart/form-data; boundary=\"\"", "multipart/form-data; boundary"}) {
+  for (const char* type :
+       {"", "application/json", "multipart/form-data", "text/plain; boundary=xyz",
+        "multipart/form-data; boundary=\"\"", "multipart/form-data; boundary"}) {
     EXPECT_FALSE(ParseMultipart(type, good)) << type;
   }
   for (const std::string body : {"", "--xyz", "--xyz\r\n", "--xyz\r\nb\r\n--xyz--", "--xyzb\r\n"}) {

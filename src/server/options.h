@@ -19,8 +19,8 @@ namespace cairn::server {
 
 // A model that can be served.
 struct ModelSource {
-  std::string id;    // how requests and responses name it
-  std::string path;  // of its file, for what is told of models that are not loaded
+  std::string id;         // how requests and responses name it
+  std::string path;       // of its file, for what is told of models that are not loaded
   std::size_t bytes = 0;  // that it takes once loaded: weights and KV memory
   // Loads it; on a thread of its own, once for each time that it is needed.
   std::function<Result<std::unique_ptr<engine::Engine>>()> open;

@@ -117,12 +117,11 @@ void Ask(const CallRef& call, Question question, MakeListener make) {
         }
         auto prompt = EncodePrompt(model->engine->engine(), model->face, question.prompt);
         if (!prompt) return call->Fail(PromptErrorOf(prompt.error()));
-        boost::asio::dispatch(call->api.loop,
-                              [call, model, question = std::move(question),
-                               prompt = *std::move(prompt), make = std::move(make)]() mutable {
-                                Submit(call, model, std::move(question), std::move(prompt), false,
-                                       make);
-                              });
+        boost::asio::dispatch(
+            call->api.loop, [call, model, question = std::move(question),
+                             prompt = *std::move(prompt), make = std::move(make)]() mutable {
+              Submit(call, model, std::move(question), std::move(prompt), false, make);
+            });
       });
 }
 

@@ -156,9 +156,8 @@ class PromptStream : public std::enable_shared_from_this<PromptStream> {
 
 void Stream(const CallRef& call) {
   const auto stream = std::make_shared<PromptStream>(call);
-  call->exchange->OnPiece([stream](std::string piece, bool last) {
-    stream->Take(std::move(piece), last);
-  });
+  call->exchange->OnPiece(
+      [stream](std::string piece, bool last) { stream->Take(std::move(piece), last); });
 }
 
 }  // namespace

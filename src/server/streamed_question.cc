@@ -82,16 +82,16 @@ void StreamedQuestion::Work() {
 
 // A copy of the prompt: the next state may come while this one is made into tokens.
 void StreamedQuestion::Encode(const std::shared_ptr<const ServedModel>& model) {
-  call_->api.Prepare(BytesOf(prompt_), [self = shared_from_this(), model, prompt = prompt_,
-                                        whole = whole_] {
-    const engine::Engine& engine = model->engine->engine();
-    auto tokens = whole ? EncodePrompt(engine, model->face, prompt)
-                        : EncodeBeginning(engine, model->face, prompt);
-    boost::asio::dispatch(self->call_->api.loop,
-                          [self, model, whole, tokens = std::move(tokens)]() mutable {
-                            self->Encoded(model, std::move(tokens), whole);
-                          });
-  });
+  call_->api.Prepare(
+      BytesOf(prompt_), [self = shared_from_this(), model, prompt = prompt_, whole = whole_] {
+        const engine::Engine& engine = model->engine->engine();
+        auto tokens = whole ? EncodePrompt(engine, model->face, prompt)
+                            : EncodeBeginning(engine, model->face, prompt);
+        boost::asio::dispatch(self->call_->api.loop,
+                              [self, model, whole, tokens = std::move(tokens)]() mutable {
+                                self->Encoded(model, std::move(tokens), whole);
+                              });
+      });
 }
 
 void StreamedQuestion::Encoded(const std::shared_ptr<const ServedModel>& model,

@@ -35,10 +35,10 @@ class StreamedQuestion : public std::enable_shared_from_this<StreamedQuestion> {
   CallRef call_;
   Question question_;
   MakeListener make_;
-  Prompt prompt_;        // as it was told last
-  bool whole_ = false;   // it is complete
-  bool news_ = false;    // the engine does not have prompt_ and whole_ yet
-  bool busy_ = false;    // tokens are being made
+  Prompt prompt_;       // as it was told last
+  bool whole_ = false;  // it is complete
+  bool news_ = false;   // the engine does not have prompt_ and whole_ yet
+  bool busy_ = false;   // tokens are being made
   bool failed_ = false;
   EngineLoop::JobRef job_;  // once it was submitted
   // Why the answer fails, for who hears that it was cancelled.
