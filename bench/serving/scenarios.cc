@@ -52,16 +52,20 @@ Result<object> MeasureDecode(engine::Engine& engine, int sequences, std::int64_t
   std::vector<double> rates;
   double own = 0;
   for (std::uint64_t round = 0; round < 4; ++round) {
-    Answers answers(engine, {.sequences = sequences, .propose = false});
+    // Prompts first, so that no answer is far ahead of the others when the last one begins.
+    Answers answers(engine, {.sequences = sequences, .pace = 1e3, .propose = false});
+    int begun = 0;  // answers
+    const auto note = [&](const engine::PromptProgress& progress) {
+      begun += progress.computed == progress.total ? 1 : 0;
+    };
     for (int i = 0; i < sequences; ++i) {
       const std::uint64_t seed = 1000 * round + static_cast<std::uint64_t>(i);
       engine::AnswerRequest wish = Wish(SomeTokens(depth, engine.vocabulary(), seed), kEndless, 0);
       wish.use_cache = false;  // a first token in common would be found there
-      OR_RETURN(
-          answers.Submit(std::move(wish), {.piece = {}, .ended = {}, .progress = {}, .done = {}}));
+      OR_RETURN(answers.Submit(std::move(wish),
+                               {.piece = {}, .ended = {}, .progress = note, .done = {}}));
     }
-    StepUntil(answers,
-              [&] { return answers.scheduler().counters().prompt_rows >= sequences * depth; });
+    StepUntil(answers, [&] { return begun == sequences; });
     Steps(answers, 2);
     const StepTimes times = Steps(answers, tokens);
     if (round == 0) continue;  // it warms up
@@ -138,7 +142,7 @@ class Pace {
  public:
   Pace(engine::Engine& engine, std::int64_t tokens)
       : clock_(engine.clock()),
-        answers_(engine, {.sequences = kAnswers + 1}),
+        answers_(engine, {.sequences = kAnswers + 1, .propose = false}),
         vocabulary_(engine.vocabulary()),
         tokens_(tokens) {}
 

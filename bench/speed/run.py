@@ -34,15 +34,20 @@ def summary(samples: list[Sample]) -> dict:
     return result
 
 
-def compare(model: str, path: str, settings: Settings) -> dict:
-    """Everything of one model; the peers' models stay loaded, idle, while others run."""
+def compare(model: str, path: str, settings: Settings, earlier: dict | None = None) -> dict:
+    """Everything of one model; the peers' models stay loaded, idle, while others run. `earlier`: what
+    a run before gave, to which the rounds are added."""
+    earlier = earlier or {"rounds": 0, "bandwidth_gb_s": 0, "int8_tops": 0, "notes": [], "samples": {}}
     first_note = len(settings.notes)
     ours = [Ours(settings.program, path, settings.threads, kv) for kv in ("f16", "q8")]
     peers = [Peer(kind, python, path, settings.threads, settings.note)
              for kind, python in settings.peers.items()]
-    samples: dict[str, dict[str, list[Sample]]] = {p.column: {} for p in ours + peers}
+    samples = {column: {row: [Sample(*s) for s in of] for row, of in rows.items()}
+               for column, rows in earlier["samples"].items()}
+    for program in ours + peers:
+        samples.setdefault(program.column, {})
     seconds: dict[str, dict[str, float]] = {}
-    for number in range(settings.rounds):
+    for number in range(earlier["rounds"], earlier["rounds"] + settings.rounds):
         for group in settings.groups:
             rows = [row for row in ROWS if row.group == group]
             programs = [*ours, *peers]
@@ -51,15 +56,18 @@ def compare(model: str, path: str, settings: Settings) -> dict:
                 measure(program, rows, number, samples[program.column])
                 spent = seconds.setdefault(group, {})
                 spent[program.column] = (spent.get(program.column, 0) + time.perf_counter() - begin)
-            print(f"round {number + 1} of {settings.rounds}: {model}: {group}", file=sys.stderr,
-                  flush=True)
+            print(f"round {number + 1}: {model}: {group}", file=sys.stderr, flush=True)
     for peer in peers:
         peer.close()
     machine = [figures for program in ours for figures in program.machine]
-    return {"model": model, "rounds": settings.rounds, "threads": settings.threads,
-            "bandwidth_gb_s": max((m[0] for m in machine), default=0),
-            "int8_tops": max((m[1] for m in machine), default=0),
-            "notes": settings.notes[first_note:], "seconds": seconds,
+    notes = earlier["notes"] + settings.notes[first_note:]
+    return {"model": model, "rounds": earlier["rounds"] + settings.rounds,
+            "threads": settings.threads,
+            "bandwidth_gb_s": max((m[0] for m in machine), default=earlier["bandwidth_gb_s"]),
+            "int8_tops": max((m[1] for m in machine), default=earlier["int8_tops"]),
+            "notes": list(dict.fromkeys(notes)), "seconds": seconds,
+            "samples": {column: {row: [[s.value, s.share] for s in of] for row, of in rows.items()}
+                        for column, rows in samples.items()},
             "results": {column: {row: summary(s) for row, s in rows.items()}
                         for column, rows in samples.items() if rows}}
 

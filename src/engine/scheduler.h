@@ -95,7 +95,7 @@ struct SchedulerOptions {
   int sequences = 32;           // most that run at once, 1 to the model's step_sequences
   std::int64_t waiting = 4096;  // most choices that wait
   // A step with prompts in it may take this many times as long as one without.
-  double pace = 1.9;
+  double pace = 1.8;
   bool propose = true;  // what the text itself suggests, where that wins time
   // What a draft model suggests, in place of that, where it wins time. Null: nothing.
   std::shared_ptr<Draft> draft;

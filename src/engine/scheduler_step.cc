@@ -56,12 +56,15 @@ void Scheduler::AddAnswers() {
 }
 
 void Scheduler::AddPrompts() {
-  std::int64_t rows = budget_.PromptRows(answer_rows_);
-  rows = std::min(rows, model_.step_rows() - answer_rows_ - proposed_rows_);
   std::vector<Run*> prompts;
+  std::int64_t behind = 0;  // rows of all but the first
   for (const auto& [key, run] : running_) {
-    if (run->prefilling()) prompts.push_back(run);
+    if (!run->prefilling()) continue;
+    if (!prompts.empty()) behind += run->pending();
+    prompts.push_back(run);
   }
+  std::int64_t rows = budget_.PromptRows(answer_rows_, behind);
+  rows = std::min(rows, model_.step_rows() - answer_rows_ - proposed_rows_);
   for (Run* run : prompts) {
     if (rows <= 0) return;
     if (!run->sequence) continue;  // gave way to one before it

@@ -40,13 +40,14 @@ double StepBudget::ProposalNs(int rows) const {
   return rows * (row_ns > 0 ? row_ns : prompt_row_ns_);
 }
 
-std::int64_t StepBudget::PromptRows(int answer_rows) const {
+std::int64_t StepBudget::PromptRows(int answer_rows, std::int64_t behind) const {
   const std::int64_t room = std::max(most_rows_ - answer_rows, 0);
   if (answer_rows == 0) return room;
   const bool known = answer_ns_[static_cast<std::size_t>(ClassOf(answer_rows))] > 0;
   if (since_alone_ >= (known ? kAloneEvery : kAloneEvery / 4)) return 0;
   const double step = AnswerNs(answer_rows);
-  const double spare = (pace_ - 1) * step;
+  const double crowd = static_cast<double>(behind) * prompt_row_ns_ / kCrowdNs;
+  const double spare = (pace_ - 1) * step * std::clamp(crowd, 1.0, kMostCrowd);
   std::int64_t rows = kFirstRows;
   if (step > 0 && prompt_row_ns_ > 0) {
     rows = static_cast<std::int64_t>(std::min(spare / prompt_row_ns_, 1e6));

@@ -5,7 +5,12 @@
 // what each row of a prompt adds, and what proposed rows add, by their number. Before anything is
 // known a chunk is small. Where prompts never pause, a step in seventeen goes without, and where
 // proposals never pause, one in 33: answers become longer, and what they take alone would be taken
-// for the others' doing. Threads: the scheduler's. Cost: a few operations a step.
+// for the others' doing.
+//
+// The pace holds while prompts come one at a time. Where many wait behind the first, keeping it would
+// let them wait for all of the others' answers: the share of prompts grows with the time that those
+// behind the first would take, up to kMostCrowd times, until so many answers run that fewer wait.
+// Threads: the scheduler's. Cost: a few operations a step.
 #pragma once
 
 #include <array>
@@ -20,8 +25,8 @@ class StepBudget {
 
   // Rows of prompts beside `answer_rows` rows of answers; none in a step that shall show what the
   // answers take, else at least kLeastRows where the step has room, so that prompts get on. No
-  // answers: whatever the step holds.
-  std::int64_t PromptRows(int answer_rows) const;
+  // answers: whatever the step holds. `behind`: rows of prompts that wait behind the first one.
+  std::int64_t PromptRows(int answer_rows, std::int64_t behind = 0) const;
 
   // A step of these rows took `ns`. Of the rows of answers the proposed ones are counted apart.
   void Note(int answer_rows, std::int64_t prompt_rows, std::int64_t proposed_rows, std::int64_t ns);
@@ -41,6 +46,8 @@ class StepBudget {
 
   static constexpr std::int64_t kLeastRows = 8;
   static constexpr std::int64_t kFirstRows = 32;  // while nothing is known
+  static constexpr double kCrowdNs = 1e9;         // of work behind the first prompt: the pace holds
+  static constexpr double kMostCrowd = 8;
   static constexpr int kAloneEvery = 16;          // steps with prompts before one without
   static constexpr int kBareEvery = 32;           // steps with either before one with neither
 

@@ -40,6 +40,21 @@ TEST(StepBudgetTest, AStepWithPromptsTakesNoLongerThanThePaceSays) {
   }
 }
 
+// A second's worth of prompts behind the first changes nothing, four seconds' take four times the
+// share, and an hour's no more than kMostCrowd times.
+TEST(StepBudgetTest, ManyPromptsThatWaitGetMoreOfAStep) {
+  StepBudget budget(4096, 2);
+  for (int round = 0; round < 50; ++round) {
+    budget.Note(16, 0, 0, Ns(16, 0));
+    budget.Note(16, 8, 0, Ns(16, 8));
+  }
+  const auto one = static_cast<double>(budget.PromptRows(16));
+  EXPECT_EQ(one, static_cast<double>(budget.PromptRows(16, 2000)));
+  EXPECT_NEAR(static_cast<double>(budget.PromptRows(16, 8000)), 4 * one, 4);
+  EXPECT_NEAR(static_cast<double>(budget.PromptRows(16, 7'200'000)),
+              StepBudget::kMostCrowd * one, StepBudget::kMostCrowd);
+}
+
 TEST(StepBudgetTest, PromptsAlwaysGetOn) {
   StepBudget budget(512, 1.01);
   budget.Note(1, 0, 0, Ns(1, 0));
