@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // OpenAI's files and batches (docs/server.md).
+#include <boost/asio/post.hpp>
 #include <boost/json/array.hpp>
 #include <utility>
 

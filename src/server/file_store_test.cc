@@ -80,7 +80,9 @@ TEST_F(FileStoreTest, AKillAtAnyMomentLeavesWholeFiles) {
       ASSERT_TRUE(text) << n;
       EXPECT_EQ(static_cast<std::int64_t>(text->size()), file.bytes);
     }
-    for (const std::string& name : *disk_.List(folder_)) {
+    const auto names = disk_.List(folder_);
+    ASSERT_TRUE(names);
+    for (const std::string& name : *names) {
       const std::string id = name.substr(0, name.rfind('.'));
       EXPECT_TRUE(after->Find("", id)) << name << " is of no file, " << n;
     }

@@ -139,7 +139,7 @@ Result<void> AppendToPrompt(Prompt& prompt, std::string_view text) {
   auto* last = messages != nullptr && !messages->empty() ? messages->back().if_object() : nullptr;
   auto* content = last != nullptr ? last->if_contains("content") : nullptr;
   if (content != nullptr && content->is_string() && conversation->begun.empty()) {
-    content->get_string().append(text.data(), text.size());
+    content->get_string().append(boost::json::string_view(text.data(), text.size()));
     return {};
   }
   return Fail(ErrorCode::kUnsupported,

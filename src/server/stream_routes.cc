@@ -57,8 +57,9 @@ class PromptStream : public std::enable_shared_from_this<PromptStream> {
   void TakeLine(std::string_view line) {
     if (failed_ || whole_ || line.find_first_not_of(" \t\r") == std::string_view::npos) return;
     ++lines_;
-    const Result<void> taken = Obey(line);
-    if (!taken) Fail(std::unexpected(taken.error().Within("line " + std::to_string(lines_))));
+    Result<void> taken = Obey(line);
+    if (!taken)
+      Fail(std::unexpected(std::move(taken).error().Within("line " + std::to_string(lines_))));
   }
 
   [[nodiscard]] Result<void> Obey(std::string_view line) {
