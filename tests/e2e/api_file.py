@@ -3,6 +3,7 @@
 
 Beside tests/e2e, tests/load/load.py reads it.
 """
+import json
 from pathlib import Path
 
 import jsonschema
@@ -18,7 +19,7 @@ GOOD = {
     "/v1/completions": {"prompt": "a", "max_tokens": 1},
     "/v1/responses": {"input": "a", "max_output_tokens": 1},
     "/v1/embeddings": {"input": "a"},
-    "/rerank": {"query": "a", "documents": ["b", "c"]},
+    **{path: {"query": "a", "documents": ["b", "c"]} for path in ("/rerank", "/v1/rerank", "/reranking", "/v1/reranking")},
     "/v1/messages": {"messages": QUESTION, "max_tokens": 1},
     "/v1/messages/count_tokens": {"messages": QUESTION},
     "/api/chat": {"model": "smollm2", "messages": QUESTION, "options": {"num_predict": 1}},
@@ -40,8 +41,9 @@ VALUES = [0, 1, -1, 2, -2, 0.5, -0.5, 1.5, 16, 17, 20, 21, 100, 101, -100, -101,
 # What the file cannot say of a value it allows: what a schema or a grammar holds, what the vocabulary has, what needs
 # another member or another kind of model.
 MAY_BE_REFUSED = {"model", "guided_json", "guided_regex", "guided_grammar", "guided_choice", "json_schema", "grammar",
-                  "response_format", "structured_outputs", "json", "regex", "choice", "schema", "suffix", "dimensions",
-                  "continue_final_message", "logit_bias", "tokens", "prompt", "messages", "input", "name"}
+                  "response_format", "format", "structured_outputs", "json", "regex", "choice", "schema", "suffix", "dimensions",
+                  "continue_final_message", "logit_bias", "tokens", "prompt", "messages", "input", "name",
+                  "instructions", "system"}
 ONLY_OF_SOME_MODELS = {"/infill"}
 
 
@@ -87,6 +89,22 @@ def statuses(path, place, body):
     if path in ONLY_OF_SOME_MODELS or MAY_BE_REFUSED & set(place):
         return {200, 400, 404}
     return {200}
+
+
+def wrong_with(method, path, status, content_type, text):
+    """What is not as the file says in an answer; nothing where all is."""
+    described = API["paths"][path][method.lower()]["responses"].get(str(status))
+    if described is None:
+        return f"{status} is not in the file"
+    content = resolved(described).get("content", {})
+    media = content_type.split(";")[0]
+    if media not in content:
+        return f"{media} is not in the file"
+    if media != "application/json":
+        return None
+    checker = jsonschema.Draft202012Validator({**content[media]["schema"], "components": API["components"]})
+    error = jsonschema.exceptions.best_match(checker.iter_errors(json.loads(text)))
+    return error and f"{error.json_path}: {error.message}"
 
 
 def wrong_keys():

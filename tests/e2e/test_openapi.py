@@ -13,7 +13,7 @@ import api_file
 from conftest import ROOT
 from serving import Server
 
-EXAMPLES = 12  # of bodies for each route
+EXAMPLES = 20  # of bodies for each route
 CONTEXT = 96  # short, and so are answers without a limit
 
 
@@ -34,8 +34,8 @@ def guarded(smollm2, tmp_path_factory):
     """A server with a key."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text("alice " + hashlib.sha256(b"right").hexdigest() + "\n")
-    server = Server(smollm2, str(ROOT / "tests/golden/encoders/bert.gguf"), "--context", str(CONTEXT),
-                    "--api-key-file", str(keys), "--log", "off")
+    server = Server(smollm2, str(ROOT / "tests/golden/encoders/bert.gguf"), "--api-key-file", str(keys),
+                    "--log", "off", context=CONTEXT)
     yield server
     server.stop()
 
@@ -44,6 +44,18 @@ def guarded(smollm2, tmp_path_factory):
 @settings(deadline=None, derandomize=True, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 def test_the_server_is_what_the_file_says(case, guarded):
     case.call_and_validate(base_url=f"http://127.0.0.1:{guarded.port}", headers={"Authorization": "Bearer right"})
+
+
+def test_good_answers_have_the_form_that_the_file_says(guarded):
+    for path, methods in api_file.API["paths"].items():
+        for method in methods:
+            place = path.replace("{model}", "smollm2").replace("{file}", "main.js")
+            for more in ({}, {"stream": True}, {"stream": False}):
+                body = api_file.GOOD[path] | more if path in api_file.GOOD else None
+                status, text, headers = guarded.ask(method.upper(), place, body, {"x-api-key": "right"})
+                assert status == (400 if path in api_file.ONLY_OF_SOME_MODELS else 200), (path, text)
+                wrong = api_file.wrong_with(method, path, status, headers["Content-Type"], text)
+                assert wrong is None, (path, more, wrong)
 
 
 def test_every_member_takes_what_the_file_allows_and_nothing_else(guarded):
