@@ -50,7 +50,7 @@ def keeping(smollm2, tmp_path):
 
 def test_a_batch_answers_as_the_route_does(keeping):
     client = keeping.client()
-    wrong = line(1, temperature=9)
+    wrong = line(1, temperature=-1)
     batch = start(client, [*map(line, range(6)), "nonsense", line(3), wrong | {"custom_id": "wrong"},
                            line(7) | {"url": "/v1/completions"}])
     assert batch.status in ("validating", "in_progress") and batch.metadata == {"why": "test"}

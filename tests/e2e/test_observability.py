@@ -6,7 +6,7 @@ import subprocess
 
 from conftest import PROGRAM, ROOT, SECONDS, one_sentence
 
-SAMPLE = re.compile(r'^([a-z_:]+)(\{(?:[a-z_]+="(?:[^"\\]|\\.)*",?)+\})? (\S+)$')
+SAMPLE = re.compile(r'^([a-z0-9_:]+)(\{(?:[a-z_]+="(?:[^"\\]|\\.)*",?)+\})? (\S+)$')
 
 
 def samples(text):
