@@ -35,7 +35,7 @@ TEST(TopViewTest, TheScreenFitsItsColumns) {
   const std::string screen = TopScreen(r, {0, 60, 120}, "http://box", 100);
   EXPECT_NE(screen.find("m (3), n\" (1)"), std::string::npos) << screen;
   EXPECT_NE(screen.find("120 of answers"), std::string::npos) << screen;
-  EXPECT_NE(screen.find(" +#\n"), std::string::npos) << "a curve from nothing to all: " << screen;
+  EXPECT_NE(screen.find(" =#\n"), std::string::npos) << "a curve from nothing to all: " << screen;
   EXPECT_NE(screen.find("[##########..........] 500 MB of 1.00 GB"), std::string::npos) << screen;
   for (const int columns : {1, 20, 47}) {
     std::size_t column = 0;

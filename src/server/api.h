@@ -76,7 +76,7 @@ struct Call {
   std::string id;      // of the request, for logs and clients
   std::string tenant;  // the key's name; empty: there are no keys
   std::shared_ptr<const KeyHolder> holder = std::make_shared<const KeyHolder>();  // of the key
-  std::string rest = {};  // of the path, where the route's ends in "*"
+  std::string rest = {};  // what stands in the path for the route's '*'
   ErrorForm error_form = OpenAiError;
 
   // Whether the key may use that model.
@@ -99,7 +99,7 @@ void WithModel(const CallRef& call, const std::string& name,
 
 struct Route {
   std::string_view method;  // "GET" (HEAD comes with it), "POST"
-  std::string_view path;    // ends in '*': any rest that is not empty
+  std::string_view path;    // with a '*' for anything that is not empty; the first that fits counts
   void (*handle)(const CallRef& call);
   bool open = false;  // needs no key
   ErrorForm error_form = OpenAiError;

@@ -72,14 +72,14 @@ void ListFiles(const CallRef& call) {
 
 void ShowFile(const CallRef& call) {
   if (!HasFiles(call)) return;
-  constexpr std::string_view kContent = "/content";
-  if (!call->rest.ends_with(kContent)) {
-    const auto file = call->api.files->Find(call->tenant, call->rest);
-    return file ? call->Json(200, ToObject(*file)) : call->Fail(file.error());
-  }
-  const std::string id = call->rest.substr(0, call->rest.size() - kContent.size());
-  boost::asio::post(call->api.preparing, [call, id] {
-    auto content = call->api.files->Read(call->tenant, id);
+  const auto file = call->api.files->Find(call->tenant, call->rest);
+  return file ? call->Json(200, ToObject(*file)) : call->Fail(file.error());
+}
+
+void ReadFile(const CallRef& call) {
+  if (!HasFiles(call)) return;
+  boost::asio::post(call->api.preparing, [call] {
+    auto content = call->api.files->Read(call->tenant, call->rest);
     if (!content) return call->Fail(content.error());
     call->exchange->Respond({.type = "application/octet-stream", .body = *std::move(content)});
   });
@@ -121,20 +121,17 @@ void ShowBatch(const CallRef& call) {
 }
 
 void CancelBatch(const CallRef& call) {
-  if (!HasFiles(call)) return;
-  constexpr std::string_view kCancel = "/cancel";
-  if (!call->rest.ends_with(kCancel)) return call->Fail(404, "there is nothing at this path");
-  const std::string id = call->rest.substr(0, call->rest.size() - kCancel.size());
-  Tell(call, call->api.batches->Cancel(call->tenant, id));
+  if (HasFiles(call)) Tell(call, call->api.batches->Cancel(call->tenant, call->rest));
 }
 
 }  // namespace
 
 std::vector<Route> BatchRoutes() {
-  return {{"POST", "/v1/files", UploadFile},    {"GET", "/v1/files", ListFiles},
-          {"GET", "/v1/files/*", ShowFile},     {"DELETE", "/v1/files/*", DeleteFile},
-          {"POST", "/v1/batches", CreateBatch}, {"GET", "/v1/batches", ListBatches},
-          {"GET", "/v1/batches/*", ShowBatch},  {"POST", "/v1/batches/*", CancelBatch}};
+  return {{"POST", "/v1/files", UploadFile},        {"GET", "/v1/files", ListFiles},
+          {"GET", "/v1/files/*/content", ReadFile}, {"GET", "/v1/files/*", ShowFile},
+          {"DELETE", "/v1/files/*", DeleteFile},    {"POST", "/v1/batches", CreateBatch},
+          {"GET", "/v1/batches", ListBatches},      {"POST", "/v1/batches/*/cancel", CancelBatch},
+          {"GET", "/v1/batches/*", ShowBatch}};
 }
 
 }  // namespace cairn::server

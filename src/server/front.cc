@@ -47,10 +47,18 @@ std::string TraceOf(const http::Request& request) {
   return hex ? std::string(trace) : "";
 }
 
-bool IsAt(const Route& route, std::string_view path) {
-  if (!route.path.ends_with('*')) return path == route.path;
-  const std::string_view stem = route.path.substr(0, route.path.size() - 1);
-  return path.starts_with(stem) && path.size() > stem.size();
+// What of the path stands in place of the pattern's '*'; empty where it does not fit.
+std::string_view RestOf(std::string_view pattern, std::string_view path) {
+  const std::size_t star = pattern.find('*');
+  const std::string_view stem = pattern.substr(0, star), tail = pattern.substr(star + 1);
+  if (!path.starts_with(stem) || path.size() <= stem.size() + tail.size()) return {};
+  path.remove_prefix(stem.size());
+  return path.ends_with(tail) ? path.substr(0, path.size() - tail.size()) : std::string_view();
+}
+
+bool Fits(std::string_view pattern, std::string_view path) {
+  return pattern.find('*') == std::string_view::npos ? path == pattern
+                                                     : !RestOf(pattern, path).empty();
 }
 
 }  // namespace
@@ -58,20 +66,27 @@ bool IsAt(const Route& route, std::string_view path) {
 Front::Front(Api& api, std::vector<Route> routes, std::function<void(const AccessRecord&)> log)
     : api_(api), routes_(std::move(routes)), log_(std::move(log)) {}
 
+// Of the patterns that fit, the first in the table counts: what is more special stands before.
+std::string_view Front::PatternOf(std::string_view path) const {
+  const auto found =
+      std::ranges::find_if(routes_, [&](const Route& route) { return Fits(route.path, path); });
+  return found == routes_.end() ? std::string_view() : found->path;
+}
+
 const Route* Front::Find(std::string_view path, std::string_view method, bool* known) const {
   if (method == "HEAD") method = "GET";
-  for (const Route& route : routes_) {
-    if (!IsAt(route, path)) continue;
-    *known = true;
-    if (route.method == method) return &route;
-  }
-  return nullptr;
+  const std::string_view pattern = PatternOf(path);
+  *known = !pattern.empty();
+  const auto found = std::ranges::find_if(
+      routes_, [&](const Route& route) { return route.path == pattern && route.method == method; });
+  return found == routes_.end() ? nullptr : &*found;
 }
 
 std::string Front::MethodsAt(std::string_view path) const {
   std::string methods;
+  const std::string_view pattern = PatternOf(path);
   for (const Route& route : routes_) {
-    if (!IsAt(route, path)) continue;
+    if (route.path != pattern) continue;
     methods += fmt::format("{}{}", methods.empty() ? "" : ", ", route.method);
     if (route.method == "GET") methods += ", HEAD";
   }
@@ -107,8 +122,8 @@ std::shared_ptr<const KeyHolder> Front::HolderOf(const http::Request& request) c
 }
 
 http::Response Front::Refused(const http::Request& request, int status, std::string message) {
-  const auto near =
-      std::ranges::find_if(routes_, [&](const Route& route) { return IsAt(route, request.path); });
+  const auto near = std::ranges::find_if(
+      routes_, [&](const Route& route) { return Fits(route.path, request.path); });
   const ErrorForm form = near == routes_.end() ? OpenAiError : near->error_form;
   http::Response response = RefusalIn(form, status, std::move(message));
   if (log_) {
@@ -185,7 +200,9 @@ void Front::Handle(std::shared_ptr<http::Exchange> exchange) {
                                                 .tenant = holder->name,
                                                 .holder = holder,
                                                 .error_form = route->error_form});
-  if (route->path.ends_with('*')) call->rest = request.path.substr(route->path.size() - 1);
+  if (route->path.find('*') != std::string_view::npos) {
+    call->rest = RestOf(route->path, request.path);
+  }
   AccessRecord record{.id = call->id,
                       .tenant = call->tenant,
                       .peer = request.peer,

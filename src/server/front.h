@@ -38,6 +38,7 @@ class Front final : public http::Handler {
   http::Response Refusal(int status, std::string message) override;
 
  private:
+  std::string_view PatternOf(std::string_view path) const;
   const Route* Find(std::string_view path, std::string_view method, bool* known) const;
   bool HostIsGood(const http::Request& request) const;
   bool OriginIsGood(const http::Request& request) const;

@@ -61,13 +61,16 @@ TEST(OpenApi, ThePathsOfTheFileAreTheRoutesOfTheServer) {
   const OpenApiFile file(std::filesystem::path(CAIRN_SOURCE_DIR) / "docs/openapi.yaml");
   Routes written;
   for (const std::string& route : file.routes()) {
-    written.insert(route.substr(0, route.find('{')));  // a parameter is the rest of a path
+    std::string pattern = route.substr(0, route.find('{'));
+    if (pattern.size() < route.size()) {  // a parameter is what stands for '*'
+      pattern += '*';
+      pattern += route.substr(route.find('}') + 1);
+    }
+    written.insert(pattern);
   }
   Routes there;
   for (const Route& route : AllRoutes()) {
-    std::string path(route.path);
-    if (path.ends_with('*')) path.pop_back();
-    there.insert(std::string(route.method) + ' ' + path);
+    there.insert(std::string(route.method) + ' ' + std::string(route.path));
   }
   EXPECT_EQ(there.size(), AllRoutes().size()) << "a route stands there twice";
   EXPECT_EQ(written, there);
