@@ -82,7 +82,7 @@ void Submit(const CallRef& call, const std::shared_ptr<const ServedModel>& model
   }
   const Asked asked{.model = model,
                     .prompt_tokens = static_cast<std::int64_t>(prompt.tokens.size()),
-                    .thinking = prompt.thinking};
+                    .parts = std::move(prompt.parts)};
   const auto timeout = std::chrono::nanoseconds(call->api.options.request);
   engine::AnswerRequest request{
       .prompt = std::move(prompt.tokens),
@@ -107,17 +107,16 @@ void Ask(const CallRef& call, Question question, MakeListener make) {
   WithModel(
       call, name,
       [call, question = std::move(question), make = std::move(make)](const auto& model) mutable {
-        if (question.form) {
-          auto compiled = CompileForm(*question.form, call->api.forms);
-          if (!compiled) return call->Fail(compiled.error());
-          question.options.grammar = *std::move(compiled);
-        }
         auto prompt = EncodePrompt(model->engine->engine(), model->face, question.prompt);
         if (!prompt) {
           ApiError error = ApiErrorOf(prompt.error());
           if (prompt.error().code == ErrorCode::kLimit) error.code = "context_length_exceeded";
           return call->Fail(std::move(error));
         }
+        auto grammar = GrammarOf(question.prompt, prompt->parts, question.form,
+                                 question.options.stop, call->api.forms);
+        if (!grammar) return call->Fail(grammar.error());
+        question.options.grammar = *std::move(grammar);
         boost::asio::dispatch(call->api.loop,
                               [call, model, question = std::move(question),
                                prompt = *std::move(prompt), make = std::move(make)]() mutable {
