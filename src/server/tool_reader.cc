@@ -156,9 +156,9 @@ void ToolReader::EndCall() {
   state_ = format_->begin.empty() ? State::kText : State::kHead;
 }
 
+// Behind a call only the beginning of another can have been held back.
 std::vector<AnswerEvent> ToolReader::Finish() {
-  const bool blank = held_.find_first_not_of(kSpace) == std::string::npos;
-  if (state_ == State::kText && !(blank && calls_ > 0)) Tell(AnswerEvent::Kind::kText, held_);
+  if (state_ == State::kText && calls_ == 0) Tell(AnswerEvent::Kind::kText, held_);
   held_.clear();
   return std::exchange(events_, {});
 }

@@ -2,8 +2,8 @@
 // Reading an answer while it is made: what of it is text, and what calls tools.
 //
 // Every byte is in one of the events, or is a marker, a name or white space around calls. A call
-// that was cut before its arguments is left out. Threads: one at a time. Cost: linear in the answer.
-// Test: tool_reader_test.cc, tests/fuzz/openai_fuzz.cc.
+// that was cut before its arguments is left out. Threads: one at a time. Cost: linear in the
+// answer. Test: tool_reader_test.cc, tests/fuzz/openai_fuzz.cc.
 #pragma once
 
 #include <string>

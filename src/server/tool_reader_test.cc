@@ -48,6 +48,8 @@ TEST(ToolReaderTest, EveryFormatIsReadInPiecesOfAnySize) {
        "{ \"name\" : \"h\" ,\n \"arguments\" : {\"x\": [1, {\"y\": 2}]} }\n</tool_call>\n",
        "|call 0:f|arguments:{}|call 1:h|arguments:{\"x\": [1, {\"y\": 2}]}"},
       {"hermes", "<<tool_call>{\"na", "|text:<"},
+      {"hermes", "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call>\n<tool_",
+       "|call 0:f|arguments:{}"},
       {"hermes", "<tool_call>{\"name\":\"f\",\"arguments\":{\"a\":", "|call 0:f|arguments:{\"a\":"},
       {"hermes", "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call><|im_end|>",
        "|call 0:f|arguments:{}|text:<|im_end|>"},
