@@ -169,15 +169,14 @@ void Batch::TakeLine(const std::string& text, bool too_long) {
 }
 
 void Batch::Ask(Job job, server::OpenAiRequest request) {
-  if (request.form) {
-    auto compiled = server::CompileForm(*request.form, forms_);
-    if (!compiled) return Finish(job, {std::unexpected(std::move(compiled).error())});
-    request.options.grammar = *std::move(compiled);
-  }
   const server::Prompt asked_for = TakePrompt(request);
   auto prompt = server::EncodePrompt(answers_.engine(), face_, asked_for);
   if (!prompt) return Finish(job, {std::unexpected(std::move(prompt).error())});
-  job.form = FormOf(request, face_, answers_.engine(), prompt->thinking);
+  auto grammar =
+      server::GrammarOf(asked_for, prompt->parts, request.form, request.options.stop, forms_);
+  if (!grammar) return Finish(job, {std::unexpected(std::move(grammar).error())});
+  request.options.grammar = *std::move(grammar);
+  job.form = FormOf(request, answers_.engine(), std::move(prompt->parts));
   engine::AnswerRequest asked{.prompt = std::move(prompt->tokens),
                               .options = std::move(request.options),
                               .choices = request.choices,

@@ -57,6 +57,10 @@ Result<std::vector<std::int32_t>> EncodePrompt(const model::Model& model, const 
 
 Result<void> Answer(const RunOptions& o, const std::string& text, Console& console) {
   auto form = OR_RETURN(ReadForm(o.form));
+  if (form != nullptr && !o.answer.stop.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--stop cannot stand beside a form of the answer: what it cuts would not be of it");
+  }
   // A pull comes before Interrupts, whose signal mask its processes would inherit.
   const std::string path = OR_RETURN(FindModel(o.model, console));
   OR_RETURN(FindDraft(o.answer.proposals, console));

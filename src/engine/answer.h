@@ -32,7 +32,7 @@ struct GenerateOptions {
   // kMostTopLikelihoods; -1: nothing of it.
   int likelihoods = -1;
   // What the text must be, if anything: the answer ends where it is complete and says so, and is a
-  // beginning of such a text where it ends for another reason. No stop strings beside it.
+  // beginning of such a text where it ends for another reason, a stop string too.
   std::shared_ptr<const grammar::Grammar> grammar;
 };
 

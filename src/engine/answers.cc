@@ -208,14 +208,7 @@ Result<RequestId> Answers::Submit(AnswerRequest request, AnswerSink sink) {
                 fmt::format("a request must have 1 to {} choices", kMostChoices));
   }
   std::shared_ptr<grammar::Masks> masks;
-  if (request.options.grammar != nullptr) {
-    if (!request.options.stop.empty()) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "stop texts cannot stand beside a schema or another form of the answer: it would "
-                  "be cut");
-    }
-    masks = MasksFor(request.options.grammar);
-  }
+  if (request.options.grammar != nullptr) masks = MasksFor(request.options.grammar);
   auto gathered = std::make_shared<Gathered>();
   gathered->sink = std::move(sink);
   gathered->answers.resize(static_cast<std::size_t>(request.choices));

@@ -51,7 +51,7 @@ class Answers {
   Answers(Engine& engine, const SchedulerOptions& options);
 
   // Errors: those of Scheduler::Submit and CheckSampling; kInvalidArgument for what the model or
-  // this cannot give, naming it, and for stop strings beside a grammar.
+  // this cannot give, naming it.
   [[nodiscard]] Result<RequestId> Submit(AnswerRequest request, AnswerSink sink);
   // Of a streaming request, as Scheduler's: the prompt goes on, is replaced, is complete. An
   // answer's prompt_seconds count from its last piece.

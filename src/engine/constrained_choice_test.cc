@@ -107,13 +107,15 @@ TEST_P(ConstrainedTest, CompanyAndProposalsChangeNothing) {
   }
 }
 
-TEST_P(ConstrainedTest, StopTextsBesideAFormAreRefused) {
-  AnswerRequest request = Request(0, Compile(grammar::FormKind::kJsonObject, ""));
+TEST_P(ConstrainedTest, AStopTextCutsAForm) {
+  AnswerRequest request = Request(0, Compile(grammar::FormKind::kRegex, "[a-c]{20}x[a-c]{20}"));
   request.options.stop = {"x"};
-  Answers answers(*engine_, {});
-  const auto refused = answers.Submit(std::move(request), {});
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+  std::vector<AnswerRequest> one;
+  one.push_back(std::move(request));
+  const Answer answer = All(std::move(one), {})[0];
+  EXPECT_EQ(answer.reason, FinishReason::kStopString);
+  EXPECT_EQ(answer.text.size(), 20u) << answer.text;
+  EXPECT_EQ(answer.text.find_first_not_of("abc"), std::string::npos) << answer.text;
 }
 
 INSTANTIATE_TEST_SUITE_P(Tokenizers, ConstrainedTest, ::testing::Bool(),

@@ -12,6 +12,7 @@
 #include "grammar/gbnf.h"
 #include "grammar/json_schema.h"
 #include "grammar/regex.h"
+#include "grammar/tool_calls.h"
 
 namespace cairn::grammar {
 namespace {
@@ -81,6 +82,7 @@ Result<std::shared_ptr<const Grammar>> CompileForm(const AnswerForm& form) {
     case FormKind::kGrammar: return CompileGbnf(form.text);
     case FormKind::kRegex: return CompileRegex(form.text);
     case FormKind::kChoices: return CompileChoices(form.text);
+    case FormKind::kToolCalls: return CompileToolCalls(OR_RETURN(Parse(form.text)));
   }
   return Fail(ErrorCode::kInvalidArgument, "no form of an answer");
 }

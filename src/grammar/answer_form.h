@@ -23,7 +23,8 @@ enum class FormKind {
   kJsonSchema,  // a JSON schema
   kGrammar,     // in GBNF, or as Lark writes them
   kRegex,
-  kChoices,  // a JSON array of strings, of which the answer is one
+  kChoices,    // a JSON array of strings, of which the answer is one
+  kToolCalls,  // as FormOfToolCalls writes it (tool_calls.h)
 };
 
 struct AnswerForm {

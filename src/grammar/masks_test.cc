@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <boost/json/parse.hpp>
 #include <random>
 
 #include "grammar/answer_form.h"
 #include "grammar/matcher.h"
 #include "grammar/test_texts.h"
+#include "grammar/tool_calls.h"
 
 namespace cairn::grammar {
 namespace {
@@ -35,7 +37,21 @@ std::shared_ptr<const TokenTrie> Vocabulary() {
     tokens.push_back(token);
   }
   tokens.emplace_back(40, 'a');
+  for (const char* piece : {"<tool", "_call>", "<tool_call>{", "<<", "</think>", "[ARGS]{"}) {
+    tokens.emplace_back(piece);
+  }
   return std::make_shared<TokenTrie>(tokens, std::vector<TokenId>{kEnd});
+}
+
+AnswerForm Calls(const char* format, bool required) {
+  return FormOfToolCalls(
+      {.format = FindToolFormat(format),
+       .tools = {{.name = "age",
+                  .parameters = boost::json::parse(R"({"type": "object", "properties":
+                                     {"a": {"type": "integer"}}, "required": ["a"]})")},
+                 {.name = "aaaa", .parameters = boost::json::parse("{}")}},
+       .required = required,
+       .thoughts = ThoughtMarks{.begin = "<think>", .end = "</think>", .begun = !required}});
 }
 
 std::vector<AnswerForm> Forms() {
@@ -55,6 +71,10 @@ std::vector<AnswerForm> Forms() {
       schema("{\"enum\": [\"a\", \"ab\", \"abc\", 1, 12, null, [1, 2], {\"a\": \"\u00e9\"}]}"),
       {.kind = FormKind::kRegex, .text = "(a{0,50}b?){1,50}|[^a]+"},
       {.kind = FormKind::kRegex, .text = "a{3,}|.*aaa"},
+      Calls("hermes", false),
+      Calls("hermes", true),
+      Calls("mistral", true),
+      Calls("mistral-args", true),
       {.kind = FormKind::kChoices, .text = "[\"true\", \"truely\", \"false\", \"no \u00e9\"]"},
       {.kind = FormKind::kGrammar,
        .text = "root ::= (e \"\\n\")*\ne ::= e [+-] t | t\nt ::= [0-9]+ | \"[\" e \"]\""},

@@ -39,6 +39,20 @@ constexpr std::string_view kEndNames[] = {
     "[e~[",
 };
 
+// Control tokens around calls of tools, in models where others of the kind are plain tokens. An
+// answer is read by them, so they are written where other control tokens are not.
+constexpr std::string_view kToolMarks[] = {
+    "[TOOL_CALLS]",
+    "[ARGS]",
+    "<tool_call>",
+    "</tool_call>",
+    "<\uff5ctool\u2581calls\u2581begin\uff5c>",
+    "<\uff5ctool\u2581calls\u2581end\uff5c>",
+    "<\uff5ctool\u2581call\u2581begin\uff5c>",
+    "<\uff5ctool\u2581call\u2581end\uff5c>",
+    "<\uff5ctool\u2581sep\uff5c>",
+};
+
 // Byte-level vocabularies spell byte b as a printable character: itself where it is one, else
 // U+0100 and up in order.
 std::array<std::uint16_t, 256> ByteCharacters() {
@@ -114,6 +128,9 @@ Result<void> Tokenizer::State::AddSpecials() {
     if (v.types[id] == TokenType::kControl) {
       ends[id] = std::ranges::find(kEndNames, text) != std::end(kEndNames);
       control.Add(text, static_cast<std::int32_t>(id));
+      if (std::ranges::find(kToolMarks, text) != std::end(kToolMarks)) {
+        tool_marks.push_back(static_cast<std::int32_t>(id));
+      }
       continue;
     }
     // User-defined tokens are looked for in text whose spaces are marks already.

@@ -53,7 +53,7 @@ class Tokenizer {
                                                          bool parse_special = false) const;
 
   // Bytes of the ids, which need not be whole characters. Control tokens give their text where
-  // `special`, else nothing. Ids out of range give nothing.
+  // `special` or where they are marks of tool calls, else nothing. Ids out of range give nothing.
   std::string Decode(std::span<const std::int32_t> ids, bool special) const;
 
   int size() const { return static_cast<int>(vocabulary().tokens.size()); }
@@ -80,7 +80,7 @@ class StreamDecoder {
   // The tokenizer must outlive the decoder.
   explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
   // The characters that are complete now; ill-formed bytes become U+FFFD. Control tokens give
-  // nothing.
+  // nothing, but for marks of tool calls.
   std::string Push(std::int32_t id);
   // What is left, U+FFFD for an unfinished character.
   std::string Finish();

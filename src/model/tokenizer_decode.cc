@@ -35,7 +35,7 @@ void Tokenizer::State::AppendText(std::int32_t id, bool with_special, std::strin
   const std::string_view text = v.tokens[static_cast<std::size_t>(id)];
   const TokenType type = v.types[static_cast<std::size_t>(id)];
   if (type == TokenType::kControl || type == TokenType::kUnknown) {
-    if (with_special) out += text;
+    if (with_special || std::ranges::binary_search(tool_marks, id)) out += text;
     return;
   }
   if (v.kind == TokenizerKind::kRwkv) {

@@ -41,6 +41,7 @@ struct Tokenizer::State {
   SpecialMatcher control;
   std::vector<std::string> marked_texts;        // of special tokens with spaces; kinds with marks
   std::vector<bool> ends;                       // by id
+  std::vector<std::int32_t> tool_marks;         // control tokens that are written; ascending
   std::array<std::int32_t, 256> byte_tokens{};  // -1: none
   std::optional<PreTokenizer> pre;              // kByteBpe
   std::optional<RankedRules> ranked;            // BPE kinds

@@ -303,6 +303,21 @@ TEST(HarmonyTest, EndOfAMessageIsNoEndOfAnAnswerWhereReturnIs) {
   }
 }
 
+TEST(ToolMarksTest, ControlTokensAroundCallsAreWrittenButNotReadFromMessages) {
+  Vocabulary v = Bytes({"[TOOL_CALLS]", "[INST]"}, {});
+  const auto size = static_cast<std::int32_t>(v.tokens.size());
+  v.types[v.types.size() - 1] = v.types[v.types.size() - 2] = TokenType::kControl;
+  const auto t = Tokenizer::Create(std::move(v));
+  ASSERT_TRUE(t.has_value()) << t.error().message;
+  const Ids ids = {size - 2, size - 1, 'a' - 33};
+  EXPECT_EQ(t->Decode(ids, false), "[TOOL_CALLS]a");
+  EXPECT_EQ(t->Decode(ids, true), "[TOOL_CALLS][INST]a");
+  EXPECT_EQ(StreamDecoder(*t).Push(size - 2), "[TOOL_CALLS]");
+  EXPECT_TRUE(t->IsControl(size - 2));
+  EXPECT_EQ(t->Encode("[TOOL_CALLS]", false)->size(), 12u);
+  EXPECT_EQ(*t->Encode("[TOOL_CALLS]", false, true), Ids{size - 2});
+}
+
 TEST(CharMapTest, DamagedMapIsAnErrorOrMapsNothing) {
   const Loaded loaded = Golden("unigram");
   const auto whole = loaded.tokenizer.vocabulary().char_map;

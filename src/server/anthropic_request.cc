@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <utility>
@@ -142,28 +143,62 @@ Result<json::value> ReadConversation(const Members& members) {
 }
 
 // {"name", "description", "input_schema"} becomes {"type": "function", "function": {...}}.
-Result<json::value> ReadAnthropicTools(const Members& members) {
-  const json::value* given = members.Find("tools");
-  if (given == nullptr) return json::value();
-  const auto* list = given->if_array();
-  if (list == nullptr) return members.Wrong("tools", "an array", *given);
-  json::array tools;
-  for (std::size_t i = 0; i < std::min(list->size(), kMostTools + 1); ++i) {
-    const std::string place = fmt::format("tools[{}]", i);
-    const Members tool(*OR_RETURN(ObjectAt((*list)[i], place)), place + ".");
-    json::object function{{"name", OR_RETURN(TextOf(tool, place, "name"))}};
-    if (const auto* about = tool.Find("description")) function["description"] = *about;
-    if (const auto* schema = tool.Find("input_schema")) function["parameters"] = *schema;
-    tools.push_back(json::object{{"type", "function"}, {"function", std::move(function)}});
+Result<json::value> AsFunction(const json::value& value, const std::string& place) {
+  const Members tool(*OR_RETURN(ObjectAt(value, place)), place + ".");
+  std::string type = "custom";
+  OR_RETURN(tool.Read("type", kMostBodyBytes, type));
+  if (type != "custom") {
+    return FailAt(ErrorCode::kUnsupported, place + ".type",
+                  fmt::format("is '{}', a tool that this server does not have; only tools with an "
+                              "input_schema are known",
+                              Printable(type, 40)));
   }
-  json::object body{{"tools", std::move(tools)}};
+  json::object function{{"name", OR_RETURN(TextOf(tool, place, "name"))}};
+  constexpr std::pair<const char*, const char*> kNames[] = {
+      {"description", "description"}, {"input_schema", "parameters"}, {"strict", "strict"}};
+  for (const auto& [theirs, ours] : kNames) {
+    if (const auto* given = tool.Find(theirs)) function[ours] = *given;
+  }
+  return json::object{{"type", "function"}, {"function", std::move(function)}};
+}
+
+// The members of OpenAI's bodies that say the same as this tool_choice.
+Result<void> AddChoice(const json::value& given, json::object& body) {
+  const Members choice(*OR_RETURN(ObjectAt(given, "tool_choice")), "tool_choice.");
+  std::string type;
+  bool alone = false;
+  OR_RETURN(choice.Read("type", kMostNameBytes, type));
+  OR_RETURN(choice.Read("disable_parallel_tool_use", alone));
+  body["parallel_tool_calls"] = !alone;
+  if (type == "tool") {
+    body["tool_choice"] = json::object{
+        {"type", "function"},
+        {"function", json::object{{"name", OR_RETURN(TextOf(choice, "tool_choice", "name"))}}}};
+    return {};
+  }
+  if (type != "auto" && type != "any" && type != "none") {
+    return FailAt(ErrorCode::kInvalidArgument, "tool_choice.type",
+                  "must be auto, any, tool or none");
+  }
+  body["tool_choice"] = type == "any" ? "required" : type;
+  return {};
+}
+
+Result<ToolUse> ReadAnthropicTools(const Members& members) {
+  json::object body;
   if (const json::value* choice = members.Find("tool_choice")) {
-    const Members which(*OR_RETURN(ObjectAt(*choice, "tool_choice")), "tool_choice.");
-    std::string type;
-    OR_RETURN(which.Read("type", kMostNameBytes, type));
-    body["tool_choice"] = type;
+    OR_RETURN(AddChoice(*choice, body));
   }
-  return ReadTools(body);
+  if (const json::value* given = members.Find("tools")) {
+    const auto* list = given->if_array();
+    if (list == nullptr) return members.Wrong("tools", "an array", *given);
+    json::array tools;
+    for (std::size_t i = 0; i < std::min(list->size(), kMostTools + 1); ++i) {
+      tools.push_back(OR_RETURN(AsFunction((*list)[i], fmt::format("tools[{}]", i))));
+    }
+    body["tools"] = std::move(tools);
+  }
+  return ReadToolUse(body);
 }
 
 // Thoughts that are not asked for are asked away, where the template can do that.

@@ -66,8 +66,8 @@ class MessageTeller final : public AnswerTeller {
     return UsageOf(answer.prompt_tokens, answer.reused_tokens,
                    static_cast<std::int64_t>(answer.tokens.size()));
   }
-  static void SetReason(const engine::Answer& answer, json::object& out) {
-    out["stop_reason"] = StopReasonOf(answer.reason);
+  static void SetReason(const engine::Answer& answer, std::size_t calls, json::object& out) {
+    out["stop_reason"] = EndedWithCalls(answer, calls) ? "tool_use" : StopReasonOf(answer.reason);
     out["stop_sequence"] = answer.stop.empty() ? json::value() : json::value(answer.stop);
   }
   static json::object Block(std::string_view kind, const std::string& text) {
@@ -76,17 +76,25 @@ class MessageTeller final : public AnswerTeller {
     if (kind == "thinking") block["signature"] = "";
     return block;
   }
+  static json::object CallBlock(const std::string& id, std::string_view tool, json::object input) {
+    return {{"type", "tool_use"},
+            {"id", id},
+            {"name", json::string_view(tool.data(), tool.size())},
+            {"input", std::move(input)}};
+  }
 
   void Event(json::object data) {
     const json::string type = data.at("type").as_string();
     WriteEvent(call(), {type.data(), type.size()}, data);
   }
   void Open(const char* kind) {
-    if (open_ == kind) return;
+    if (open_ != kind) Open(kind, Block(kind, ""));
+  }
+  void Open(const char* kind, json::object block) {
     Close();
     open_ = kind;
     Event(
-        {{"type", "content_block_start"}, {"index", index_}, {"content_block", Block(open_, "")}});
+        {{"type", "content_block_start"}, {"index", index_}, {"content_block", std::move(block)}});
   }
   void Close() {
     if (open_.empty()) return;
@@ -115,29 +123,47 @@ class MessageTeller final : public AnswerTeller {
     Open("text");
     Delta("text_delta", "text", text);
   }
+  void Calls(const std::string& id, std::string_view tool) override {
+    ++calls_;
+    Open("tool_use", CallBlock(id, tool, {}));
+  }
+  void Arguments(std::string_view text) override {
+    Delta("input_json_delta", "partial_json", text);
+  }
   void End(const engine::Answer& answer) override {
-    if (index_ == 0) Open("text");  // an answer without a text has an empty block
+    // An answer without a text and calls has an empty block.
+    if (index_ == 0 && calls_ == 0) Open("text");
     Close();
     json::object delta;
-    SetReason(answer, delta);
+    SetReason(answer, calls_, delta);
     Event({{"type", "message_delta"}, {"delta", std::move(delta)}, {"usage", UsageOf(answer)}});
     Event({{"type", "message_stop"}});
   }
   void Broken(const ApiError& error) override { Event(ErrorObject(error)); }
 
-  void Whole(const Parts& parts, const engine::Answer& answer) override {
+  // A call that was cut has no input and is left out.
+  void Whole(const ReadAnswer& read, const engine::Answer& answer) override {
     json::object message = Message();
     json::array content;
-    if (!parts.reasoning.empty()) content.push_back(Block("thinking", parts.reasoning));
-    content.push_back(Block("text", parts.content));
+    if (!read.reasoning.empty()) content.push_back(Block("thinking", read.reasoning));
+    if (!read.content.empty() || read.calls.empty()) {
+      content.push_back(Block("text", read.content));
+    }
+    for (std::size_t i = 0; i < read.calls.size(); ++i) {
+      auto input = ArgumentsOf(read.calls[i]);
+      if (!input) continue;
+      content.push_back(
+          CallBlock(IdOfCall(static_cast<int>(i)), read.calls[i].name, *std::move(input)));
+    }
     message["content"] = std::move(content);
-    SetReason(answer, message);
+    SetReason(answer, read.calls.size(), message);
     message["usage"] = UsageOf(answer);
     call()->Json(200, message);
   }
 
   int index_ = 0;
   std::string_view open_;  // the kind of the open block
+  std::size_t calls_ = 0;
 };
 
 void Messages(const CallRef& call) {

@@ -31,11 +31,20 @@ void WriteLine(const CallRef& call, const boost::json::object& data) {
   call->exchange->Write(boost::json::serialize(data) + "\n");
 }
 
-AnswerTeller::AnswerTeller(CallRef call, const Asked& asked, bool stream, bool separate)
-    : call_(std::move(call)), asked_(asked), stream_(stream) {
-  const auto& marks = asked.model->face.reasoning;
-  if (separate && marks) splitter_.emplace(*marks, asked.thinking);
+namespace {
+
+Asked Separating(Asked asked, bool thoughts) {
+  if (!thoughts) asked.parts.reasoning.reset();
+  return asked;
 }
+
+}  // namespace
+
+AnswerTeller::AnswerTeller(CallRef call, const Asked& asked, bool stream, bool separate)
+    : call_(std::move(call)),
+      asked_(Separating(asked, separate)),
+      stream_(stream),
+      reader_(asked_.parts) {}
 
 void AnswerTeller::Refused(const Error& error) { call_->Fail(error); }
 
@@ -46,13 +55,18 @@ void AnswerTeller::Accepted() {
 void AnswerTeller::Piece(int /*choice*/, const engine::AnswerPiece& piece) {
   if (!stream_) return;
   if (!piece.tokens.empty()) Tokens(piece.tokens);
-  Tell(splitter_ ? splitter_->Push(piece.text)
-                 : Parts{.reasoning = {}, .content = std::string(piece.text)});
+  Tell(reader_.Push(piece.text));
 }
 
-void AnswerTeller::Tell(const Parts& parts) {
-  if (!parts.reasoning.empty()) Thought(parts.reasoning);
-  if (!parts.content.empty()) Said(parts.content);
+void AnswerTeller::Tell(const std::vector<AnswerEvent>& events) {
+  for (const AnswerEvent& event : events) {
+    switch (event.kind) {
+      case AnswerEvent::Kind::kThought: Thought(event.text); break;
+      case AnswerEvent::Kind::kText: Said(event.text); break;
+      case AnswerEvent::Kind::kCall: Calls(IdOfCall(event.call), event.text); break;
+      case AnswerEvent::Kind::kArguments: Arguments(event.text); break;
+    }
+  }
 }
 
 void AnswerTeller::Done(std::vector<Result<engine::Answer>> answers) {
@@ -63,18 +77,11 @@ void AnswerTeller::Done(std::vector<Result<engine::Answer>> answers) {
     return call_->exchange->End();
   }
   if (stream_) {
-    if (splitter_) Tell(splitter_->Finish());
+    Tell(reader_.Finish());
     End(*answer);
     return call_->exchange->End();
   }
-  Parts parts{.reasoning = {}, .content = answer->text};
-  if (splitter_) {
-    parts = splitter_->Push(answer->text);
-    const Parts rest = splitter_->Finish();
-    parts.reasoning += rest.reasoning;
-    parts.content += rest.content;
-  }
-  Whole(parts, *answer);
+  Whole(ReadWhole(asked_.parts, answer->text), *answer);
 }
 
 }  // namespace cairn::server

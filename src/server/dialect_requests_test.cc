@@ -64,7 +64,7 @@ TEST(AnthropicRequestTest, BlocksBecomeMessagesThatTemplatesRead) {
   const Conversation& conversation = ConversationOf(question);
   EXPECT_EQ(conversation.begun, "It is");
   EXPECT_EQ(conversation.variables.at("enable_thinking"), true);
-  EXPECT_EQ(conversation.tools, json::parse(R"([{"type": "function", "function":
+  EXPECT_EQ(conversation.tools.tools, json::parse(R"([{"type": "function", "function":
     {"name": "get", "description": "d", "parameters": {"type": "object"}}}])"));
 }
 
@@ -86,15 +86,39 @@ TEST(AnthropicRequestTest, WhatIsWrongIsNamed) {
        "system must be a string"},
       {R"({"max_tokens": 5, "tools": [{}], "messages": [{"role": "user", "content": "x"}]})",
        "tools[0].name is missing"},
-      {R"({"max_tokens": 5, "tool_choice": {"type": "any"}, "tools": [{"name": "f"}],
+      {R"({"max_tokens": 5, "tool_choice": {"type": "some"}, "tools": [{"name": "f"}],
            "messages": [{"role": "user", "content": "x"}]})",
-       "tool_choice"},
+       "tool_choice.type must be auto, any, tool or none"},
+      {R"({"max_tokens": 5, "tools": [{"type": "web_search_20250305", "name": "web_search"}],
+           "messages": [{"role": "user", "content": "x"}]})",
+       "tools[0].type is 'web_search_20250305'"},
   };
   for (const auto& [body, words] : table) {
     const auto request = Anthropic(body);
     ASSERT_FALSE(request) << body;
     EXPECT_NE(MessageOf(request).find(words), std::string::npos) << MessageOf(request);
   }
+}
+
+TEST(AnthropicRequestTest, ToolChoicesAreThoseOfTheApi) {
+  const auto read = [](const std::string& choice) {
+    const auto request = Anthropic(R"({"max_tokens": 5, "tools": [{"name": "f", "strict": true},
+      {"name": "g", "input_schema": {"type": "object"}}], "tool_choice": )" +
+                                   choice + R"(, "messages": [{"role": "user", "content": "x"}]})");
+    EXPECT_TRUE(request) << MessageOf(request);
+    return request ? ConversationOf(request->question).tools : ToolUse{};
+  };
+  EXPECT_EQ(read(R"({"type": "auto"})").choice, ToolChoice::kAuto);
+  EXPECT_EQ(read(R"({"type": "none"})").choice, ToolChoice::kNone);
+  const ToolUse any = read(R"({"type": "any", "disable_parallel_tool_use": true})");
+  EXPECT_EQ(any.choice, ToolChoice::kRequired);
+  EXPECT_FALSE(any.parallel);
+  EXPECT_TRUE(any.callable.empty());
+  EXPECT_EQ(any.tools.at(0).at("function").at("strict"), true);
+  const ToolUse named = read(R"({"type": "tool", "name": "g"})");
+  EXPECT_EQ(named.choice, ToolChoice::kRequired);
+  EXPECT_EQ(named.callable, std::vector<std::string>{"g"});
+  EXPECT_TRUE(named.parallel);
 }
 
 TEST(OllamaRequestTest, OptionsAndNamesOfTheirOwnAreRead) {
@@ -130,6 +154,16 @@ TEST(OllamaRequestTest, OptionsAndNamesOfTheirOwnAreRead) {
   EXPECT_TRUE(ReadOllamaGenerate(json::parse(R"({"model": "m"})"))->empty);
 }
 
+TEST(OllamaRequestTest, FormatIsAFormOfTheAnswer) {
+  const auto form = [](const char* format) {
+    return ReadOllamaChat(json::parse(std::string(R"({"model": "m", "format": )") + format + "}"))
+        ->question.form;
+  };
+  EXPECT_EQ(form(R"("json")")->form.kind, grammar::FormKind::kJsonObject);
+  EXPECT_EQ(form(R"({"type": "integer"})")->form.text, R"({"type":"integer"})");
+  EXPECT_FALSE(form(R"("")"));
+}
+
 TEST(OllamaRequestTest, DurationsAreThoseOfTheApi) {
   const std::pair<const char*, std::int64_t> good[] = {{"300", 300},
                                                        {"0", 0},
@@ -155,7 +189,8 @@ TEST(OllamaRequestTest, DurationsAreThoseOfTheApi) {
 TEST(OllamaRequestTest, WhatIsWrongIsNamed) {
   const std::pair<const char*, const char*> table[] = {
       {R"({"messages": []})", "model is missing"},
-      {R"({"model": "m", "format": "json"})", "format"},
+      {R"({"model": "m", "format": "xml"})", "format must be"},
+      {R"({"model": "m", "format": 3})", "format must be"},
       {R"({"model": "m", "options": 3})", "options must be an object"},
       {R"({"model": "m", "options": {"temperature": "hot"}})", "options.temperature"},
       {R"({"model": "m", "options": {"num_predict": -3}})", "options.num_predict"},
@@ -188,6 +223,7 @@ TEST(ResponsesRequestTest, ItemsBecomeMessagesThatTemplatesRead) {
                                    {"type": "input_text", "text": "b"}]},
       {"type": "reasoning", "summary": []},
       {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{\"x\": 1}"},
+      {"type": "function_call", "call_id": "d", "name": "f", "arguments": "{}"},
       {"type": "function_call_output", "call_id": "c", "output": "2"},
       {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "3"}]},
       {"role": "developer", "content": "Go on."}],
@@ -199,14 +235,42 @@ TEST(ResponsesRequestTest, ItemsBecomeMessagesThatTemplatesRead) {
   ExpectMessages(request->question, R"([
     {"role": "system", "content": "Be kind."}, {"role": "user", "content": "a\nb"},
     {"role": "assistant", "content": "", "tool_calls": [
-      {"id": "c", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]},
+      {"id": "c", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}},
+      {"id": "d", "type": "function", "function": {"name": "f", "arguments": {}}}]},
     {"role": "tool", "content": "2", "tool_call_id": "c"},
     {"role": "assistant", "content": "3"}, {"role": "system", "content": "Go on."}])");
-  EXPECT_EQ(ConversationOf(request->question).tools,
+  EXPECT_EQ(ConversationOf(request->question).tools.tools,
             json::parse(R"([{"type": "function", "function": {"name": "f", "parameters": {}}}])"));
   const auto text = ReadResponsesRequest(json::parse(R"({"input": "Hi"})"));
   ASSERT_TRUE(text);
   ExpectMessages(text->question, R"([{"role": "user", "content": "Hi"}])");
+}
+
+TEST(ResponsesRequestTest, ToolChoicesAndFormsAreThoseOfTheApi) {
+  const auto read = [](const std::string& members) {
+    auto request = ReadResponsesRequest(json::parse(
+        R"({"input": "x", "tools": [{"type": "function", "name": "f", "strict": true},
+                                    {"type": "function", "name": "g"}], )" +
+        members + "}"));
+    EXPECT_TRUE(request) << MessageOf(request);
+    return request ? std::move(request->question) : Question{};
+  };
+  const Question named = read(R"("tool_choice": {"type": "function", "name": "g"},
+                                 "parallel_tool_calls": false)");
+  EXPECT_EQ(ConversationOf(named).tools.callable, std::vector<std::string>{"g"});
+  EXPECT_EQ(ConversationOf(named).tools.choice, ToolChoice::kRequired);
+  EXPECT_FALSE(ConversationOf(named).tools.parallel);
+  const Question allowed = read(R"("tool_choice": {"type": "allowed_tools", "mode": "auto",
+                                   "tools": [{"type": "function", "name": "f"}]})");
+  EXPECT_EQ(ConversationOf(allowed).tools.callable, std::vector<std::string>{"f"});
+  EXPECT_EQ(ConversationOf(allowed).tools.choice, ToolChoice::kAuto);
+  const Question schema = read(R"("text": {"format": {"type": "json_schema", "name": "n",
+                                  "strict": true, "schema": {"type": "integer"}}})");
+  ASSERT_TRUE(schema.form);
+  EXPECT_EQ(schema.form->form.text, R"({"type":"integer"})");
+  EXPECT_EQ(read(R"("text": {"format": {"type": "json_object"}})").form->form.kind,
+            grammar::FormKind::kJsonObject);
+  EXPECT_FALSE(read(R"("text": {"verbosity": "low"})").form);
 }
 
 TEST(ResponsesRequestTest, WhatIsWrongOrNotKeptIsNamed) {
@@ -219,7 +283,9 @@ TEST(ResponsesRequestTest, WhatIsWrongOrNotKeptIsNamed) {
        "input[0].content[0] is of type"},
       {R"({"input": "x", "previous_response_id": "resp_1"})", "previous_response_id"},
       {R"({"input": "x", "background": true})", "background"},
-      {R"({"input": "x", "text": {"format": {"type": "json_object"}}})", "text.format"},
+      {R"({"input": "x", "text": {"format": {"type": "xml"}}})", "text.format.type must be"},
+      {R"({"input": "x", "text": {"format": {"type": "json_schema"}}})", "text.format.schema"},
+      {R"({"input": "x", "tools": [{"type": "web_search"}]})", "tools[0] is of type"},
       {R"({"input": "x", "max_output_tokens": 0})", "max_output_tokens"},
   };
   for (const auto& [body, words] : table) {

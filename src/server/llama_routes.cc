@@ -71,11 +71,7 @@ Result<LlamaRequest> ReadLlamaRequest(const Members& members) {
   OR_RETURN(members.Read("cache_prompt", question.use_cache));
   OR_RETURN(members.Read("return_tokens", request.return_tokens));
   OR_RETURN(members.Read("return_progress", request.progress));
-  for (const char* name : {"grammar", "json_schema"}) {
-    const json::value* value = members.Find(name);
-    if (value == nullptr || (value->is_string() && value->get_string().empty())) continue;
-    return FailAt(ErrorCode::kUnsupported, name, "is not supported yet; leave it out");
-  }
+  question.form = OR_RETURN(ReadForm(members));
   OR_RETURN(ReadSampling(members, question.options.sampling));
   OR_RETURN(ReadBiases(members, question.options.sampling.bias));
   OR_RETURN(ReadStops(members, "stop", question.options.stop));
@@ -191,8 +187,8 @@ class CompletionTeller final : public AnswerTeller {
                                        {"message", error.message},
                                        {"type", "server_error"}}}});
   }
-  void Whole(const Parts& parts, const engine::Answer& answer) override {
-    json::object body = Last(parts.content, answer);
+  void Whole(const ReadAnswer& read, const engine::Answer& answer) override {
+    json::object body = Last(read.content, answer);
     if (return_tokens_) body["tokens"] = json::array(answer.tokens.begin(), answer.tokens.end());
     if (probabilities_) body["completion_probabilities"] = Probabilities(answer.likelihoods);
     call()->Json(200, body);

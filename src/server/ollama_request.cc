@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <cmath>
 #include <utility>
 
@@ -67,6 +68,21 @@ Result<void> ReadOptions(const Members& members, engine::GenerateOptions& option
   return {};
 }
 
+// format: "json", or a schema.
+Result<std::optional<RequiredForm>> ReadFormat(const Members& members) {
+  const json::value* format = members.Find("format");
+  if (format == nullptr) return std::nullopt;
+  RequiredForm form{.member = "format", .form = {}};
+  if (const auto* word = format->if_string()) {
+    if (word->empty()) return std::nullopt;
+    if (*word == "json") return form;  // any object
+    return NotYet("format", "must be \"json\" or a schema");
+  }
+  if (!format->is_object()) return members.Wrong("format", "\"json\" or a schema", *format);
+  form.form = {.kind = grammar::FormKind::kJsonSchema, .text = json::serialize(*format)};
+  return form;
+}
+
 // What all requests have.
 Result<void> ReadCommon(const json::object& body, OllamaRequest& request) {
   const Members members(body, "");
@@ -79,9 +95,7 @@ Result<void> ReadCommon(const json::object& body, OllamaRequest& request) {
   if (const json::value* keep = members.Find("keep_alive")) {
     request.keep_alive = OR_RETURN(ReadKeepAlive(*keep));
   }
-  const json::value* format = members.Find("format");
-  const bool plain = format == nullptr || (format->is_string() && format->get_string().empty());
-  if (!plain) return NotYet("format", "is not supported yet; leave it out");
+  request.question.form = OR_RETURN(ReadFormat(members));
   return ReadOptions(members, request.question.options);
 }
 
@@ -162,7 +176,7 @@ Result<OllamaRequest> ReadOllamaChat(const json::value& body) {
   if (request.empty) return request;
   request.question.prompt = Conversation{
       .messages = OR_RETURN(ReadMessages(json::object{{"messages", std::move(messages)}})),
-      .tools = OR_RETURN(ReadTools(object)),
+      .tools = OR_RETURN(ReadToolUse(object)),
       .variables = std::move(variables),
       .begun = {}};
   return request;

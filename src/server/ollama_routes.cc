@@ -59,8 +59,11 @@ class OllamaTeller final : public AnswerTeller {
     line["done"] = false;
     return line;
   }
-  json::object LastLine(const Parts& parts, const engine::Answer& answer) const {
-    json::object line = Line(parts.content, parts.reasoning);
+  json::object LastLine(const ReadAnswer& read, const engine::Answer& answer) const {
+    json::object line = Line(read.content, read.reasoning);
+    json::array calls;
+    for (const ToolCall& call : read.calls) AddCall(call, calls);
+    if (!calls.empty()) line.at("message").get_object()["tool_calls"] = std::move(calls);
     const bool length = answer.reason == engine::FinishReason::kLength ||
                         answer.reason == engine::FinishReason::kContext;
     const auto now = std::chrono::steady_clock::now();
@@ -75,17 +78,43 @@ class OllamaTeller final : public AnswerTeller {
     return line;
   }
 
+  // A call that was cut has no arguments and is left out.
+  static void AddCall(const ToolCall& call, json::array& calls) {
+    auto arguments = ArgumentsOf(call);
+    if (!arguments) return;
+    json::object function{{"name", call.name}, {"arguments", *std::move(arguments)}};
+    calls.push_back(json::object{{"function", std::move(function)}});
+  }
+  // Calls are whole in one line, as the API has it.
+  void TellCall() {
+    json::array calls;
+    AddCall(std::exchange(open_, {}), calls);
+    if (calls.empty()) return;
+    json::object line = Line("", "");
+    line.at("message").get_object()["tool_calls"] = std::move(calls);
+    WriteLine(call(), line);
+  }
+
   void Begin() override { BeginLines(call()); }
   void Thought(std::string_view text) override { WriteLine(call(), Line("", text)); }
   void Said(std::string_view text) override { WriteLine(call(), Line(text, "")); }
-  void End(const engine::Answer& answer) override { WriteLine(call(), LastLine({}, answer)); }
+  void Calls(const std::string& /*id*/, std::string_view tool) override {
+    TellCall();
+    open_.name = tool;
+  }
+  void Arguments(std::string_view text) override { open_.arguments += text; }
+  void End(const engine::Answer& answer) override {
+    TellCall();
+    WriteLine(call(), LastLine({}, answer));
+  }
   void Broken(const ApiError& error) override { WriteLine(call(), {{"error", error.message}}); }
-  void Whole(const Parts& parts, const engine::Answer& answer) override {
-    call()->Json(200, LastLine(parts, answer));
+  void Whole(const ReadAnswer& read, const engine::Answer& answer) override {
+    call()->Json(200, LastLine(read, answer));
   }
 
   std::string name_;
   bool chat_;
+  ToolCall open_;  // of a stream: the last call so far
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
@@ -185,7 +214,7 @@ std::optional<std::string> NameOf(const CallRef& call) {
 
 json::array CapabilitiesOf(const ModelFacts& facts) {
   json::array list{"completion"};
-  if (facts.chat_template.find("tools") != std::string::npos) list.push_back("tools");
+  if (!facts.chat_template.empty()) list.push_back("tools");  // at least in the generic form
   if (ReasoningMarksOf(facts.chat_template)) list.push_back("thinking");
   return list;
 }

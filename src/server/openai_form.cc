@@ -148,8 +148,10 @@ Result<std::optional<RequiredForm>> ReadForm(const Members& members) {
 Result<std::shared_ptr<const grammar::Grammar>> CompileForm(const RequiredForm& required,
                                                             grammar::CompiledForms& forms) {
   auto compiled = forms.Get(required.form);
-  if (!compiled) return std::unexpected(std::move(compiled).error().Within(required.member));
-  return compiled;
+  if (compiled) return compiled;
+  Error error = std::move(compiled).error().Within(required.member);
+  error.subject = required.member;
+  return std::unexpected(std::move(error));
 }
 
 }  // namespace cairn::server

@@ -139,40 +139,6 @@ Result<json::value> ReadMessage(const json::value& value, const std::string& whe
   return out;
 }
 
-Result<void> CheckTool(const json::value& value, const std::string& place) {
-  const auto* object = value.if_object();
-  if (object == nullptr) {
-    return FailAt(ErrorCode::kInvalidArgument, place,
-                  fmt::format("must be an object, got {}", KindOf(value)));
-  }
-  const Members tool(*object, place + ".");
-  std::string type = "function", name;
-  OR_RETURN(tool.Read("type", kMostBodyBytes, type));
-  if (type != "function") {
-    return FailAt(ErrorCode::kUnsupported, place,
-                  fmt::format("is of type '{}'; only functions are known", Printable(type, 40)));
-  }
-  const json::value* function = tool.Find("function");
-  if (function != nullptr && function->is_object()) {
-    OR_RETURN(
-        Members(function->get_object(), place + ".function.").Read("name", kMostNameBytes, name));
-  }
-  if (!name.empty()) return {};
-  return FailAt(ErrorCode::kInvalidArgument, place + ".function", "must be an object with a name");
-}
-
-// Whether the model is to see the tools.
-Result<bool> ToolsAreWanted(const Members& members) {
-  const json::value* choice = members.Find("tool_choice");
-  if (choice == nullptr) return true;
-  if (const auto* word = choice->if_string()) {
-    if (*word == "auto") return true;
-    if (*word == "none") return false;
-  }
-  return FailAt(ErrorCode::kUnsupported, "tool_choice",
-                "must be 'auto' or 'none': a call cannot be required yet");
-}
-
 }  // namespace
 
 Result<const json::array*> ListOfMessages(const Members& members) {
@@ -206,23 +172,6 @@ std::optional<std::string> TakeBegun(json::array& messages) {
   std::string text(ViewOf(last.at("content").as_string()));
   messages.pop_back();
   return text;
-}
-
-Result<json::value> ReadTools(const json::object& body) {
-  const Members members(body, "");
-  const bool wanted = OR_RETURN(ToolsAreWanted(members));
-  const json::value* given = members.Find("tools");
-  if (given == nullptr) return json::value();
-  const auto* list = given->if_array();
-  if (list == nullptr) return members.Wrong("tools", "an array", *given);
-  if (list->size() > kMostTools) {
-    return FailAt(ErrorCode::kLimit, "tools",
-                  fmt::format("has {} entries, at most {} are taken", list->size(), kMostTools));
-  }
-  for (std::size_t i = 0; i < list->size(); ++i) {
-    OR_RETURN(CheckTool((*list)[i], fmt::format("tools[{}]", i)));
-  }
-  return wanted && !list->empty() ? *given : json::value();
 }
 
 // The names of the conversation itself cannot be given another meaning.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages and tools of a chat request, checked and brought into the form that templates read.
+// Messages of a chat request, checked and brought into the form that templates read.
 // Threads: pure functions.
 #pragma once
 
@@ -24,10 +24,6 @@ namespace cairn::server {
 // The text of an assistant's message at the end of what ReadMessages gave, taken off where others
 // stand before it.
 std::optional<std::string> TakeBegun(boost::json::array& messages);
-
-// Null where there are none or tool_choice is "none". Errors: as ReadMessages; kUnsupported where a
-// call is required.
-[[nodiscard]] Result<boost::json::value> ReadTools(const boost::json::object& body);
 
 // chat_template_kwargs: further variables of the template. Errors: kInvalidArgument.
 [[nodiscard]] Result<boost::json::object> ReadTemplateVariables(const boost::json::object& body);

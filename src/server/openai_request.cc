@@ -188,7 +188,7 @@ Result<OpenAiRequest> ReadOpenAiRequest(Endpoint endpoint, const json::value& bo
     OR_RETURN(ReadLimit(members, "max_tokens", tokens));
     OR_RETURN(ReadLimit(members, "max_completion_tokens", tokens));
     request.messages = OR_RETURN(ReadMessages(*object));
-    request.tools = OR_RETURN(ReadTools(*object));
+    request.tools = OR_RETURN(ReadToolUse(*object));
     OR_RETURN(ReadContinued(members, request));
     request.template_variables = OR_RETURN(ReadTemplateVariables(*object));
     OR_RETURN(ReadReasoning(members, request.separate_thoughts));

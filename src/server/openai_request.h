@@ -46,7 +46,7 @@ struct OpenAiRequest {
   // parts stand on lines of their own. "developer" has become "system", and the arguments of calls
   // are objects where their text is one.
   boost::json::value messages;
-  boost::json::value tools;                // chat: null, or an array as the body has it
+  ToolUse tools;                           // chat
   boost::json::object template_variables;  // chat: chat_template_kwargs
   // Completions: a text, or tokens, which the engine checks against its vocabulary.
   std::variant<std::string, std::vector<std::int32_t>> prompt;

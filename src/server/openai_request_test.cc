@@ -48,7 +48,7 @@ TEST(OpenAiRequestTest, WhatAChatDoesNotSayIsAsInRun) {
   EXPECT_EQ(request->choices, 1);
   EXPECT_TRUE(request->use_cache);
   EXPECT_FALSE(request->stream);
-  EXPECT_TRUE(request->tools.is_null());
+  EXPECT_TRUE(request->tools.tools.is_null());
   EXPECT_EQ(boost::json::serialize(request->messages), R"([{"role":"user","content":"Hi"}])");
 }
 
@@ -96,7 +96,7 @@ TEST(OpenAiRequestTest, UnknownMembersAndThoseThatAskForNothingAreIgnored) {
          "top_logprobs": 0, "logit_bias": {}, "response_format": {"type": "text"}, "echo": false,
          "suffix": "", "functions": [], "tool_choice": "auto", "tools": [], "best_of": 1)");
   ASSERT_TRUE(request) << MessageOf(request);
-  EXPECT_TRUE(request->tools.is_null());
+  EXPECT_TRUE(request->tools.tools.is_null());
 }
 
 TEST(OpenAiRequestTest, WhatDoesNotExistYetIsUnsupportedAndNamed) {
@@ -104,8 +104,7 @@ TEST(OpenAiRequestTest, WhatDoesNotExistYetIsUnsupportedAndNamed) {
       {R"("echo": true)", "echo"},
       {R"("best_of": 4)", "best_of"},
       {R"("response_format": {"type": "xml"})", "response_format.type"},
-      {R"("tool_choice": "required")", "tool_choice"},
-      {R"("tool_choice": {"type": "function", "function": {"name": "f"}})", "tool_choice"},
+      {R"("tool_choice": {"type": "custom"})", "tool_choice.type"},
       {R"("functions": [{"name": "f"}])", "functions"},
   };
   for (const auto& [members, name] : table) {
@@ -184,8 +183,7 @@ TEST(OpenAiRequestTest, WrongTypesAndRangesAreInvalidAndNamed) {
       {R"("chat_template_kwargs": [])", "chat_template_kwargs must be an object"},
       {R"("tools": {})", "tools must be an array"},
       {R"("tools": [1])", "tools[0]"},
-      {R"("tools": [{"type": "function"}])", "tools[0].function"},
-      {R"("tools": [{"function": {"name": 1}}])", "tools[0].function.name"},
+      {R"("tool_choice": "required")", "tool_choice"},
   };
   for (const auto& [members, words] : table) {
     const auto request = Chat(members);
@@ -201,17 +199,24 @@ TEST(OpenAiRequestTest, WrongTypesAndRangesAreInvalidAndNamed) {
 TEST(OpenAiRequestTest, TooManyStopsMessagesAndToolsAreLimits) {
   std::string stops = R"("stop": ["x")";
   for (int i = 0; i < 16; ++i) stops += R"(, "x")";
-  const auto long_list = [](std::size_t count, const std::string& item) {
-    std::string list = "[" + item;
-    for (std::size_t i = 1; i < count; ++i) list += "," + item;
+  // Items with their number behind what they begin with.
+  const auto long_list = [](std::size_t count, const std::string& begin, const std::string& end) {
+    std::string list = "[";
+    for (std::size_t i = 0; i < count; ++i) {
+      list += (i > 0 ? "," : "") + begin + std::to_string(i) + end;
+    }
     return list + "]";
   };
-  const std::string tool = R"({"type":"function","function":{"name":"f"}})";
-  const std::string message = R"({"role":"user","content":""})";
-  EXPECT_TRUE(Chat(R"("tools": )" + long_list(kMostTools, tool)));
-  EXPECT_TRUE(WithMessages(long_list(kMostMessages, message)));
-  for (const auto& request : {Chat(stops + "]"), Chat(R"("tools": )" + long_list(1025, tool)),
-                              WithMessages(long_list(kMostMessages + 1, message))}) {
+  const auto tools = [&](std::size_t count) {
+    return R"("tools": )" + long_list(count, R"({"type":"function","function":{"name":"f)", "\"}}");
+  };
+  const auto messages = [&](std::size_t count) {
+    return long_list(count, R"({"role":"user","content":")", "\"}");
+  };
+  EXPECT_TRUE(Chat(tools(kMostTools)));
+  EXPECT_TRUE(WithMessages(messages(kMostMessages)));
+  for (const auto& request : {Chat(stops + "]"), Chat(tools(kMostTools + 1)),
+                              WithMessages(messages(kMostMessages + 1))}) {
     ASSERT_FALSE(request);
     EXPECT_EQ(request.error().code, ErrorCode::kLimit) << request.error().message;
   }
@@ -270,13 +275,15 @@ TEST(OpenAiRequestTest, BrokenMessagesAreInvalidAndNamed) {
   EXPECT_EQ(MessageOf(Read(Endpoint::kChat, "[]")), "the body must be an object, got an array");
 }
 
-TEST(OpenAiRequestTest, ToolsReachTheTemplateUnlessNoneAreWanted) {
-  const std::string tools =
-      R"("tools": [{"type": "function", "function": {"name": "f", "parameters": {"a": 1.5}}}])";
-  const auto request = Chat(tools);
+TEST(OpenAiRequestTest, ToolsAreOfTheConversation) {
+  auto request = Chat(
+      R"("tools": [{"type": "function", "function": {"name": "f", "parameters": {"a": 1.5}}}],
+         "tool_choice": "required")");
   ASSERT_TRUE(request) << MessageOf(request);
-  EXPECT_EQ(request->tools.at(0).at("function").at("parameters").at("a"), 1.5);
-  EXPECT_TRUE(Chat(tools + R"(, "tool_choice": "none")")->tools.is_null());
+  const Prompt prompt = TakePrompt(*request);
+  const ToolUse& tools = std::get<Conversation>(prompt).tools;
+  EXPECT_EQ(tools.tools.at(0).at("function").at("parameters").at("a"), 1.5);
+  EXPECT_EQ(tools.choice, ToolChoice::kRequired);
 }
 
 TEST(OpenAiRequestTest, PromptIsTextOrTokens) {

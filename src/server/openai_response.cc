@@ -3,6 +3,8 @@
 
 #include <boost/json/array.hpp>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "server/openai_logprobs.h"
 
@@ -11,30 +13,36 @@ namespace {
 
 namespace json = boost::json;
 
-json::object MessageOf(const std::string& text, const AnswerForm& form) {
-  json::object message{{"role", "assistant"}, {"content", text}};
-  if (!form.reasoning) return message;
-  ReasoningSplitter splitter(*form.reasoning, form.thinking);
-  auto parts = splitter.Push(text);
-  const auto rest = splitter.Finish();
-  message["content"] = parts.content + rest.content;
-  parts.reasoning += rest.reasoning;
-  if (!parts.reasoning.empty()) message["reasoning_content"] = parts.reasoning;
-  return message;
+json::array ToolCallsOf(const std::vector<ToolCall>& calls, std::string_view id, int choice) {
+  json::array list;
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    list.push_back(json::object{
+        {"id", ToolCallId(id, choice, static_cast<int>(i))},
+        {"type", "function"},
+        {"function", json::object{{"name", calls[i].name}, {"arguments", calls[i].arguments}}}});
+  }
+  return list;
 }
 
-json::object ChoiceOf(Endpoint endpoint, std::size_t index, const engine::Answer& answer,
-                      const AnswerForm& form) {
+json::object ChoiceOf(Endpoint endpoint, const std::string& id, std::size_t index,
+                      const engine::Answer& answer, const AnswerForm& form) {
   json::object choice{{"index", index}};
+  bool calls = false;
   if (endpoint == Endpoint::kChat) {
-    choice["message"] = MessageOf(answer.text, form);
+    const ReadAnswer read = ReadWhole(form.parts, answer.text);
+    calls = !read.calls.empty();
+    json::object message{{"role", "assistant"}, {"content", read.content}};
+    if (calls && read.content.empty()) message["content"] = nullptr;
+    if (!read.reasoning.empty()) message["reasoning_content"] = read.reasoning;
+    if (calls) message["tool_calls"] = ToolCallsOf(read.calls, id, static_cast<int>(index));
+    choice["message"] = std::move(message);
   } else {
     choice["text"] = answer.text;
   }
   choice["logprobs"] = form.tokenizer == nullptr
                            ? json::value()
                            : LogprobsWriter(endpoint, *form.tokenizer).Write(answer.likelihoods);
-  choice["finish_reason"] = FinishReasonOf(answer.reason);
+  choice["finish_reason"] = FinishReasonOf(answer.reason, calls);
   return choice;
 }
 
@@ -60,19 +68,16 @@ int StatusOf(ErrorCode code) {
 
 }  // namespace
 
-AnswerForm FormOf(const OpenAiRequest& request, const ChatFace& face, const engine::Engine& engine,
-                  bool thinking) {
-  AnswerForm form{.tokenizer = nullptr, .reasoning = {}, .thinking = thinking};
+AnswerForm FormOf(const OpenAiRequest& request, const engine::Engine& engine, AnswerParts parts) {
+  AnswerForm form{.tokenizer = nullptr, .parts = std::move(parts)};
   if (request.options.likelihoods >= 0) form.tokenizer = &engine.model().tokenizer();
-  if (request.endpoint == Endpoint::kChat && request.separate_thoughts) {
-    form.reasoning = face.reasoning;
-  }
+  if (!request.separate_thoughts) form.parts.reasoning.reset();
   return form;
 }
 
-std::string_view FinishReasonOf(engine::FinishReason reason) {
+std::string_view FinishReasonOf(engine::FinishReason reason, bool calls) {
   switch (reason) {
-    case engine::FinishReason::kEndOfTurn:
+    case engine::FinishReason::kEndOfTurn: return calls ? "tool_calls" : "stop";
     case engine::FinishReason::kStopString: return "stop";
     case engine::FinishReason::kLength:
     case engine::FinishReason::kContext: return "length";
@@ -96,7 +101,7 @@ Response ToResponse(Endpoint endpoint, const ResponseHead& head,
   json::array choices;
   for (std::size_t i = 0; i < answers.size(); ++i) {
     if (!answers[i]) return ToResponse(answers[i].error());
-    choices.push_back(ChoiceOf(endpoint, i, *answers[i], form));
+    choices.push_back(ChoiceOf(endpoint, head.id, i, *answers[i], form));
   }
   const bool chat = endpoint == Endpoint::kChat;
   return {.body = {{"id", head.id},

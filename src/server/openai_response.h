@@ -29,12 +29,10 @@ struct ResponseHead {
 // How a request wants its answers told.
 struct AnswerForm {
   const model::Tokenizer* tokenizer = nullptr;  // for logprobs; null: none are wanted
-  std::optional<ReasoningMarks> reasoning;      // thoughts go into a member of their own
-  bool thinking = false;                        // answers begin inside the thoughts
+  AnswerParts parts = {};                       // that have members of their own
 };
-// Of the API's responses to that request.
-AnswerForm FormOf(const OpenAiRequest& request, const ChatFace& face, const engine::Engine& engine,
-                  bool thinking);
+// Of the API's responses to that request, whose answers have these parts.
+AnswerForm FormOf(const OpenAiRequest& request, const engine::Engine& engine, AnswerParts parts);
 
 struct Response {
   int status = 200;  // of HTTP
@@ -46,8 +44,8 @@ struct Response {
 Response ToResponse(Endpoint endpoint, const ResponseHead& head,
                     std::span<const Result<engine::Answer>> answers, const AnswerForm& form = {});
 
-// "stop", "length", "cancelled".
-std::string_view FinishReasonOf(engine::FinishReason reason);
+// "stop", "length", "cancelled"; "tool_calls" where the answer ended by itself and has some.
+std::string_view FinishReasonOf(engine::FinishReason reason, bool calls);
 // The tokens of a request's answers, none of which has failed.
 boost::json::object UsageOf(std::span<const Result<engine::Answer>> answers);
 

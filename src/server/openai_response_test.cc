@@ -57,7 +57,7 @@ TEST(OpenAiResponseTest, PlainCompletionHasTextsInPlaceOfMessages) {
 TEST(OpenAiResponseTest, ThoughtsGoIntoAMemberOfTheirOwn) {
   auto answers = TwoAnswers();
   answers[0]->text = "<think>\nhm\n</think>\n\nYes";
-  const AnswerForm form{.reasoning = ReasoningMarks{"<think>", "</think>"}};
+  const AnswerForm form{.parts = {.reasoning = ReasoningMarks{"<think>", "</think>"}}};
   const auto body = ToResponse(Endpoint::kChat, kHead, answers, form).body;
   const auto& message = body.at("choices").at(0).at("message").get_object();
   EXPECT_EQ(message.at("content"), "Yes");
@@ -65,6 +65,26 @@ TEST(OpenAiResponseTest, ThoughtsGoIntoAMemberOfTheirOwn) {
   const auto& plain = body.at("choices").at(1).at("message").get_object();
   EXPECT_EQ(plain.at("content"), "two");
   EXPECT_FALSE(plain.contains("reasoning_content"));
+}
+
+TEST(OpenAiResponseTest, CallsGoIntoAMemberOfTheirOwn) {
+  auto answers = TwoAnswers();
+  answers[0]->text = "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 1}}</tool_call>";
+  answers[1]->text = "Well.\n" + answers[0]->text;
+  const AnswerForm form{.parts = {.tools = &grammar::GenericToolFormat()}};
+  const auto body = ToResponse(Endpoint::kChat, kHead, answers, form).body;
+  const auto& choices = body.at("choices").get_array();
+  const auto expected = boost::json::parse(R"({"index": 0, "logprobs": null,
+    "finish_reason": "tool_calls", "message": {"role": "assistant", "content": null, "tool_calls": [
+      {"id": "?", "type": "function", "function": {"name": "f", "arguments": "{\"a\": 1}"}}]}})");
+  boost::json::value first = choices[0];
+  auto& id = first.at("message").at("tool_calls").at(0).at("id");
+  EXPECT_EQ(id.as_string().size(), 9u);
+  EXPECT_NE(id, choices[1].at("message").at("tool_calls").at(0).at("id"));
+  id = "?";
+  EXPECT_EQ(first, expected) << boost::json::serialize(first);
+  EXPECT_EQ(choices[1].at("message").at("content"), "Well.");
+  EXPECT_EQ(choices[1].at("finish_reason"), "length") << "it was cut";
 }
 
 TEST(OpenAiResponseTest, LogprobsHaveTheMembersOfTheApi) {

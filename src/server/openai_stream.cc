@@ -30,12 +30,11 @@ class OpenAiListener final : public AnswerListener {
         usage_(request.stream_usage),
         progress_(request.stream && request.stream_progress),
         model_(asked.model) {
-    const ChatFace& face = asked.model->face;
-    form_ = FormOf(request, face, asked.model->engine->engine(), asked.thinking);
+    form_ = FormOf(request, asked.model->engine->engine(), asked.parts);
     head_ = {.id = (chat_ ? "chatcmpl-" : "cmpl-") + call_->id,
              .created_s = std::time(nullptr),
              .model = asked.model->id,
-             .fingerprint = face.fingerprint};
+             .fingerprint = asked.model->face.fingerprint};
     start_ = fmt::format(
         R"(data: {{"id":{},"object":"{}","created":{},"model":{},"system_fingerprint":"{}","choices":[)",
         Quoted(head_.id), chat_ ? "chat.completion.chunk" : "text_completion", head_.created_s,
@@ -43,8 +42,7 @@ class OpenAiListener final : public AnswerListener {
     // Every chunk has the member where one of them will have a value.
     end_ = usage_ ? "],\"usage\":null" : "]";
     for (int i = 0; stream_ && i < request.choices; ++i) {
-      Choice& choice = choices_.emplace_back();
-      if (form_.reasoning) choice.splitter.emplace(*form_.reasoning, form_.thinking);
+      Choice& choice = choices_.emplace_back(form_.parts);
       if (form_.tokenizer != nullptr) choice.logprobs.emplace(request.endpoint, *form_.tokenizer);
     }
   }
@@ -58,7 +56,7 @@ class OpenAiListener final : public AnswerListener {
                                         {"X-Accel-Buffering", "no"},
                                         {"x-request-id", call_->id}}});
     for (std::size_t i = 0; chat_ && i < choices_.size(); ++i) {
-      Chunk(i, R"("delta":{"role":"assistant","content":""})", "null", "null");
+      Chunk(static_cast<int>(i), R"("delta":{"role":"assistant","content":""})", "null", "null");
     }
   }
 
@@ -72,18 +70,22 @@ class OpenAiListener final : public AnswerListener {
   void Piece(int index, const engine::AnswerPiece& piece) override {
     if (!stream_) return;
     Choice& choice = choices_[static_cast<std::size_t>(index)];
-    Tell(choice, index,
-         choice.splitter ? choice.splitter->Push(piece.text)
-                         : Parts{.reasoning = {}, .content = std::string(piece.text)},
-         piece.tokens);
+    // The tokens go with the first part that is told, or alone.
+    std::string logprobs = "null";
+    if (choice.logprobs && !piece.tokens.empty()) {
+      logprobs = json::serialize(choice.logprobs->Write(piece.tokens));
+    }
+    Tell(index, choice.reader.Push(piece.text), logprobs);
+    if (logprobs != "null") Chunk(index, TextDelta(R"("")"), logprobs, "null");
   }
 
   void Ended(int index, engine::FinishReason reason) override {
     if (!stream_) return;
     Choice& choice = choices_[static_cast<std::size_t>(index)];
-    if (choice.splitter) Tell(choice, index, choice.splitter->Finish(), {});
-    Chunk(static_cast<std::size_t>(index), chat_ ? R"("delta":{})" : R"("text":"")", "null",
-          fmt::format("\"{}\"", FinishReasonOf(reason)));
+    std::string logprobs = "null";
+    Tell(index, choice.reader.Finish(), logprobs);
+    Chunk(index, chat_ ? R"("delta":{})" : R"("text":"")", "null",
+          fmt::format("\"{}\"", FinishReasonOf(reason, choice.reader.calls() > 0)));
   }
 
   void Done(std::vector<Result<engine::Answer>> answers) override {
@@ -96,10 +98,10 @@ class OpenAiListener final : public AnswerListener {
   }
 
  private:
-  using Parts = ReasoningSplitter::Parts;
   struct Choice {
-    std::optional<ReasoningSplitter> splitter;
-    std::optional<LogprobsWriter> logprobs;
+    explicit Choice(const AnswerParts& parts) : reader(parts) {}
+    AnswerReader reader;
+    std::optional<LogprobsWriter> logprobs = {};
   };
 
   std::int64_t Milliseconds() const {
@@ -108,27 +110,35 @@ class OpenAiListener final : public AnswerListener {
         .count();
   }
 
-  // What there is of it; the tokens go with the first part.
-  void Tell(Choice& choice, int index, const Parts& parts,
-            std::span<const engine::TokenLikelihoods> tokens) {
-    std::string logprobs = "null";
-    if (choice.logprobs && !tokens.empty()) {
-      logprobs = json::serialize(choice.logprobs->Write(tokens));
+  std::string TextDelta(std::string_view quoted) const {
+    return chat_ ? fmt::format(R"("delta":{{"content":{}}})", quoted)
+                 : fmt::format(R"("text":{})", quoted);
+  }
+  std::string DeltaOf(int index, const AnswerEvent& event) const {
+    const std::string text = Quoted(event.text);
+    switch (event.kind) {
+      case AnswerEvent::Kind::kThought:
+        return fmt::format(R"("delta":{{"reasoning_content":{}}})", text);
+      case AnswerEvent::Kind::kText: break;
+      case AnswerEvent::Kind::kCall:
+        return fmt::format(R"("delta":{{"tool_calls":[{{"index":{},"id":"{}","type":"function",)"
+                           R"("function":{{"name":{},"arguments":""}}}}]}})",
+                           event.call, ToolCallId(head_.id, index, event.call), text);
+      case AnswerEvent::Kind::kArguments:
+        return fmt::format(
+            R"("delta":{{"tool_calls":[{{"index":{},"function":{{"arguments":{}}}}}]}})",
+            event.call, text);
     }
-    const auto place = static_cast<std::size_t>(index);
-    if (!parts.reasoning.empty()) {
-      Chunk(place, fmt::format(R"("delta":{{"reasoning_content":{}}})", Quoted(parts.reasoning)),
-            std::exchange(logprobs, "null"), "null");
+    return TextDelta(text);
+  }
+  // `logprobs` is told with the first event, if there is one.
+  void Tell(int index, const std::vector<AnswerEvent>& events, std::string& logprobs) {
+    for (const AnswerEvent& event : events) {
+      Chunk(index, DeltaOf(index, event), std::exchange(logprobs, "null"), "null");
     }
-    if (parts.content.empty() && logprobs == "null") return;
-    const std::string content = Quoted(parts.content);
-    Chunk(place,
-          chat_ ? fmt::format(R"("delta":{{"content":{}}})", content)
-                : fmt::format(R"("text":{})", content),
-          logprobs, "null");
   }
 
-  void Chunk(std::size_t choice, std::string_view content, std::string_view logprobs,
+  void Chunk(int choice, std::string_view content, std::string_view logprobs,
              std::string_view reason, std::string_view more = "") {
     call_->exchange->Write(
         fmt::format("{}{{\"index\":{},{},\"logprobs\":{},\"finish_reason\":{}}}{}{}}}\n\n", start_,

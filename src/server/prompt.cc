@@ -37,15 +37,14 @@ std::string SampleOf(const model::Model& model) {
 
 Result<PromptTokens> EncodeConversation(const engine::Engine& engine, const ChatFace& face,
                                         const Conversation& conversation) {
-  if (!face.chat) return std::unexpected(face.chat.error());
-  auto rendered = OR_RETURN(face.chat->Render(
-      conversation.messages, conversation.tools.is_null() ? nullptr : &conversation.tools,
-      conversation.variables));
+  auto rendered = OR_RETURN(RenderConversation(face, conversation));
   PromptTokens prompt;
+  prompt.parts.reasoning = face.reasoning;
   // Only the template itself can begin thoughts, not the text of a message.
-  prompt.thinking = face.reasoning && conversation.begun.empty() && !rendered.parts.empty() &&
-                    rendered.parts.back().from_template &&
-                    BeginsThoughts(rendered.parts.back().text, *face.reasoning);
+  prompt.parts.thinking = face.reasoning && conversation.begun.empty() && !rendered.parts.empty() &&
+                          rendered.parts.back().from_template &&
+                          BeginsThoughts(rendered.parts.back().text, *face.reasoning);
+  if (conversation.tools.shown()) prompt.parts.tools = face.tools.format;
   if (!conversation.begun.empty()) rendered.parts.push_back({conversation.begun, false});
   prompt.tokens = OR_RETURN(model::EncodeRendered(engine.model(), rendered));
   return prompt;
@@ -55,8 +54,10 @@ Result<PromptTokens> EncodeConversation(const engine::Engine& engine, const Chat
 
 ChatFace MakeChatFace(const engine::Engine& engine, Result<model::ChatPrompt> chat) {
   std::optional<ReasoningMarks> reasoning;
+  ToolTemplate tools;
   std::string name = "none";
   if (chat) {
+    tools = ToolTemplateOf(*chat);
     reasoning = ReasoningMarksOf(chat->source());
     name = HexOf(chat->source(), 8);
   }
@@ -64,6 +65,7 @@ ChatFace MakeChatFace(const engine::Engine& engine, Result<model::ChatPrompt> ch
       fmt::format("fp-{}-a{}{}-{}", HexOf(SampleOf(engine.model()), 16),
                   kernels::kArithmeticVersion, kernels::KvFormatName(engine.kv_format()), name);
   return {.chat = std::move(chat),
+          .tools = tools,
           .reasoning = std::move(reasoning),
           .fingerprint = std::move(fingerprint)};
 }
@@ -107,6 +109,14 @@ Result<Tokens> TokensOf(const engine::Engine& /*engine*/, const Conversation& /*
 }
 
 }  // namespace
+
+Result<model::RenderedPrompt> RenderConversation(const ChatFace& face,
+                                                 const Conversation& conversation) {
+  if (!face.chat) return std::unexpected(face.chat.error());
+  const ToolConversation told = WriteTools(conversation.messages, conversation.tools, face.tools);
+  return face.chat->Render(told.messages, told.tools.is_null() ? nullptr : &told.tools,
+                           conversation.variables);
+}
 
 Result<PromptTokens> EncodePrompt(const engine::Engine& engine, const ChatFace& face,
                                   const Prompt& prompt) {
@@ -161,6 +171,31 @@ Result<PromptTokens> EncodeBeginning(const engine::Engine& engine, const ChatFac
     first.tokens.erase(same, first.tokens.end());
   }
   return first;
+}
+
+Result<std::shared_ptr<const grammar::Grammar>> GrammarOf(const Prompt& prompt,
+                                                          const AnswerParts& parts,
+                                                          const std::optional<RequiredForm>& form,
+                                                          const std::vector<std::string>& stop,
+                                                          grammar::CompiledForms& forms) {
+  if (form && !stop.empty()) {
+    return FailAt(ErrorCode::kInvalidArgument, "stop",
+                  fmt::format("cannot stand beside {}: what it cuts would not be of that form",
+                              form->member));
+  }
+  std::optional<grammar::ThoughtMarks> thoughts;
+  if (parts.reasoning) {
+    thoughts = grammar::ThoughtMarks{
+        .begin = parts.reasoning->begin, .end = parts.reasoning->end, .begun = parts.thinking};
+  }
+  const auto* conversation = std::get_if<Conversation>(&prompt);
+  if (conversation != nullptr && conversation->tools.shown()) {
+    return CompileForm(OR_RETURN(FormOfTools(conversation->tools, *parts.tools, thoughts, form)),
+                       forms);
+  }
+  if (!form) return nullptr;
+  if (parts.thinking) return CompileForm(OR_RETURN(FormAfterThoughts(*form, *thoughts)), forms);
+  return CompileForm(*form, forms);
 }
 
 }  // namespace cairn::server

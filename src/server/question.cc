@@ -78,7 +78,7 @@ EngineLoop::JobRef Submit(const CallRef& call, const std::shared_ptr<const Serve
   }
   const Asked asked{.model = model,
                     .prompt_tokens = static_cast<std::int64_t>(prompt.tokens.size()),
-                    .thinking = prompt.thinking};
+                    .parts = std::move(prompt.parts)};
   const auto timeout = std::chrono::nanoseconds(call->api.options.request);
   engine::AnswerRequest request{
       .prompt = std::move(prompt.tokens),
@@ -110,13 +110,12 @@ void Ask(const CallRef& call, Question question, MakeListener make) {
   WithModel(
       call, name,
       [call, question = std::move(question), make = std::move(make)](const auto& model) mutable {
-        if (question.form) {
-          auto compiled = CompileForm(*question.form, call->api.forms);
-          if (!compiled) return call->Fail(compiled.error());
-          question.options.grammar = *std::move(compiled);
-        }
         auto prompt = EncodePrompt(model->engine->engine(), model->face, question.prompt);
         if (!prompt) return call->Fail(PromptErrorOf(prompt.error()));
+        auto grammar = GrammarOf(question.prompt, prompt->parts, question.form,
+                                 question.options.stop, call->api.forms);
+        if (!grammar) return call->Fail(grammar.error());
+        question.options.grammar = *std::move(grammar);
         boost::asio::dispatch(
             call->api.loop, [call, model, question = std::move(question),
                              prompt = *std::move(prompt), make = std::move(make)]() mutable {

@@ -24,7 +24,7 @@ struct Question {
   std::string model;  // empty: the server's first
   Prompt prompt;
   engine::GenerateOptions options;
-  std::optional<RequiredForm> form;  // becomes options.grammar
+  std::optional<RequiredForm> form;  // and the tools of the prompt: become options.grammar
   int choices = 1;
   std::string tenant;  // takes turns with the others of the same key
   bool use_cache = true;
@@ -34,7 +34,7 @@ struct Question {
 struct Asked {
   std::shared_ptr<const ServedModel> model;
   std::int64_t prompt_tokens = 0;
-  bool thinking = false;  // as PromptTokens'
+  AnswerParts parts;  // of its answers
 };
 // Makes the listener of a question, on the event loop.
 using MakeListener = std::function<std::shared_ptr<AnswerListener>(const Asked& asked)>;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <optional>
 #include <utility>
 
 #include "base/printable.h"
@@ -48,6 +50,18 @@ Result<json::value> ContentOf(const json::value& content, const std::string& pla
   return texts;
 }
 
+// Calls are items of their own: those that follow one another, and the answer before them, are one
+// message.
+json::object& MessageOfCalls(json::array& messages) {
+  if (!messages.empty()) {
+    json::object& last = messages.back().get_object();
+    const auto* role = last.if_contains("role");
+    if (role != nullptr && *role == "assistant") return last;
+  }
+  messages.push_back({{"role", "assistant"}, {"tool_calls", json::array()}});
+  return messages.back().get_object();
+}
+
 // A call and its result are items of their own; thoughts that come back are left out, as templates
 // leave out those of earlier turns.
 Result<void> AddItem(const json::value& value, const std::string& place, json::array& messages) {
@@ -72,7 +86,9 @@ Result<void> AddItem(const json::value& value, const std::string& place, json::a
       if (const auto* member = item.Find(name)) function[name] = *member;
     }
     json::object call{{"id", id}, {"type", "function"}, {"function", std::move(function)}};
-    messages.push_back({{"role", "assistant"}, {"tool_calls", json::array{std::move(call)}}});
+    json::value& calls = MessageOfCalls(messages)["tool_calls"];
+    if (!calls.is_array()) calls = json::array();
+    calls.get_array().push_back(std::move(call));
     return {};
   }
   if (type == "function_call_output") {
@@ -116,22 +132,72 @@ Result<json::value> ReadInput(const Members& members) {
 }
 
 // A function's members stand beside its type.
-Result<json::value> ReadFunctions(const json::object& body, const Members& members) {
-  const json::value* given = members.Find("tools");
-  if (given == nullptr) return json::value();
-  const auto* list = given->if_array();
-  if (list == nullptr) return members.Wrong("tools", "an array", *given);
-  json::array tools;
-  for (std::size_t i = 0; i < std::min(list->size(), kMostTools + 1); ++i) {
-    json::object function = *OR_RETURN(ObjectAt((*list)[i], fmt::format("tools[{}]", i)));
-    json::value type("function");
-    if (const auto* told = function.if_contains("type")) type = *told;
-    function.erase("type");
-    tools.push_back({{"type", std::move(type)}, {"function", std::move(function)}});
+json::object AsFunction(json::object function) {
+  json::value type("function");
+  if (const auto* told = function.if_contains("type")) type = *told;
+  function.erase("type");
+  return {{"type", std::move(type)}, {"function", std::move(function)}};
+}
+
+json::value AsChoice(const json::value& choice) {
+  const auto* object = choice.if_object();
+  const auto* type = object == nullptr ? nullptr : object->if_contains("type");
+  if (type == nullptr) return choice;
+  if (*type == "function") return AsFunction(*object);
+  if (*type != "allowed_tools") return choice;
+  json::object allowed = *object;
+  allowed.erase("type");
+  if (auto* tools = allowed.if_contains("tools"); tools != nullptr && tools->is_array()) {
+    for (json::value& tool : tools->get_array()) {
+      if (tool.is_object()) tool = AsFunction(tool.get_object());
+    }
   }
-  json::object chat{{"tools", std::move(tools)}};
-  if (const auto* choice = body.if_contains("tool_choice")) chat["tool_choice"] = *choice;
-  return ReadTools(chat);
+  return json::object{{"type", "allowed_tools"}, {"allowed_tools", std::move(allowed)}};
+}
+
+Result<ToolUse> ReadFunctions(const Members& members) {
+  json::object chat;
+  if (const json::value* given = members.Find("tools")) {
+    const auto* list = given->if_array();
+    if (list == nullptr) return members.Wrong("tools", "an array", *given);
+    json::array tools;
+    for (std::size_t i = 0; i < std::min(list->size(), kMostTools + 1); ++i) {
+      tools.push_back(AsFunction(*OR_RETURN(ObjectAt((*list)[i], fmt::format("tools[{}]", i)))));
+    }
+    chat["tools"] = std::move(tools);
+  }
+  if (const auto* choice = members.Find("tool_choice")) chat["tool_choice"] = AsChoice(*choice);
+  if (const auto* several = members.Find("parallel_tool_calls")) {
+    chat["parallel_tool_calls"] = *several;
+  }
+  return ReadToolUse(chat);
+}
+
+// text.format: what the answer must be.
+Result<std::optional<RequiredForm>> ReadTextForm(const Members& members) {
+  const json::value* text = members.Find("text");
+  if (text == nullptr) return std::nullopt;
+  const Members form(*OR_RETURN(ObjectAt(*text, "text")), "text.");
+  const json::value* given = form.Find("format");
+  if (given == nullptr) return std::nullopt;
+  const Members format(*OR_RETURN(ObjectAt(*given, "text.format")), "text.format.");
+  std::string type;
+  OR_RETURN(format.Read("type", kMostNameBytes, type));
+  if (type == "text") return std::nullopt;
+  RequiredForm required{.member = "text.format", .form = {}};
+  if (type == "json_object") return required;
+  if (type != "json_schema") {
+    return FailAt(
+        ErrorCode::kUnsupported, "text.format.type",
+        fmt::format("must be text, json_object or json_schema, got '{}'", Printable(type, 40)));
+  }
+  const json::value* schema = format.Find("schema");
+  if (schema == nullptr || !schema->is_object()) {
+    return FailAt(ErrorCode::kInvalidArgument, "text.format.schema", "must be an object");
+  }
+  required = {.member = "text.format.schema",
+              .form = {.kind = grammar::FormKind::kJsonSchema, .text = json::serialize(*schema)}};
+  return required;
 }
 
 Result<void> CheckSupported(const Members& members) {
@@ -145,16 +211,7 @@ Result<void> CheckSupported(const Members& members) {
   bool background = false;
   OR_RETURN(members.Read("background", background));
   if (background) return NotHere("background", "is not supported; leave it out");
-  const json::value* text = members.Find("text");
-  if (text == nullptr) return {};
-  const Members form(*OR_RETURN(ObjectAt(*text, "text")), "text.");
-  const json::value* format = form.Find("format");
-  if (format == nullptr) return {};
-  std::string type;
-  OR_RETURN(Members(*OR_RETURN(ObjectAt(*format, "text.format")), "text.format.")
-                .Read("type", kMostNameBytes, type));
-  if (type == "text") return {};
-  return NotHere("text.format", "other than text is not supported yet; leave it out");
+  return {};
 }
 
 }  // namespace
@@ -171,8 +228,9 @@ Result<ResponsesRequest> ReadResponsesRequest(const json::value& body) {
   OR_RETURN(ReadLimit(members, "max_output_tokens", question.options.max_tokens));
   OR_RETURN(ReadSampling(members, question.options.sampling));
   OR_RETURN(ReadStops(members, "stop", question.options.stop));
+  question.form = OR_RETURN(ReadTextForm(members));
   Conversation conversation{.messages = OR_RETURN(ReadInput(members)),
-                            .tools = OR_RETURN(ReadFunctions(*object, members)),
+                            .tools = OR_RETURN(ReadFunctions(members)),
                             .variables = OR_RETURN(ReadTemplateVariables(*object)),
                             .begun = {}};
   if (const json::value* reasoning = members.Find("reasoning")) {
@@ -189,6 +247,9 @@ Result<ResponsesRequest> ReadResponsesRequest(const json::value& body) {
        {"instructions", "max_output_tokens", "metadata", "temperature", "top_p", "user"}) {
     const json::value* given = members.Find(name);
     request.echo[name] = given == nullptr ? json::value() : *given;
+  }
+  for (const char* name : {"parallel_tool_calls", "text", "tool_choice", "tools"}) {
+    if (const json::value* given = members.Find(name)) request.echo[name] = *given;
   }
   return request;
 }

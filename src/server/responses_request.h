@@ -16,7 +16,7 @@ namespace cairn::server {
 struct ResponsesRequest {
   Question question;
   bool stream = false;
-  // What a response says again of its request: instructions, temperature, ...
+  // What a response says again of its request: instructions, tools, ...
   boost::json::object echo;
 };
 

@@ -14,15 +14,15 @@ namespace {
 
 namespace json = boost::json;
 
-// The output is a list of items: the thoughts, where there are some, and a message. Each begins
-// when there is something for it and ends before the next.
+// The output is a list of items: the thoughts, where there are some, a message, calls of tools.
+// Each begins when there is something for it and ends before the next.
 class ResponseTeller final : public AnswerTeller {
  public:
   ResponseTeller(CallRef call, const Asked& asked, const ResponsesRequest& request)
       : AnswerTeller(std::move(call), asked, request.stream, true), echo_(request.echo) {}
 
  private:
-  enum class Kind { kNone, kReasoning, kMessage };
+  enum class Kind { kNone, kReasoning, kMessage, kCall };
 
   json::object Response(const char* status) const {
     json::object response{{"id", "resp_" + call()->id},
@@ -64,6 +64,7 @@ class ResponseTeller final : public AnswerTeller {
     return response;
   }
   std::string ItemId(Kind kind) const {
+    if (kind == Kind::kCall) return "fc_" + call_id_;
     return (kind == Kind::kReasoning ? "rs_" : "msg_") + call()->id;
   }
   static json::object PartOf(Kind kind, const std::string& text) {
@@ -72,6 +73,11 @@ class ResponseTeller final : public AnswerTeller {
             {"text", text},
             {"annotations", json::array()},
             {"logprobs", json::array()}};
+  }
+  // The open call with these arguments.
+  json::object CallItem(const char* status, const std::string& arguments) const {
+    return {{"id", ItemId(Kind::kCall)}, {"type", "function_call"}, {"status", status},
+            {"call_id", call_id_},       {"name", tool_},           {"arguments", arguments}};
   }
   // `part` null: the item has no content yet.
   json::object Item(Kind kind, const char* status, const json::object* part) const {
@@ -93,12 +99,15 @@ class ResponseTeller final : public AnswerTeller {
     data["sequence_number"] = number_++;
     WriteEvent(call(), type, data);
   }
-  // An event of the open item's part.
-  void PartEvent(const char* type, json::object data) {
+  // An event of the open item, and of its part.
+  void ItemEvent(const char* type, json::object data) {
     data["item_id"] = ItemId(open_);
     data["output_index"] = output_.size();
-    data["content_index"] = 0;
     Event(type, std::move(data));
+  }
+  void PartEvent(const char* type, json::object data) {
+    data["content_index"] = 0;
+    ItemEvent(type, std::move(data));
   }
   void Open(Kind kind) {
     if (open_ == kind) return;
@@ -111,6 +120,16 @@ class ResponseTeller final : public AnswerTeller {
   }
   void Close(const char* status) {
     if (open_ == Kind::kNone) return;
+    json::object item = open_ == Kind::kCall ? CloseCall(status) : ClosePart(status);
+    Event("response.output_item.done", {{"output_index", output_.size()}, {"item", item}});
+    output_.push_back(std::move(item));
+    open_ = Kind::kNone;
+  }
+  json::object CloseCall(const char* status) {
+    ItemEvent("response.function_call_arguments.done", {{"name", tool_}, {"arguments", text_}});
+    return CallItem(status, text_);
+  }
+  json::object ClosePart(const char* status) {
     const bool thoughts = open_ == Kind::kReasoning;
     json::object done{{"text", text_}};
     if (!thoughts) done["logprobs"] = json::array();
@@ -118,10 +137,7 @@ class ResponseTeller final : public AnswerTeller {
               std::move(done));
     const json::object part = PartOf(open_, text_);
     PartEvent("response.content_part.done", {{"part", part}});
-    json::object item = Item(open_, status, &part);
-    Event("response.output_item.done", {{"output_index", output_.size()}, {"item", item}});
-    output_.push_back(std::move(item));
-    open_ = Kind::kNone;
+    return Item(open_, status, &part);
   }
 
   void Begin() override {
@@ -141,8 +157,23 @@ class ResponseTeller final : public AnswerTeller {
     PartEvent("response.output_text.delta", {{"delta", json::string_view(text.data(), text.size())},
                                              {"logprobs", json::array()}});
   }
+  void Calls(const std::string& id, std::string_view tool) override {
+    Close("completed");
+    open_ = Kind::kCall;
+    call_id_ = id;
+    tool_ = tool;
+    text_.clear();
+    Event("response.output_item.added",
+          {{"output_index", output_.size()}, {"item", CallItem("in_progress", "")}});
+  }
+  void Arguments(std::string_view text) override {
+    text_ += text;
+    ItemEvent("response.function_call_arguments.delta",
+              {{"delta", json::string_view(text.data(), text.size())}});
+  }
   void End(const engine::Answer& answer) override {
-    Open(Kind::kMessage);  // an answer without a text has an empty one
+    // An answer without a text and calls has an empty one.
+    if (open_ != Kind::kCall) Open(Kind::kMessage);
     Close(IsWhole(answer) ? "completed" : "incomplete");
     Event(IsWhole(answer) ? "response.completed" : "response.incomplete",
           {{"response", LastResponse(answer)}});
@@ -152,13 +183,22 @@ class ResponseTeller final : public AnswerTeller {
     response["error"] = {{"code", "server_error"}, {"message", error.message}};
     Event("response.failed", {{"response", std::move(response)}});
   }
-  void Whole(const Parts& parts, const engine::Answer& answer) override {
-    if (!parts.reasoning.empty()) {
-      const json::object part = PartOf(Kind::kReasoning, parts.reasoning);
+  void Whole(const ReadAnswer& read, const engine::Answer& answer) override {
+    const char* const last = IsWhole(answer) ? "completed" : "incomplete";
+    if (!read.reasoning.empty()) {
+      const json::object part = PartOf(Kind::kReasoning, read.reasoning);
       output_.push_back(Item(Kind::kReasoning, "completed", &part));
     }
-    const json::object part = PartOf(Kind::kMessage, parts.content);
-    output_.push_back(Item(Kind::kMessage, IsWhole(answer) ? "completed" : "incomplete", &part));
+    if (!read.content.empty() || read.calls.empty()) {
+      const json::object part = PartOf(Kind::kMessage, read.content);
+      output_.push_back(Item(Kind::kMessage, read.calls.empty() ? last : "completed", &part));
+    }
+    for (std::size_t i = 0; i < read.calls.size(); ++i) {
+      call_id_ = IdOfCall(static_cast<int>(i));
+      tool_ = read.calls[i].name;
+      const bool ends = i + 1 == read.calls.size();
+      output_.push_back(CallItem(ends ? last : "completed", read.calls[i].arguments));
+    }
     call()->Json(200, LastResponse(answer));
   }
 
@@ -166,8 +206,9 @@ class ResponseTeller final : public AnswerTeller {
   std::int64_t created_s_ = std::time(nullptr);
   json::array output_;  // items that are whole
   Kind open_ = Kind::kNone;
-  std::string text_;  // of the open item
-  int number_ = 0;    // of the next event
+  std::string text_;            // of the open item
+  std::string call_id_, tool_;  // of the last call
+  int number_ = 0;              // of the next event
 };
 
 void Respond(const CallRef& call) {

@@ -91,13 +91,10 @@ class PromptStream : public std::enable_shared_from_this<PromptStream> {
     Question question{.model = request->model,
                       .prompt = prompt_,
                       .options = request->options,
-                      .form = {},
+                      .form = request->form,
                       .choices = request->choices,
                       .tenant = request->tenant,
                       .use_cache = request->use_cache};
-    if (request->form) {
-      question.options.grammar = OR_RETURN(CompileForm(*request->form, call_->api.forms));
-    }
     question_ = std::make_shared<StreamedQuestion>(
         call_, std::move(question), [call = call_, request](const Asked& asked) {
           return MakeOpenAiListener(call, *request, asked);

@@ -69,13 +69,11 @@ Result<json::value> TextOf(const json::object& body, const ServedModel& model) {
 }
 
 Result<json::value> PromptText(const json::object& body, const ServedModel& model) {
-  const auto& chat = model.face.chat;
-  if (!chat) return std::unexpected(chat.error());
-  const json::value messages = OR_RETURN(ReadMessages(body));
-  const json::value tools = OR_RETURN(ReadTools(body));
-  const auto variables = OR_RETURN(ReadTemplateVariables(body));
-  const auto rendered =
-      OR_RETURN(chat->Render(messages, tools.is_null() ? nullptr : &tools, variables));
+  const Conversation conversation{.messages = OR_RETURN(ReadMessages(body)),
+                                  .tools = OR_RETURN(ReadToolUse(body)),
+                                  .variables = OR_RETURN(ReadTemplateVariables(body)),
+                                  .begun = {}};
+  const auto rendered = OR_RETURN(RenderConversation(model.face, conversation));
   return json::object{{"prompt", rendered.Text()}};
 }
 

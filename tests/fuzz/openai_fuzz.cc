@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a body of the server's APIs, as a line of a batch, and as a line of a batch's
-// results: an Error that says something, or values within their ranges. The first byte chooses.
+// Any bytes as a body of the server's APIs, as a line of a batch, as a line of a batch's results,
+// and as an answer that may call tools: an Error that says something, or values within their
+// ranges. The first byte chooses.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
+#include "server/answer_reader.h"
 #include "server/anthropic_request.h"
 #include "server/json_members.h"
 #include "server/ollama_request.h"
@@ -46,11 +48,37 @@ void Check(const cairn::engine::GenerateOptions& options) {
 }
 
 // As templates expect them.
-void CheckConversation(const boost::json::value& messages, const boost::json::value& tools) {
+void CheckConversation(const boost::json::value& messages, const cairn::server::ToolUse& use) {
   for (const auto& message : messages.get_array()) {
     Require(message.at("role").is_string() && message.at("content").is_string());
   }
-  Require(tools.is_null() || !tools.get_array().empty());
+  Require(use.tools.is_null() || !use.tools.get_array().empty());
+  Require(use.choice != cairn::server::ToolChoice::kRequired || use.shown());
+  if (!use.shown()) return;
+  const auto form = cairn::server::FormOfTools(use, cairn::grammar::GenericToolFormat(), {}, {});
+  if (!form) return Check(form.error());
+  Require(form->form.kind == cairn::grammar::FormKind::kToolCalls);
+}
+
+// The parts of an answer, read as a whole and byte by byte.
+void CheckAnswer(std::string_view answer) {
+  for (const auto& format : cairn::grammar::ToolFormats()) {
+    const cairn::server::AnswerParts parts{
+        .reasoning = cairn::server::ReasoningMarks{"<think>", "</think>"}, .tools = &format};
+    const auto whole = cairn::server::ReadWhole(parts, answer);
+    cairn::server::AnswerReader reader(parts);
+    std::string content;
+    std::size_t calls = 0;
+    const auto take = [&](const std::vector<cairn::server::AnswerEvent>& events) {
+      for (const auto& event : events) {
+        if (event.kind == cairn::server::AnswerEvent::Kind::kText) content += event.text;
+        if (event.kind == cairn::server::AnswerEvent::Kind::kCall) ++calls;
+      }
+    };
+    for (const char& byte : answer) take(reader.Push({&byte, 1}));
+    take(reader.Finish());
+    Require(content == whole.content && calls == whole.calls.size());
+  }
 }
 
 void Check(const OpenAiRequest& r) {
@@ -127,6 +155,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 'o': CheckDialect(cairn::server::ReadOllamaChat, text); break;
     case 'g': CheckDialect(cairn::server::ReadOllamaGenerate, text); break;
     case 's': CheckDialect(cairn::server::ReadResponsesRequest, text); break;
+    case 't': CheckAnswer(text); break;
     default: CheckBatchLine(text); break;
   }
   return 0;
