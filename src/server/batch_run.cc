@@ -232,12 +232,13 @@ void BatchRun::Encode(const std::shared_ptr<Line>& line,
                       const std::shared_ptr<const ServedModel>& model) {
   boost::asio::post(api_.preparing, [self = shared_from_this(), line, model] {
     const auto encode = [&]() -> Result<PromptTokens> {
-      OpenAiRequest& request = line->request;
-      if (request.form) {
-        request.options.grammar = OR_RETURN(CompileForm(*request.form, self->api_.forms));
-      }
-      OpenAiRequest taken = request;  // a line that has to wait is encoded again
-      return EncodePrompt(model->engine->engine(), model->face, TakePrompt(taken));
+      OpenAiRequest taken = line->request;  // a line that has to wait is encoded again
+      const Prompt asked_for = TakePrompt(taken);
+      PromptTokens prompt =
+          OR_RETURN(EncodePrompt(model->engine->engine(), model->face, asked_for));
+      line->request.options.grammar = OR_RETURN(
+          GrammarOf(asked_for, prompt.parts, taken.form, taken.options.stop, self->api_.forms));
+      return prompt;
     };
     boost::asio::post(self->api_.loop, [self, line, model, prompt = encode()]() mutable {
       self->Submit(line, model, std::move(prompt));
@@ -255,7 +256,7 @@ void BatchRun::Submit(const std::shared_ptr<Line>& line,
   if (!prompt) return Answered(*line, {std::unexpected(std::move(prompt).error())});
   if (cancelled_) return Answered(*line, {Fail(ErrorCode::kCancelled, "the batch was cancelled")});
   const OpenAiRequest& request = line->request;
-  line->form = FormOf(request, model->face, model->engine->engine(), prompt->thinking);
+  line->form = FormOf(request, model->engine->engine(), std::move(prompt->parts));
   engine::AnswerRequest asked{.prompt = std::move(prompt->tokens),
                               .options = request.options,
                               .choices = request.choices,

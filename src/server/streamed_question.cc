@@ -87,11 +87,19 @@ void StreamedQuestion::Encode(const std::shared_ptr<const ServedModel>& model) {
         const engine::Engine& engine = model->engine->engine();
         auto tokens = whole ? EncodePrompt(engine, model->face, prompt)
                             : EncodeBeginning(engine, model->face, prompt);
+        if (tokens && !self->job_) tokens = self->WithGrammar(prompt, *std::move(tokens));
         boost::asio::dispatch(self->call_->api.loop,
                               [self, model, whole, tokens = std::move(tokens)]() mutable {
                                 self->Encoded(model, std::move(tokens), whole);
                               });
       });
+}
+
+// What its answer must be does not change with the text.
+Result<PromptTokens> StreamedQuestion::WithGrammar(const Prompt& prompt, PromptTokens tokens) {
+  question_.options.grammar = OR_RETURN(
+      GrammarOf(prompt, tokens.parts, question_.form, question_.options.stop, call_->api.forms));
+  return tokens;
 }
 
 void StreamedQuestion::Encoded(const std::shared_ptr<const ServedModel>& model,

@@ -17,7 +17,7 @@ namespace cairn::server {
 
 class StreamedQuestion : public std::enable_shared_from_this<StreamedQuestion> {
  public:
-  // `question.prompt` is what there is so far. The form of the answer is compiled already.
+  // `question.prompt` is what there is so far.
   StreamedQuestion(CallRef call, Question question, MakeListener make);
 
   // The prompt as it is now; `whole`: it is complete, and the answer begins. Nothing after that.
@@ -28,6 +28,7 @@ class StreamedQuestion : public std::enable_shared_from_this<StreamedQuestion> {
  private:
   void Work();
   void Encode(const std::shared_ptr<const ServedModel>& model);
+  [[nodiscard]] Result<PromptTokens> WithGrammar(const Prompt& prompt, PromptTokens tokens);
   void Encoded(const std::shared_ptr<const ServedModel>& model, Result<PromptTokens> prompt,
                bool whole);
   void Start(const std::shared_ptr<const ServedModel>& model, PromptTokens prompt);
