@@ -147,7 +147,7 @@ TEST(OllamaRequestTest, DurationsAreThoseOfTheApi) {
     ASSERT_TRUE(read) << text;
     EXPECT_EQ(read->count(), seconds) << text;
   }
-  for (const char* text : {R"("soon")", R"("5")", R"("")", R"("5m!")", "true", "[]"}) {
+  for (const char* text : {R"("soon")", R"("5")", R"("")", R"("5m!")", R"(".s")", "true", "[]"}) {
     EXPECT_FALSE(ReadKeepAlive(json::parse(text))) << text;
   }
 }
@@ -162,14 +162,21 @@ TEST(OllamaRequestTest, WhatIsWrongIsNamed) {
       {R"({"model": "m", "messages": {}})", "messages must be an array"},
       {R"({"model": "m", "messages": [{"role": "user", "content": "x", "images": ["aa"]}]})",
        "messages[0].images"},
+      {R"({"model": "m", "messages": [{"role": "user", "content": "x", "images": 3}]})",
+       "messages[0].images"},
       {R"({"model": "m", "keep_alive": {}})", "keep_alive"},
+      {R"({"model": "m", "think": []})", "think"},
   };
   for (const auto& [body, words] : table) {
     const auto request = ReadOllamaChat(json::parse(body));
     ASSERT_FALSE(request) << body;
     EXPECT_NE(MessageOf(request).find(words), std::string::npos) << MessageOf(request);
   }
-  EXPECT_FALSE(ReadOllamaGenerate(json::parse(R"({"model": "m", "template": "x"})")));
+  for (const char* member : {R"("template": "x")", R"("images": "aa")", R"("context": {})",
+                             R"("raw": true, "think": [])"}) {
+    const std::string body = R"({"model": "m", "prompt": "x", )" + std::string(member) + "}";
+    EXPECT_FALSE(ReadOllamaGenerate(json::parse(body))) << body;
+  }
 }
 
 TEST(ResponsesRequestTest, ItemsBecomeMessagesThatTemplatesRead) {

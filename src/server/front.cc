@@ -47,6 +47,12 @@ std::string TraceOf(const http::Request& request) {
   return hex ? std::string(trace) : "";
 }
 
+bool IsAt(const Route& route, std::string_view path) {
+  if (!route.path.ends_with('*')) return path == route.path;
+  const std::string_view stem = route.path.substr(0, route.path.size() - 1);
+  return path.starts_with(stem) && path.size() > stem.size();
+}
+
 }  // namespace
 
 Front::Front(Api& api, std::vector<Route> routes, std::function<void(const AccessRecord&)> log)
@@ -55,13 +61,21 @@ Front::Front(Api& api, std::vector<Route> routes, std::function<void(const Acces
 const Route* Front::Find(std::string_view path, std::string_view method, bool* known) const {
   if (method == "HEAD") method = "GET";
   for (const Route& route : routes_) {
-    const bool wild = route.path.ends_with('*');
-    const std::string_view stem = wild ? route.path.substr(0, route.path.size() - 1) : route.path;
-    if (wild ? !(path.starts_with(stem) && path.size() > stem.size()) : path != stem) continue;
+    if (!IsAt(route, path)) continue;
     *known = true;
     if (route.method == method) return &route;
   }
   return nullptr;
+}
+
+std::string Front::MethodsAt(std::string_view path) const {
+  std::string methods;
+  for (const Route& route : routes_) {
+    if (!IsAt(route, path)) continue;
+    methods += fmt::format("{}{}", methods.empty() ? "" : ", ", route.method);
+    if (route.method == "GET") methods += ", HEAD";
+  }
+  return methods;
 }
 
 // A page of another site that has its own name point here still sends that name.
@@ -93,7 +107,10 @@ std::shared_ptr<const KeyHolder> Front::HolderOf(const http::Request& request) c
 }
 
 http::Response Front::Refused(const http::Request& request, int status, std::string message) {
-  http::Response response = Refusal(status, std::move(message));
+  const auto near =
+      std::ranges::find_if(routes_, [&](const Route& route) { return IsAt(route, request.path); });
+  const ErrorForm form = near == routes_.end() ? OpenAiError : near->error_form;
+  http::Response response = RefusalIn(form, status, std::move(message));
   if (log_) {
     log_({.id = "",
           .tenant = "",
@@ -137,7 +154,9 @@ std::optional<http::Response> Front::Refuse(const http::Request& request) {
   }
   if (!known) return Refused(request, 404, "there is nothing at this path");
   if (route == nullptr) {
-    return Refused(request, 405, "this path does not take that method");
+    auto response = Refused(request, 405, "this path does not take that method");
+    response.headers.emplace_back("Allow", MethodsAt(request.path));
+    return response;
   }
   if (api_.draining() && !route->open) {
     auto response = Refused(request, 503, "the server is shutting down");
@@ -181,10 +200,14 @@ void Front::Handle(std::shared_ptr<http::Exchange> exchange) {
 }
 
 http::Response Front::Refusal(int status, std::string message) {
-  ++api_.metrics.responses[status];
-  http::Response response = OpenAiError({.status = status, .message = std::move(message)});
+  http::Response response = RefusalIn(OpenAiError, status, std::move(message));
   if (status == 503) response.headers.emplace_back("Retry-After", "1");
   return response;
+}
+
+http::Response Front::RefusalIn(ErrorForm form, int status, std::string message) {
+  ++api_.metrics.responses[status];
+  return form({.status = status, .message = std::move(message)});
 }
 
 }  // namespace cairn::server

@@ -2,8 +2,8 @@
 // Between connections and routes: who may ask, what for, and a record of it.
 //
 // Order of the checks: Host, Origin, key, route, method. So without a key nobody learns which
-// routes exist. Paths are compared as they are once percent-decoded; there is no other spelling.
-// Threads: the event loop's.
+// routes exist, but for the form of the refusal, which is that of the path's API. Paths are
+// compared as they are once percent-decoded; there is no other spelling. Threads: the event loop's.
 // Test: tests/e2e/test_serve.py.
 #pragma once
 
@@ -44,6 +44,8 @@ class Front final : public http::Handler {
   // name.
   std::shared_ptr<const KeyHolder> HolderOf(const http::Request& request) const;
   http::Response Refused(const http::Request& request, int status, std::string message);
+  http::Response RefusalIn(ErrorForm form, int status, std::string message);
+  std::string MethodsAt(std::string_view path) const;  // for the header Allow
 
   Api& api_;
   const std::vector<Route> routes_;

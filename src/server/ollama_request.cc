@@ -27,14 +27,15 @@ std::unexpected<Error> NotYet(const std::string& name, const char* why) {
 
 // A number at the beginning of `text` and its unit behind it; what is left. 0 seconds: neither.
 double TakeDuration(std::string_view& text) {
-  std::size_t digits = 0;
+  std::size_t size = 0;
   double number = 0, place = 1;
-  bool fraction = false;
-  for (; digits < text.size(); ++digits) {
-    const char c = text[digits];
+  bool fraction = false, digits = false;
+  for (; size < text.size(); ++size) {
+    const char c = text[size];
     if (c == '.' && !fraction) {
       fraction = true;
     } else if (c >= '0' && c <= '9') {
+      digits = true;
       number = fraction ? number + (c - '0') * (place /= 10) : number * 10 + (c - '0');
     } else {
       break;
@@ -42,8 +43,8 @@ double TakeDuration(std::string_view& text) {
   }
   constexpr std::pair<std::string_view, double> kUnits[] = {
       {"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}, {"m", 60}, {"h", 3600}};
-  if (digits == 0) return std::nan("");
-  text.remove_prefix(digits);
+  if (!digits) return std::nan("");
+  text.remove_prefix(size);
   for (const auto& [unit, seconds] : kUnits) {
     if (!text.starts_with(unit)) continue;
     text.remove_prefix(unit.size());
@@ -110,7 +111,9 @@ Result<json::array> MessagesOf(const Members& members) {
     auto* message = messages[i].if_object();
     if (message == nullptr) continue;  // ReadMessages says so
     const auto* images = message->if_contains("images");
-    if (images != nullptr && images->is_array() && !images->get_array().empty()) {
+    const bool none = images == nullptr || images->is_null() ||
+                      (images->is_array() && images->get_array().empty());
+    if (!none) {
       return NotYet(fmt::format("messages[{}].images", i), "cannot be read by these models");
     }
     if (const auto* thoughts = message->if_contains("thinking")) {
@@ -153,10 +156,10 @@ Result<OllamaRequest> ReadOllamaChat(const json::value& body) {
   OllamaRequest request;
   OR_RETURN(ReadCommon(object, request));
   json::array messages = OR_RETURN(MessagesOf(members));
-  request.empty = messages.empty();
-  if (request.empty) return request;
   json::object variables;
   OR_RETURN(ReadThink(members, request, variables));
+  request.empty = messages.empty();
+  if (request.empty) return request;
   request.question.prompt = Conversation{
       .messages = OR_RETURN(ReadMessages(json::object{{"messages", std::move(messages)}})),
       .tools = OR_RETURN(ReadTools(object)),
@@ -181,18 +184,18 @@ Result<OllamaRequest> ReadOllamaGenerate(const json::value& body) {
   }
   for (const char* name : {"images", "context"}) {
     const json::value* list = members.Find(name);
-    if (list != nullptr && list->is_array() && !list->get_array().empty()) {
+    if (list != nullptr && (!list->is_array() || !list->get_array().empty())) {
       return NotYet(name, "is not supported; leave it out");
     }
   }
+  json::object variables;
+  OR_RETURN(ReadThink(members, request, variables));
   request.empty = prompt.empty();
   if (raw) {
     request.separate_thoughts = false;
     request.question.prompt = MarkedText{std::move(prompt)};
     return request;
   }
-  json::object variables;
-  OR_RETURN(ReadThink(members, request, variables));
   json::array messages;
   if (!system.empty()) messages.push_back({{"role", "system"}, {"content", system}});
   messages.push_back({{"role", "user"}, {"content", prompt}});

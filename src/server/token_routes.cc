@@ -36,7 +36,7 @@ Result<json::value> TokensOf(const json::object& body, const ServedModel& model)
   std::string text;
   bool add_special = false, parse_special = true;
   if (members.Find("content") == nullptr && members.Find("prompt") == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument, "content is missing");
+    return FailAt(ErrorCode::kInvalidArgument, "content", "is missing");
   }
   OR_RETURN(members.Read("prompt", kMostBodyBytes, text));
   OR_RETURN(members.Read("content", kMostBodyBytes, text));
@@ -52,14 +52,14 @@ Result<json::value> TokensOf(const json::object& body, const ServedModel& model)
 Result<json::value> TextOf(const json::object& body, const ServedModel& model) {
   const Members members(body, "");
   const json::value* given = members.Find("tokens");
-  if (given == nullptr) return Fail(ErrorCode::kInvalidArgument, "tokens is missing");
+  if (given == nullptr) return FailAt(ErrorCode::kInvalidArgument, "tokens", "is missing");
   if (!given->is_array()) return members.Wrong("tokens", "an array of ids", *given);
   const model::Tokenizer& tokenizer = model.engine->model().tokenizer();
   std::vector<std::int32_t> ids;
   for (const json::value& value : given->get_array()) {
     const auto id = WholeOf(value);
     if (!id || *id < 0 || *id >= tokenizer.size()) {
-      return Fail(ErrorCode::kInvalidArgument, "tokens must be ids of this model's tokens");
+      return FailAt(ErrorCode::kInvalidArgument, "tokens", "must be ids of this model's tokens");
     }
     ids.push_back(static_cast<std::int32_t>(*id));
   }

@@ -12,9 +12,9 @@ from conftest import PROGRAM, SECONDS
 
 
 class Server:
-    def __init__(self, cairn, *options, port=0):
+    def __init__(self, cairn, *options, port=0, context=1024):
         self.process = subprocess.Popen(
-            [str(PROGRAM), "serve", "smollm2", "--port", str(port), "--context", "1024", "--kv-memory", "128M",
+            [str(PROGRAM), "serve", "smollm2", "--port", str(port), "--context", str(context), "--kv-memory", "128M",
              *options], stderr=subprocess.PIPE, env=cairn.environment(), text=True)
         self.said = [self.process.stderr.readline(), self.process.stderr.readline()]
         assert "ready" in self.said[1], self.said
@@ -28,7 +28,7 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
         connection.request(method, path, None if body is None else json.dumps(body), headers or {})
         response = connection.getresponse()
-        return response.status, response.read().decode(), response.headers
+        return response.status, response.read().decode(errors="replace"), response.headers
 
     def post(self, path, body, headers=None):
         """The body of an answer that must be a 200."""

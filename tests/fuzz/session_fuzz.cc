@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -37,9 +38,9 @@ class MemoryFile final : public ReadableFile {
 };
 
 std::unique_ptr<kv::KvPool> MakePool() {
-  kv::KvLayout layout = kv::LayOut({{.heads = 1, .head_dim = 16, .window = 0},
-                                    {.heads = 1, .head_dim = 16, .window = 70}},
-                                   kernels::KvFormat::kQ8);
+  kv::KvLayout layout = kv::LayOut(
+      {{.heads = 1, .head_dim = 16, .window = 0}, {.heads = 1, .head_dim = 16, .window = 70}},
+      kernels::KvFormat::kQ8);
   const std::size_t budget = 8 * kv::KvPool::LeastBudget(layout);
   auto pool = kv::KvPool::Create(std::move(layout), {.budget_bytes = budget});
   Require(pool.has_value());
@@ -98,12 +99,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Require(read->tokens.size() <= 1000 && read->bytes == bytes.size());
     // What is written of it again differs at most in positions that the text does not have.
     std::vector<std::byte> again;
-    const auto written =
-        kv::WriteSession(pool->layout(), origin, read->tokens, read->note, tiles,
-                         [&](std::span<const std::byte> part) -> Result<void> {
-                           again.insert(again.end(), part.begin(), part.end());
-                           return {};
-                         });
+    const auto written = kv::WriteSession(pool->layout(), origin, read->tokens, read->note, tiles,
+                                          [&](std::span<const std::byte> part) -> Result<void> {
+                                            again.insert(again.end(), part.begin(), part.end());
+                                            return {};
+                                          });
     Require(written && again.size() == bytes.size());
     if (read->tokens.size() % kernels::kTilePositions == 0) Require(again == bytes);
   }
