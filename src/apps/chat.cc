@@ -31,7 +31,10 @@ Result<void> Chat(const std::string& model, const AnswerOptions& options, bool s
   const model::Store store = OR_RETURN(OpenStore());
   LineEditor editor(store.folder() + "/.chat-history", ChatShell::Completions(), interrupts);
   ChatShell shell(answers, std::move(prompts), options, statistics, editor, interrupts, console);
-  return shell.Loop();
+  OR_RETURN(shell.OpenSession(options.session));
+  auto ended = shell.Loop();
+  OR_RETURN(shell.CloseSession());
+  return ended;
 }
 
 void AddChat(CLI::App& app, Chosen& chosen) {
@@ -44,6 +47,7 @@ void AddChat(CLI::App& app, Chosen& chosen) {
   CLI::App* command =
       NewCommand(app, kTalk, "chat", "Talk to a model",
                  "cairn chat smollm2\n"
+                 "cairn chat smollm2 --session diary\n"
                  "cairn chat smollm2 --system \"Answer in one sentence.\" --temp 0");
   AddModel(*command, o->model);
   command->add_flag("-v,--verbose", o->verbose, "Statistics after every answer");

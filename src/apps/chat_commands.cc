@@ -41,7 +41,8 @@ const std::vector<ChatShell::Command>& ChatShell::Commands() {
       {"/retry", "", "another answer to the last question", &ChatShell::Retry},
       {"/undo", "", "take the last question and its answer back", &ChatShell::Undo},
       {"/system", "[TEXT|off]", "show, set or remove the system instructions", &ChatShell::System},
-      {"/save", "FILE", "write the conversation as JSON messages", &ChatShell::Save},
+      {"/save", "FILE", "keep the conversation with its keys and values; NAME.json: its messages",
+       &ChatShell::Save},
       {"/load", "FILE", "go on with a saved conversation", &ChatShell::Load},
       {"/set", "[NAME VALUE]", "show or change temp, top-k, seed, ...", &ChatShell::Set},
       {"/stats", "", "speed of the last answer, room left in the context", &ChatShell::Stats},
@@ -122,12 +123,19 @@ void ChatShell::System(const std::string& argument) {
 void ChatShell::Save(const std::string& argument) {
   if (argument.empty()) return Complain("/save needs the name of a file");
   const std::string path = WithoutTilde(argument);
-  if (std::filesystem::exists(path)) {
+  if (std::filesystem::exists(path) && !IsSessionFile(path)) {
     const auto old = ReadTextFile(path);
     if (!old || !Conversation::FromJsonText(*old)) {
       return Complain(
           fmt::format("{} is there already and is no saved conversation; give another name", path));
     }
+  }
+  const std::size_t messages = conversation_.messages().size();
+  if (!path.ends_with(".json")) {
+    const auto saved = SaveSession(path);
+    if (!saved) return Complain(saved.error().message);
+    return Say(fmt::format("Saved {} messages to {}: {}.", messages, path,
+                           Describe("keys and values of", *saved)));
   }
   const std::string text = conversation_.ToJsonText();
   SystemFiles files;
@@ -137,12 +145,18 @@ void ChatShell::Save(const std::string& argument) {
     return file.Finish();
   }();
   if (!saved) return Complain(saved.error().message);
-  Say(fmt::format("Saved {} messages to {}.", conversation_.messages().size(), path));
+  Say(fmt::format("Saved {} messages to {}.", messages, path));
 }
 
 void ChatShell::Load(const std::string& argument) {
   if (argument.empty()) return Complain("/load needs the name of a file");
   const std::string path = WithoutTilde(argument);
+  if (IsSessionFile(path)) {
+    const auto loaded = LoadSession(path);
+    if (!loaded) return Complain(loaded.error().message);
+    return Say(fmt::format("Loaded {} messages from {}: {}.", conversation_.messages().size(), path,
+                           Describe("keys and values of", *loaded)));
+  }
   const auto text = ReadTextFile(path);
   if (!text) return Complain(text.error().message);
   auto loaded = Conversation::FromJsonText(*text);

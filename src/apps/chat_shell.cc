@@ -27,7 +27,8 @@ ChatShell::ChatShell(engine::Answers& answers, PromptMaker prompts, const Answer
       options_(options),
       editor_(editor),
       interrupts_(interrupts),
-      console_(console) {
+      console_(console),
+      sessions_(answers) {
   settings_.sampling = options.sampling;
   settings_.max_tokens = std::max<std::int64_t>(0, options.max_tokens);
   settings_.stats = statistics;
@@ -156,6 +157,41 @@ void ChatShell::Complain(std::string_view text) {
   if (editor_.is_terminal()) return Say(fmt::format("! {}", text));
   failed_ = true;
   console_.Note(text);
+}
+
+Result<engine::SessionCost> ChatShell::SaveSession(const std::string& path) {
+  // A template that refuses a conversation which ends with an answer costs its keys and values
+  // only.
+  const auto tokens =
+      prompts_.Encode(conversation_.messages()).value_or(std::vector<std::int32_t>());
+  const Talk talk{.is_text = false, .conversation = conversation_, .text = {}};
+  return SaveTalk(sessions_, path, talk, tokens, engine_.clock());
+}
+
+Result<engine::SessionCost> ChatShell::LoadSession(const std::string& path) {
+  LoadedTalk loaded = OR_RETURN(LoadTalk(sessions_, path, false));
+  conversation_ = std::move(loaded.talk.conversation);
+  last_.reset();
+  return loaded.cost;
+}
+
+Result<void> ChatShell::OpenSession(const std::string& path) {
+  session_ = path;
+  session_holds_ = conversation_.ToJsonText();
+  if (path.empty() || !IsThere(path)) return {};
+  const std::string system = conversation_.system();
+  const engine::SessionCost cost = OR_RETURN(LoadSession(path));
+  session_holds_ = conversation_.ToJsonText();
+  if (!system.empty()) conversation_.SetSystem(system);
+  if (settings_.stats) console_.WriteError(Describe("session: loaded", cost) + "\n");
+  return {};
+}
+
+Result<void> ChatShell::CloseSession() {
+  if (session_.empty() || conversation_.ToJsonText() == session_holds_) return {};
+  const engine::SessionCost cost = OR_RETURN(SaveSession(session_));
+  if (settings_.stats) console_.WriteError(Describe("session: saved", cost) + "\n");
+  return {};
 }
 
 Result<void> ChatShell::Loop() {

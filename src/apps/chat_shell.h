@@ -16,6 +16,7 @@
 #include "apps/line_editor.h"
 #include "apps/options.h"
 #include "apps/prompt.h"
+#include "apps/session.h"
 #include "engine/answers.h"
 
 namespace cairn::apps {
@@ -24,6 +25,12 @@ class ChatShell {
  public:
   ChatShell(engine::Answers& answers, PromptMaker prompts, const AnswerOptions& options,
             bool statistics, LineEditor& editor, Interrupts& interrupts, Console& console);
+
+  // Goes on with the conversation in a file, or with a new one where it is not there; `path` empty:
+  // nothing. Errors: as LoadTalk.
+  [[nodiscard]] Result<void> OpenSession(const std::string& path);
+  // Writes the conversation there if it is another now. Errors: as SaveTalk.
+  [[nodiscard]] Result<void> CloseSession();
 
   // Until the person leaves. Errors: kInvalidArgument where nobody sat there to react and some
   // lines of the input were refused.
@@ -46,6 +53,8 @@ class ChatShell {
   bool Ask(const std::string& question);
   std::optional<std::vector<std::int32_t>> PromptThatFits();
   std::string TooLong(std::int64_t tokens) const;
+  [[nodiscard]] Result<engine::SessionCost> SaveSession(const std::string& path);
+  [[nodiscard]] Result<engine::SessionCost> LoadSession(const std::string& path);
   void ShowEnd(const engine::Answer& answer);
   void RunCommand(std::string_view line);
   void Say(std::string_view text);
@@ -72,6 +81,9 @@ class ChatShell {
   Console& console_;
   ChatSettings settings_;
   Conversation conversation_;
+  engine::SessionFiles sessions_;
+  std::string session_;        // the file of --session
+  std::string session_holds_;  // the conversation in it, as JSON
   std::optional<engine::Answer> last_;
   bool leaving_ = false;
   bool failed_ = false;  // something went wrong where nobody is there to react

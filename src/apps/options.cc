@@ -295,6 +295,12 @@ void AddAnswerOptions(CLI::App& command, AnswerOptions& o) {
       .add_option("--chat-template", o.chat_template,
                   "A file with a Jinja chat template, in place of the model's own")
       ->type_name("FILE");
+  command
+      .add_option("--session", o.session,
+                  "Go on with the conversation in this file, keys and values included, and keep it "
+                  "there; a new file begins a new one")
+      ->type_name("FILE")
+      ->check(NotEmpty());
 
   auto& s = o.sampling;
   const auto add = [&](const char* name, auto& value, const char* help, const char* type,

@@ -64,6 +64,7 @@ struct AnswerOptions {
   std::vector<std::string> stop;
   std::string system;
   std::string chat_template;  // a file; empty: the model's own
+  std::string session;        // a file where the conversation goes on; empty: none
   engine::SamplingOptions sampling;
   std::int64_t context = 0;  // 0: what the model has and the machine fits
   int threads = 0;           // 0: all usable cores

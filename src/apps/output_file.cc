@@ -71,7 +71,8 @@ Result<OutputFile> OutputFile::Create(FileSystem& files, const std::string& path
   }
   OutputFile file(WithoutLinks(path));
   if (!fs::exists(status) || fs::is_regular_file(status)) {
-    file.whole_.emplace(OR_RETURN(model::NewFile::Create(files, file.path_ + ".part")));
+    file.whole_.emplace(OR_RETURN(
+        model::NewFile::Create(files, file.path_ + ".part", model::NewFile::Hashing::kNone)));
     return file;
   }
   const int descriptor = open(path.c_str(), O_WRONLY | O_CLOEXEC);

@@ -14,6 +14,7 @@
 #include "apps/open.h"
 #include "apps/options.h"
 #include "apps/prompt.h"
+#include "apps/session.h"
 #include "apps/text.h"
 #include "apps/trace_file.h"
 #include "engine/answers.h"
@@ -32,27 +33,68 @@ struct RunOptions {
   AnswerOptions answer;
 };
 
-Result<std::vector<std::int32_t>> EncodePrompt(const model::Model& model, const std::string& text,
-                                               const RunOptions& o) {
-  const bool has_template = model.chat_template() || !o.answer.chat_template.empty();
-  if (!o.raw && has_template) {
-    if (Trim(text).empty()) {
+// Whether the prompt is a message of a conversation; else it is a text that goes on.
+bool IsMessage(const model::Model& model, const RunOptions& o) {
+  return !o.raw && (model.chat_template() || !o.answer.chat_template.empty());
+}
+
+// Adds the prompt to what was said before.
+Result<void> AddPrompt(const model::Model& model, const std::string& text, const RunOptions& o,
+                       Talk& talk) {
+  if (talk.is_text) {
+    if (!o.answer.system.empty()) {
       return Fail(ErrorCode::kInvalidArgument,
-                  "the prompt is empty; give one, or @FILE, or write it to standard input");
+                  fmt::format("--system needs a chat template and {}; put the instructions into "
+                              "the prompt",
+                              o.raw ? "--raw uses none" : model.path() + " has none"));
     }
-    const PromptMaker maker = OR_RETURN(PromptMaker::Create(model, o.answer.chat_template));
-    std::vector<Message> messages;
-    if (!o.answer.system.empty()) messages.push_back({"system", o.answer.system});
-    messages.push_back({"user", text});
-    return maker.Encode(messages);
+    talk.text += text;
+    return {};
   }
-  if (!o.answer.system.empty()) {
+  if (Trim(text).empty()) {
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("--system needs a chat template and {}; put the instructions into the "
-                            "prompt",
-                            o.raw ? "--raw uses none" : model.path() + " has none"));
+                "the prompt is empty; give one, or @FILE, or write it to standard input");
   }
-  return model::EncodeText(model, text);
+  if (!o.answer.system.empty()) talk.conversation.SetSystem(o.answer.system);
+  talk.conversation.Add("user", text);
+  return {};
+}
+
+Result<std::vector<std::int32_t>> Encode(const model::Model& model, const RunOptions& o,
+                                         const Talk& talk) {
+  if (talk.is_text) return model::EncodeText(model, talk.text);
+  const PromptMaker maker = OR_RETURN(PromptMaker::Create(model, o.answer.chat_template));
+  return maker.Encode(talk.conversation.messages());
+}
+
+// What the session's file holds, or a new talk. `cost` where there was one.
+Result<Talk> BeginTalk(engine::Answers& answers, engine::SessionFiles& sessions,
+                       const RunOptions& o, std::string& cost) {
+  const bool is_text = !IsMessage(answers.engine().model(), o);
+  const std::string& path = o.answer.session;
+  if (path.empty() || !IsThere(path)) return Talk{.is_text = is_text};
+  LoadedTalk loaded = OR_RETURN(LoadTalk(sessions, path, is_text));
+  cost = Describe("session: loaded", loaded.cost) + "\n";
+  return std::move(loaded.talk);
+}
+
+// Keeps the talk and the answer in the session's file.
+Result<void> EndTalk(engine::Answers& answers, engine::SessionFiles& sessions, const RunOptions& o,
+                     const std::string& answer, Talk& talk, std::string& cost) {
+  if (o.answer.session.empty()) return {};
+  if (talk.is_text) {
+    talk.text += answer;
+  } else {
+    talk.conversation.Add("assistant", answer);
+  }
+  // A template that refuses a conversation which ends with an answer costs its keys and values
+  // only.
+  const auto tokens =
+      Encode(answers.engine().model(), o, talk).value_or(std::vector<std::int32_t>());
+  cost += Describe("session: saved", OR_RETURN(SaveTalk(sessions, o.answer.session, talk, tokens,
+                                                        answers.engine().clock()))) +
+          "\n";
+  return {};
 }
 
 Result<void> Answer(const RunOptions& o, const std::string& text, Console& console) {
@@ -76,10 +118,14 @@ Result<void> Answer(const RunOptions& o, const std::string& text, Console& conso
                                                     .observer = trace->observer()},
                                                    o.answer.proposals, console));
   engine::Engine* const engine = answerer.engine.get();
-  const auto prompt = OR_RETURN(EncodePrompt(engine->model(), text, o));
   engine::SchedulerOptions scheduling{.sequences = 1};
   answerer.Propose(scheduling);
   engine::Answers answers(*engine, scheduling);
+  engine::SessionFiles sessions(answers);
+  std::string session_cost;
+  Talk talk = OR_RETURN(BeginTalk(answers, sessions, o, session_cost));
+  OR_RETURN(AddPrompt(engine->model(), text, o, talk));
+  const auto prompt = OR_RETURN(Encode(engine->model(), o, talk));
   const std::stop_token stop = interrupts.BeginAnswer();
   AnswerView view(console, nullptr, "", "", true);
   const engine::TextSink sink = [&](std::string_view piece) { return view.Write(piece); };
@@ -97,8 +143,12 @@ Result<void> Answer(const RunOptions& o, const std::string& text, Console& conso
   }
   if (const std::string cut = CutNotice(answer, *engine); !cut.empty()) console.Note(cut);
   OR_RETURN(trace->Finish(console));
+  // An answer that was stopped leaves the session as it was: the question can be asked again.
+  if (!stop.stop_requested()) {
+    OR_RETURN(EndTalk(answers, sessions, o, answer.text, talk, session_cost));
+  }
   if (o.verbose) {
-    console.WriteError(Statistics(answer, *engine, o.answer.sampling.seed) +
+    console.WriteError(session_cost + Statistics(answer, *engine, o.answer.sampling.seed) +
                        ProposalStatistics(answers.scheduler().counters(), answerer.draft.get()) +
                        MemoryStatistics(*engine, answers.scheduler()));
   }
@@ -125,6 +175,7 @@ void AddRun(CLI::App& app, Chosen& chosen) {
       NewCommand(app, kTalk, "run", "One answer, streamed as it is made",
                  "cairn run smollm2 \"Name three rivers.\"\n"
                  "cairn run smollm2 --temp 0 -v @question.txt\n"
+                 "cairn run smollm2 --session trip \"And which is the longest?\"\n"
                  "cairn run smollm2 --schema person.json \"Invent a person.\"\n"
                  "git diff | cairn run smollm2 --system \"Summarise this change.\"\n"
                  "cairn run gemma3 \"The capital of France is\" -n 12 --temp 0");

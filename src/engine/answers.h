@@ -72,6 +72,10 @@ class Answers {
                                         const GenerateOptions& options, const TextSink& sink,
                                         std::stop_token stop = {});
 
+  // What the cache has of a text, as Scheduler's.
+  Sequence Recall(std::span<const std::int32_t> tokens) { return scheduler_.Recall(0, tokens); }
+  void Remember(Sequence& sequence) { scheduler_.Remember(0, sequence); }
+
   Engine& engine() { return engine_; }
   const Scheduler& scheduler() const { return scheduler_; }
 

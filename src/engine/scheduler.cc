@@ -281,6 +281,17 @@ void Scheduler::Publish(Run& run, bool last) {
   run.published_tiles = tiles;
 }
 
+Sequence Scheduler::Recall(kv::CacheSpace space, std::span<const std::int32_t> tokens) {
+  Sequence sequence(model_.pool());
+  const std::int64_t size = cache_.Take(space, tokens, std::ssize(tokens), sequence.tiles());
+  sequence.Adopt(tokens.first(static_cast<std::size_t>(size)));
+  return sequence;
+}
+
+void Scheduler::Remember(kv::CacheSpace space, Sequence& sequence) {
+  cache_.Publish(space, sequence.tokens(), sequence.tiles(), true);
+}
+
 // --- ending ---------------------------------------------------------------------------------
 
 void Scheduler::EndRun(Run& run, Ended how) {

@@ -164,6 +164,11 @@ class Scheduler {
   bool idle() const { return runs_.empty(); }
   SchedulerCounters counters() const;
   const kv::PrefixCache& cache() const { return cache_; }
+  // The longest beginning of a text that the cache has, in a sequence of its own; and the other way
+  // round, the committed positions of a sequence for the cache. The sequence ends before the
+  // scheduler.
+  Sequence Recall(kv::CacheSpace space, std::span<const std::int32_t> tokens);
+  void Remember(kv::CacheSpace space, Sequence& sequence);
   // Forgets every text that no request holds.
   void DropCache() { cache_.Clear(); }
 

@@ -27,22 +27,6 @@ namespace portable {
 extern const Kernels kTable;
 }
 
-std::string_view KvFormatName(KvFormat format) {
-  switch (format) {
-    case KvFormat::kF32: return "f32";
-    case KvFormat::kF16: return "f16";
-    case KvFormat::kQ8: return "q8";
-  }
-  return "";
-}
-
-std::optional<KvFormat> KvFormatOfName(std::string_view name) {
-  for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8}) {
-    if (KvFormatName(format) == name) return format;
-  }
-  return std::nullopt;
-}
-
 const Kernels& KernelsFor(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)

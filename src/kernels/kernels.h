@@ -69,6 +69,9 @@ constexpr std::size_t KvHeadBytes(KvFormat format, int head_dim) {
 constexpr std::size_t KvLayerBytes(KvFormat format, int head_dim, int heads) {
   return static_cast<std::size_t>(heads) * KvHeadBytes(format, head_dim);
 }
+// Zeroes what positions [first, kTilePositions) of a layer have in a tile; `layer` is where the
+// layer begins.
+void ClearPositions(KvFormat format, int head_dim, int heads, int first, std::byte* layer);
 
 inline constexpr int kMostHeadDim = 576;
 // Query heads of a KV head that are attended to at once; a larger group takes several rounds.

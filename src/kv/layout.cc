@@ -16,7 +16,10 @@ KvLayout LayOut(const std::vector<program::KvLayer>& layers, kernels::KvFormat f
     }
     std::size_t& bytes = layout.tile_bytes[group];
     const std::size_t own = kernels::KvLayerBytes(format, layer.head_dim, layer.heads);
-    layout.layers.push_back({static_cast<int>(group), layer.whole ? 0 : bytes});
+    layout.layers.push_back({.group = static_cast<int>(group),
+                             .offset = layer.whole ? 0 : bytes,
+                             .head_dim = layer.head_dim,
+                             .heads = layer.heads});
     bytes = layer.whole ? std::max(bytes, own) : bytes + own;
   }
   return layout;

@@ -20,6 +20,8 @@ namespace cairn::kv {
 struct KvPlace {
   int group = 0;
   std::size_t offset = 0;  // bytes inside a tile of that group
+  int head_dim = 0;
+  int heads = 0;
 };
 
 struct KvLayout {

@@ -108,6 +108,24 @@ void SequenceTiles::Share(const SequenceTiles& other, std::int64_t size) {
   if (unmapped_) IgnoreResult(MapAll(), "Grow tries again and reports it");
 }
 
+Result<void> SequenceTiles::TakeUnfilled(std::span<const std::int64_t> first, std::int64_t count) {
+  CAIRN_CHECK(tile_count() == 0 && std::ssize(first) == pool_->layout().groups());
+  const auto take = [&]() -> Result<void> {
+    for (int g = 0; g < pool_->layout().groups(); ++g) {
+      for (std::int64_t i = 0; i < count; ++i) {
+        const bool there = i >= first[static_cast<std::size_t>(g)];
+        SetTile(g, i, there ? OR_RETURN(pool_->Take(g)) : TileRef());
+        if (!there || tiles(g)[i] != nullptr) continue;
+        return Fail(ErrorCode::kUnsupported, "a tile to be filled is not mapped");
+      }
+    }
+    return {};
+  };
+  auto taken = take();
+  if (!taken) Shrink(0);
+  return taken;
+}
+
 const TileRef& SequenceTiles::tile(int index, std::int64_t at) const {
   return group(index).held[static_cast<std::size_t>(at)];
 }

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -65,6 +66,11 @@ class SequenceTiles {
   // Holds `other`'s tiles for its first `size` positions too. Requires that this object is empty
   // and other.UsableSize(size) == size.
   void Share(const SequenceTiles& other, std::int64_t size);
+
+  // Tiles of unspecified contents, to be filled from elsewhere: of group g those from first[g] to
+  // `count`; what is before counts as given back. Requires that this object is empty, and it is so
+  // again on failure. Errors: those of KvPool::Take; kUnsupported (a tile has no address now).
+  [[nodiscard]] Result<void> TakeUnfilled(std::span<const std::int64_t> first, std::int64_t count);
 
   // Tile pointers of a group, null where a windowed group has given one back; valid until the next
   // change.

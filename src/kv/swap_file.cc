@@ -182,20 +182,12 @@ Result<void> SwapFile::Read(const SwappedTiles& swapped, SequenceTiles& tiles) {
 }
 
 Result<void> SwapFile::ReadAll(const SwappedTiles& swapped, SequenceTiles& tiles) {
-  for (int g = 0; g < pool_.layout().groups(); ++g) {
-    const std::int64_t first = swapped.first_[static_cast<std::size_t>(g)];
-    for (std::int64_t i = 0; i < swapped.tiles_; ++i) {
-      tiles.SetTile(g, i, i < first ? TileRef() : OR_RETURN(pool_.Take(g)));
-    }
-  }
+  OR_RETURN(tiles.TakeUnfilled(swapped.first_, swapped.tiles_));
   Checksum checksum;
   std::uint64_t at = swapped.offset_;
   for (int g = 0; g < pool_.layout().groups(); ++g) {
     const std::size_t bytes = pool_.layout().tile_bytes[static_cast<std::size_t>(g)];
     for (std::int64_t i = swapped.first_[static_cast<std::size_t>(g)]; i < swapped.tiles_; ++i) {
-      if (tiles.tiles(g)[i] == nullptr) {
-        return Fail(ErrorCode::kUnsupported, "a tile to be read back is not mapped");
-      }
       const std::span<std::byte> tile(tiles.tiles(g)[i], bytes);
       OR_RETURN(file_->ReadAt(at, tile));
       checksum.Add(tile);

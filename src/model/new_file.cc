@@ -39,11 +39,12 @@ class Sha256 {
   EVP_MD_CTX* context_;
 };
 
-NewFile::NewFile(FileSystem& files, std::string temporary, std::unique_ptr<WritableFile> file)
+NewFile::NewFile(FileSystem& files, std::string temporary, std::unique_ptr<WritableFile> file,
+                 Hashing hashing)
     : files_(&files),
       temporary_(std::move(temporary)),
       file_(std::move(file)),
-      hash_(std::make_unique<Sha256>()) {}
+      hash_(hashing == Hashing::kSha256 ? std::make_unique<Sha256>() : nullptr) {}
 
 NewFile::NewFile(NewFile&& other) noexcept
     : files_(other.files_),
@@ -59,18 +60,21 @@ NewFile::~NewFile() {
   }
 }
 
-Result<NewFile> NewFile::Create(FileSystem& files, const std::string& temporary) {
+Result<NewFile> NewFile::Create(FileSystem& files, const std::string& temporary, Hashing hashing) {
   auto file = OR_RETURN(files.OpenToWrite(temporary, WriteMode::kReplace));
-  return NewFile(files, temporary, std::move(file));
+  return NewFile(files, temporary, std::move(file), hashing);
 }
 
 Result<void> NewFile::Append(std::span<const std::byte> bytes) {
-  hash_->Update(bytes);
+  if (hash_ != nullptr) hash_->Update(bytes);
   size_ += bytes.size();
   return file_->Write(bytes);
 }
 
-std::string NewFile::Digest() { return hash_->Finish(); }
+std::string NewFile::Digest() {
+  CAIRN_CHECK(hash_ != nullptr);
+  return hash_->Finish();
+}
 
 Result<void> NewFile::Commit(const std::string& path) {
   OR_RETURN(file_->Sync());
