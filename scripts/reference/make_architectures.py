@@ -85,7 +85,7 @@ def get(config, *names, default=None):
 
 def write_metadata(writer: gguf.GGUFWriter, tiny: Tiny, config) -> None:
     width = get(config, "hidden_size", "d_model", "n_embd")
-    heads = get(config, "num_attention_heads", "n_heads", "n_head")
+    heads = get(config, "num_attention_heads", "n_heads", "n_head", default=0)
     writer.add_context_length(get(config, "max_position_embeddings", "max_seq_len", "n_positions",
                                   default=256))
     writer.add_embedding_length(width)
@@ -96,11 +96,12 @@ def write_metadata(writer: gguf.GGUFWriter, tiny: Tiny, config) -> None:
     writer.add_head_count(heads)
     writer.add_head_count_kv(get(config, "num_key_value_heads", "num_kv_heads", default=get(
         get(config, "attn_config"), "kv_n_heads", default=heads)))
-    if get(config, "head_dim") is not None and config.head_dim != width // heads:
+    if heads and get(config, "head_dim") is not None and config.head_dim != width // heads:
         writer.add_key_length(config.head_dim)
         writer.add_value_length(config.head_dim)
     if tiny.rms:
-        writer.add_layer_norm_rms_eps(get(config, "rms_norm_eps", "layer_norm_eps"))
+        writer.add_layer_norm_rms_eps(get(config, "rms_norm_eps", "layer_norm_eps",
+                                          "layer_norm_epsilon", "norm_eps"))
     else:
         writer.add_layer_norm_eps(get(config, "layer_norm_epsilon", "layer_norm_eps", "norm_eps",
                                       "norm_epsilon", default=1e-5))
@@ -169,8 +170,8 @@ def write_gguf(path: Path, tiny: Tiny, model: torch.nn.Module) -> None:
     write_metadata(writer, tiny, model.config)
     write_vocabulary(writer, get(model.config, "vocab_size"))
     for name, values in tensors_of(tiny, model).items():
-        exact = (values.ndim < 2 or "norm" in name or "ffn_gate_inp" in name
-                 or name.endswith(".bias"))
+        exact = values.ndim < 2 or name.endswith(".bias") or re.search(
+            r"norm|ffn_gate_inp|ssm_(a|d|conv1d)\b|shortconv\.conv", name)
         writer.add_tensor(name, np.ascontiguousarray(values.astype(np.float32 if exact else
                                                                    np.float16)))
     writer.write_header_to_file()

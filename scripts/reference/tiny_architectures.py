@@ -157,6 +157,37 @@ def latent_heads(name, values, config):
             f"blk.{match[1]}.attn_v_b.weight": apart[:, config.qk_nope_head_dim:]}
 
 
+def states(name, values, config):
+    """What files keep of a state otherwise: rates instead of their logarithms, no dimension of 1."""
+    match = re.fullmatch(r".*\.layers\.(\d+)\.(?:mixer|mamba)\."
+                         r"(A_log|D|dt_bias|conv1d\.weight|norm\.weight)", name)
+    if match is None:
+        return experts(name, values, config)
+    layer, rest = match.groups()
+    if rest == "conv1d.weight":
+        return {f"blk.{layer}.ssm_conv1d.weight": values[:, 0]}
+    if rest == "dt_bias":
+        return {f"blk.{layer}.ssm_dt.bias": values}
+    if rest == "norm.weight":
+        groups = getattr(config, "n_groups", None) or config.mamba_n_groups
+        return {f"blk.{layer}.ssm_norm.weight": values.reshape(groups, -1)}
+    heads = any(hasattr(config, key) for key in ("n_groups", "mamba_n_groups"))
+    values = values.reshape(-1, 1) if heads else values
+    return {f"blk.{layer}.ssm_d": values} if rest == "D" else {
+        f"blk.{layer}.ssm_a": -np.exp(values)}
+
+
+def dense_hybrid(name, values, config):
+    """Granite's shared expert is the feed-forward where there are no others."""
+    match = re.fullmatch(r".*\.layers\.(\d+)\.shared_mlp\.(input|output)_linear\.weight", name)
+    if match is None:
+        return states(name, values, config)
+    if match[2] == "output":
+        return {f"blk.{match[1]}.ffn_down.weight": values}
+    gate, up = np.split(values, 2)
+    return {f"blk.{match[1]}.ffn_gate.weight": gate, f"blk.{match[1]}.ffn_up.weight": up}
+
+
 @dataclass
 class Tiny:
     arch: str
@@ -283,6 +314,38 @@ def write_deepseek3(w, c):
     w.add_expert_weights_norm(c.norm_topk_prob)
 
 
+def write_mamba(w, c):
+    w.add_ssm_conv_kernel(c.conv_kernel)
+    w.add_ssm_inner_size(c.intermediate_size)
+    w.add_ssm_state_size(c.state_size)
+    w.add_ssm_time_step_rank(c.time_step_rank)
+
+
+def write_mamba2(w, c):
+    w.add_ssm_conv_kernel(c.conv_kernel)
+    w.add_ssm_inner_size(c.expand * c.hidden_size)
+    w.add_ssm_state_size(c.state_size)
+    w.add_ssm_time_step_rank(c.num_heads)
+    w.add_ssm_group_count(c.n_groups)
+
+
+def write_granite_hybrid(w, c):
+    write_granite(w, c)
+    if c.num_local_experts:
+        write_experts(w, c)
+        w.add_expert_shared_feed_forward_length(c.shared_intermediate_size)
+    else:
+        w.add_feed_forward_length(c.shared_intermediate_size)
+    w.add_ssm_conv_kernel(c.mamba_d_conv)
+    w.add_ssm_inner_size(c.mamba_expand * c.hidden_size)
+    w.add_ssm_state_size(c.mamba_d_state)
+    w.add_ssm_time_step_rank(c.mamba_n_heads)
+    w.add_ssm_group_count(c.mamba_n_groups)
+    w.add_head_count_kv([c.num_key_value_heads if kind == "full_attention" else 0
+                         for kind in c.layer_types])
+    w.add_rope_scaling_finetuned(False)
+
+
 def write_minicpm(w, c):
     w.add_embedding_scale(c.embedding_multiplier)
     w.add_residual_scale(c.residual_multiplier)
@@ -343,6 +406,15 @@ DBRX = dict(vocab_size=VOCABULARY, max_seq_len=CONTEXT, d_model=WIDTH, n_layers=
             ffn_config=dict(hidden_size=WIDTH, ffn_hidden_size=32, moe_num_experts=8, moe_top_k=2))
 LATENT = dict(kv_lora_rank=32, qk_nope_head_dim=32, qk_rope_head_dim=16, v_head_dim=16,
               moe_intermediate_size=32, n_shared_experts=1, first_k_dense_replace=1)
+
+MAMBA = dict(vocab_size=VOCABULARY, hidden_size=WIDTH, num_hidden_layers=2, state_size=16, expand=2,
+             conv_kernel=4, pad_token_id=None, bos_token_id=0, eos_token_id=1)
+GRANITE_HYBRID = dict(
+    num_hidden_layers=4, tie_word_embeddings=True, embedding_multiplier=3.0,
+    residual_multiplier=0.4, attention_multiplier=0.1, logits_scaling=1.5,
+    shared_intermediate_size=48, position_embedding_type=None, mamba_n_heads=8, mamba_d_head=16,
+    mamba_d_state=16, mamba_n_groups=2, mamba_expand=2, mamba_d_conv=4,
+    layer_types=["linear_attention", "full_attention", "linear_attention", "linear_attention"])
 
 TINY = {
     "llama": Tiny("llama", hf.LlamaForCausalLM, hf.LlamaConfig,
@@ -555,6 +627,23 @@ TINY = {
                         attention_chunk_size=7, floor_scale=5, attn_scale=0.4, use_qk_norm=True,
                         attn_temperature_tuning=True, rope_parameters=rope(base=5e5)),
                    write_llama4, apart=llama4_experts),
+    "mamba": Tiny("mamba", hf.MambaForCausalLM, hf.MambaConfig, dict(tie_word_embeddings=True),
+                  write_mamba, common=MAMBA, apart=states),
+    "falcon_mamba": Tiny("mamba", hf.FalconMambaForCausalLM, hf.FalconMambaConfig,
+                         dict(tie_word_embeddings=False, mixer_rms_eps=1e-5),
+                         lambda w, c: (write_mamba(w, c), w.add_ssm_dt_b_c_rms(True)),
+                         common=MAMBA, apart=states),
+    "mamba2": Tiny("mamba2", hf.Mamba2ForCausalLM, hf.Mamba2Config,
+                   dict(tie_word_embeddings=False, num_heads=8, head_dim=16, n_groups=2),
+                   write_mamba2, common=MAMBA, apart=states),
+    "granitehybrid": Tiny("granitehybrid", hf.GraniteMoeHybridForCausalLM,
+                          hf.GraniteMoeHybridConfig, dict(num_local_experts=0, **GRANITE_HYBRID),
+                          write_granite_hybrid, tensors=permuted, apart=dense_hybrid),
+    "granitehybrid_moe": Tiny("granitehybrid", hf.GraniteMoeHybridForCausalLM,
+                              hf.GraniteMoeHybridConfig,
+                              dict(num_local_experts=6, num_experts_per_tok=2, intermediate_size=32,
+                                   **GRANITE_HYBRID),
+                              write_granite_hybrid, tensors=permuted, apart=states),
     "olmo": Tiny("olmo", hf.OlmoForCausalLM, hf.OlmoConfig,
                  dict(tie_word_embeddings=True, clip_qkv=1.5, rope_parameters=rope()),
                  lambda w, c: w.add_clamp_kqv(c.clip_qkv), tensors=permuted, rms=False),

@@ -107,12 +107,9 @@ class Bench {
     }
     const auto tokens = SomeTokens(c.depth, engine_.model().tokenizer().size());
     for (engine::Sequence& sequence : sequences_) {
-      if (sequence.size() > c.depth) {
-        sequence.Truncate(c.depth);
-      } else if (sequence.size() < c.depth) {
-        sequence.Truncate(0);
-        OR_RETURN(engine_.Prefill(sequence, tokens, 1, [](int, int, auto) {}));
-      }
+      sequence.Truncate(sequence.tiles().UsableSize(std::min(sequence.size(), c.depth)));
+      const auto rest = std::span(tokens).subspan(static_cast<std::size_t>(sequence.size()));
+      OR_RETURN(engine_.Prefill(sequence, rest, 1, [](int, int, auto) {}));
     }
     return {};
   }

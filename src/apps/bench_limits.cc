@@ -35,6 +35,10 @@ double KvBytesPerStep(const engine::Engine& engine, std::int64_t depth, std::int
     const double read = positions / static_cast<double>(std::max<std::int64_t>(1, tokens));
     bytes += (read + 1) * of_tile / kernels::kTilePositions;
   }
+  // Read and written anew.
+  for (const program::StateLayer& state : engine.model().program().states) {
+    bytes += 2.0 * sizeof(float) * state.rows * state.width;
+  }
   return bytes;
 }
 

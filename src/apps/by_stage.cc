@@ -26,6 +26,7 @@ std::string_view PartName(program::StagePart part) {
     case program::StagePart::kHeads: return "heads";
     case program::StagePart::kAttend: return "attend";
     case program::StagePart::kMerge: return "merge";
+    case program::StagePart::kState: return "state";
     case program::StagePart::kAngles: return "angles";
     case program::StagePart::kLogits: return "logits";
   }

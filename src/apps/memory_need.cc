@@ -20,9 +20,10 @@ Result<MemoryNeed> NeedOf(const program::Program& program, std::int64_t context,
     need.weights +=
         static_cast<std::uint64_t>(groups) * kernels::PackedGroupBytes(weight.format, weight.cols);
   }
-  const kv::KvLayout layout = kv::LayOut(program.kv_layers, kv);
+  const kv::KvLayout layout = kv::LayOutOf(program, kv);
   constexpr std::int64_t kTilePositions = 64;
   need.kv_per_token = layout.bytes_per_token();
+  need.states = kv::kStatesOfSequence * layout.state_bytes();
   need.kv = need.kv_per_token * static_cast<std::uint64_t>(RoundUp(context, kTilePositions));
   program::FusedProgram fused = program::Fuse(program);
   OR_RETURN(program::PlanBuffers(

@@ -107,7 +107,7 @@ Result<std::unique_ptr<engine::Engine>> Run(LoadedModel model, const EngineWish&
 }
 
 double KvBytesPerToken(const model::Model& model, kernels::KvFormat format) {
-  return static_cast<double>(kv::LayOut(model.program().kv_layers, format).bytes_per_token());
+  return static_cast<double>(kv::LayOutOf(model.program(), format).bytes_per_token());
 }
 
 }  // namespace
@@ -142,6 +142,14 @@ Result<Answerer> OpenAnswerer(const std::string& path, const EngineWish& wish,
   if (auto same = engine::CheckSameVocabulary(small->tokenizer(), model->tokenizer()); !same) {
     return std::unexpected(
         std::move(same).error().Within(fmt::format("'{}' for '{}'", small->path(), model->path())));
+  }
+  for (const LoadedModel& each : {model, small}) {
+    if (each->program().states.empty()) continue;
+    return Fail(
+        ErrorCode::kUnsupported,
+        fmt::format("'{}' has states, which cannot be rolled back to before a guess that was "
+                    "wrong; leave out --draft",
+                    each->path()));
   }
   const std::size_t budget =
       wish.kv_memory > 0 ? wish.kv_memory : engine::AvailableMemoryBytes() / 2;

@@ -99,6 +99,7 @@ std::string MemoryLine(const Report& report) {
       "{} at {} tokens of context: {} weights, {} keys and values ({} a token), {} step buffers",
       HumanBytes(need.total()), report.context, HumanBytes(need.weights), HumanBytes(need.kv),
       HumanBytes(need.kv_per_token), HumanBytes(need.step));
+  if (need.states > 0) line += fmt::format(", {} states of a text", HumanBytes(need.states));
   return line;
 }
 
@@ -113,7 +114,7 @@ std::string FitLine(const Report& report) {
   if (Fits(report)) {
     return fmt::format("yes: {} of memory can be had", HumanBytes(report.available));
   }
-  const std::uint64_t fixed = report.need.weights + report.need.step;
+  const std::uint64_t fixed = report.need.weights + report.need.states + report.need.step;
   if (fixed >= report.available || report.need.kv_per_token == 0) {
     return fmt::format("no: {} of memory can be had, less than the weights need",
                        HumanBytes(report.available));
@@ -254,10 +255,11 @@ boost::json::value ReportValue(const Report& report, bool with_program) {
     return value;
   }
   value["memory"] = boost::json::object{
-      {"context", report.context},     {"weights", report.need.weights},
-      {"kv", report.need.kv},          {"kv_per_token", report.need.kv_per_token},
-      {"step", report.need.step},      {"total", report.need.total()},
-      {"available", report.available}, {"fits", Fits(report)}};
+      {"context", report.context},    {"weights", report.need.weights},
+      {"kv", report.need.kv},         {"kv_per_token", report.need.kv_per_token},
+      {"states", report.need.states}, {"step", report.need.step},
+      {"total", report.need.total()}, {"available", report.available},
+      {"fits", Fits(report)}};
   value["read_per_token"] = report.read_per_token;
   if (report.experts.experts > 0) {
     value["experts"] =

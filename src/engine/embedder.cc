@@ -40,7 +40,7 @@ Result<std::unique_ptr<Embedder>> Embedder::Create(std::shared_ptr<const model::
   }
   const std::int64_t most =
       options.most_tokens > 0 ? options.most_tokens : std::min(trained, kMostDefaultTokens);
-  const kv::KvLayout layout = kv::LayOut(model->program().kv_layers, kernels::KvFormat::kF32);
+  const kv::KvLayout layout = kv::LayOutOf(model->program(), kernels::KvFormat::kF32);
   const std::size_t tile = std::max<std::size_t>(1, kv::KvPool::LeastBudget(layout));
   const std::size_t tiles = std::max(TilesOf(static_cast<std::size_t>(most)), kKvBytes / tile);
   auto engine = OR_RETURN(Engine::Create(

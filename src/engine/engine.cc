@@ -43,11 +43,13 @@ Result<Room> ChooseRoom(const model::Model& model, const EngineOptions& options,
                 fmt::format("a context of {} tokens was asked for, the model has 1 to {}",
                             options.context, most));
   }
-  const std::size_t tile = std::max<std::size_t>(1, kv::KvPool::LeastBudget(layout));
+  // States take the same however long a text is.
+  const kv::RoomOfText text = kv::RoomOf(layout);
   const std::size_t given =
       options.kv_memory_bytes > 0 ? options.kv_memory_bytes : AvailableMemoryBytes() / 2;
-  const auto fitting = static_cast<std::int64_t>(
-      std::min<std::size_t>(given / tile, INT64_MAX / kernels::kTilePositions));
+  const std::size_t for_tiles = given - std::min(given, text.states);
+  const auto fitting = static_cast<std::int64_t>(std::min<std::size_t>(
+      text.tile == 0 ? SIZE_MAX : for_tiles / text.tile, INT64_MAX / kernels::kTilePositions));
   Room room{.context = options.context, .kv_bytes = given};
   if (room.context == 0) {
     const std::int64_t least = options.kv_memory_bytes > 0 ? 1 : kLeastContext;
@@ -56,7 +58,9 @@ Result<Room> ChooseRoom(const model::Model& model, const EngineOptions& options,
   if (options.kv_memory_bytes > 0) return room;
   const auto tiles =
       static_cast<std::size_t>(DivideUp<std::int64_t>(room.context, kernels::kTilePositions));
-  room.kv_bytes = std::max(given, CheckedMul(tiles, tile).value_or(given));
+  const auto needed = CheckedMul(tiles, text.tile);
+  const auto all = needed ? CheckedAdd(*needed, text.states) : std::nullopt;
+  room.kv_bytes = std::max(given, all.value_or(given));
   return room;
 }
 
@@ -86,7 +90,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const model::Mode
                 fmt::format("this machine does not have {}", kernels::IsaName(isa)));
   }
   const int threads = OR_RETURN(ChooseThreads(options.threads));
-  kv::KvLayout layout = kv::LayOut(model->program().kv_layers, options.kv);
+  kv::KvLayout layout = kv::LayOutOf(model->program(), options.kv);
   const Room room = OR_RETURN(ChooseRoom(*model, options, layout));
   auto pool = OR_RETURN(kv::KvPool::Create(std::move(layout), {.budget_bytes = room.kv_bytes,
                                                                .backend = options.kv_backend,

@@ -64,7 +64,7 @@ class Executor {
   void Observe(StepObserver* observer);
   ~Executor();
 
-  // Requires rows and samples within the shape, tiles that reach to each slice's last row, and
+  // Requires rows and samples within the shape, tiles that were grown to each slice's last row, and
   // tokens of the vocabulary. Errors: kCancelled. Slices report values that are not finite, those
   // of the logits included.
   [[nodiscard]] Result<void> Run(const StepInput& input, const LogitRowSink& sink,

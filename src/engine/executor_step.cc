@@ -92,6 +92,8 @@ bool Executor::Step::RunStage(Walk& walk, const program::Stage& stage) {
   if (stage.heads() != nullptr) return RunHeads(walk, stage, rows);
   if (stage.matmul() != nullptr) return RunMatmul(walk, stage, rows, false);
   if (stage.attend() != nullptr) return RunAttend(walk, stage);
+  if (stage.convolve() != nullptr) return RunConvolve(walk, stage);
+  if (stage.scan() != nullptr) return RunScan(walk, stage);
   return true;
 }
 
@@ -212,6 +214,8 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
     case OpKind::kHeadMatmul:
     case OpKind::kExperts:
     case OpKind::kAttend:
+    case OpKind::kConvolve:
+    case OpKind::kScan:
     case OpKind::kRotate: CAIRN_CHECK(false && "not a row operation");
   }
 }

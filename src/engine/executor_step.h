@@ -58,6 +58,8 @@ class Executor::Step {
   bool RunPrelude(Walk& walk, const program::Stage& stage, RowRange rows, bool in_tail);
   bool RunMatmul(Walk& walk, const program::Stage& stage, RowRange rows, bool in_tail);
   bool RunAttend(Walk& walk, const program::Stage& stage);
+  bool RunConvolve(Walk& walk, const program::Stage& stage);
+  bool RunScan(Walk& walk, const program::Stage& stage);
   bool RunExperts(Walk& walk, const program::Stage& stage, RowRange rows);
   bool RunHeads(Walk& walk, const program::Stage& stage, RowRange rows);
 
@@ -124,6 +126,13 @@ class Executor::Step {
                 bool sampled) const;
   kernels::AttendView ViewOf(const program::AttendBody& body, const RowBlock& block) const;
   bool SplitAttend(Walk& walk, const program::AttendBody& body, std::span<const RowBlock> blocks);
+  // What a sequence has committed of a state (null: nothing yet), and where that behind one of the
+  // step's ends belongs.
+  const float* StateBefore(const SequenceSlice& slice, int state) const;
+  float* StateBehind(const kv::StateStep& step, int state) const;
+  void ConvolveUnit(const program::ConvolveBody& body, const RowBlock& block, int first,
+                    int end) const;
+  void ScanUnit(const program::ScanBody& body, const SequenceSlice& slice, int block) const;
   void AddBlocks(const SequenceSlice& slice, int index);
 
   RowRange AllRows(program::Rows kind) const {

@@ -51,6 +51,10 @@ std::size_t Scheduler::TileBytes(std::int64_t first, std::int64_t size) const {
   const kv::KvLayout& layout = model_.pool().layout();
   std::size_t bytes = 0;
   for (int g = 0; g < layout.groups(); ++g) {
+    if (g == layout.state_group) {
+      bytes += kv::kStatesOfSequence * model_.pool().tile_bytes(g);
+      continue;
+    }
     const int window = layout.windows[static_cast<std::size_t>(g)];
     std::int64_t from = first;
     // A windowed group has given back what a step's first row does not see.
@@ -59,6 +63,12 @@ std::size_t Scheduler::TileBytes(std::int64_t first, std::int64_t size) const {
                                std::max<std::int64_t>(from, 0) / kernels::kTilePositions;
     bytes += static_cast<std::size_t>(tiles) * model_.pool().tile_bytes(g);
   }
+  return bytes;
+}
+
+std::size_t Scheduler::NextTileBytes() const {
+  std::size_t bytes = 0;
+  for (int g = 0; g < model_.pool().layout().groups(); ++g) bytes += model_.pool().tile_bytes(g);
   return bytes;
 }
 
@@ -231,7 +241,7 @@ bool Scheduler::MakeRoom(const Run& run, std::int64_t reused) {
   const auto enough = [&] {
     // Each that runs may need a tile soon. Who has all the memory has enough.
     return static_cast<int>(stay) < options_.sequences &&
-           (stay == 0 || own + (stay + 1) * TileBytes(0, 1) <= free);
+           (stay == 0 || own + (stay + 1) * NextTileBytes() <= free);
   };
   for (auto it = running_.rbegin(); it != running_.rend() && !enough(); ++it) {
     if (!Outranks(run, *it->second)) continue;

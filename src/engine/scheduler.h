@@ -233,8 +233,10 @@ class Scheduler {
   void EndRun(Run& run, Ended how);
   void FailRun(Run& run, const Error& error);
   void Remove(Run& run);
-  // Bytes of tiles that positions [first, size) of a sequence need.
+  // Bytes of tiles that positions [first, size) of a sequence need, and of its states.
   std::size_t TileBytes(std::int64_t first, std::int64_t size) const;
+  // What a sequence that runs may need next: a tile of each group.
+  std::size_t NextTileBytes() const;
 
   StepModel& model_;
   SchedulerOptions options_;

@@ -18,9 +18,10 @@ constexpr double kLearn = 0.2;  // weight of the newest call of the draft
 }  // namespace
 
 // None for a run whose other choices are to begin at its prompt's end: it must not be past it,
-// where windowed tiles that they see would be given back.
+// where windowed tiles that they see would be given back. And none of a model with states, which
+// cannot be rolled back to before a wrong guess.
 std::int64_t Scheduler::RoomToGuess(const Run& run) const {
-  if (!run.siblings.empty()) return 0;
+  if (!run.siblings.empty() || model_.pool().layout().has_states()) return 0;
   return std::clamp<std::int64_t>(model_.context() - run.size() - 1, 0, kMostProposed);
 }
 

@@ -13,6 +13,7 @@ void Sequence::Truncate(std::int64_t size) {
 
 void Sequence::Append(std::span<const std::int32_t> tokens) {
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  tiles_.Commit(size());
 }
 
 void Sequence::Adopt(std::span<const std::int32_t> tokens) {

@@ -23,8 +23,8 @@ class Sequence {
   std::span<const std::int32_t> tokens() const { return tokens_; }
   std::int64_t size() const { return static_cast<std::int64_t>(tokens_.size()); }
 
-  // Drops everything from position `size` on. Requires size <= this->size(), and that no window
-  // that `size` sees was released.
+  // Drops everything from position `size` on. Requires size <= this->size() and
+  // tiles().UsableSize(size) == size.
   void Truncate(std::int64_t size);
 
   // The tiles for positions [size(), size() + tokens.size()) are written.

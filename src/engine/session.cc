@@ -18,7 +18,8 @@ Result<SessionCost> SessionFiles::Save(std::span<const std::int32_t> tokens, std
   Engine& engine = answers_.engine();
   const kv::SessionOrigin& made_by = origin();
   const std::int64_t start = engine.clock().NowNs();
-  Sequence known = answers_.Recall(tokens);
+  const bool states = engine.pool().layout().has_states();
+  Sequence known = states ? engine.NewSequence() : answers_.Recall(tokens);
   const std::uint64_t bytes = OR_RETURN(
       kv::WriteSession(engine.pool().layout(), made_by, known.tokens(), note, known.tiles(), sink));
   return SessionCost{.tokens = known.size(),
@@ -32,8 +33,8 @@ Result<LoadedSession> SessionFiles::Load(FileSystem& files, const std::string& p
   const std::int64_t start = engine.clock().NowNs();
   const auto file = OR_RETURN(files.OpenToRead(path));
   Sequence sequence = engine.NewSequence();
-  auto text = kv::ReadSession(*file, ours,
-                              {.positions = engine.context(), .vocabulary = engine.vocabulary()},
+  const std::int64_t most = engine.pool().layout().has_states() ? 0 : engine.context();
+  auto text = kv::ReadSession(*file, ours, {.positions = most, .vocabulary = engine.vocabulary()},
                               engine.pool(), sequence.tiles());
   if (!text) return std::unexpected(std::move(text).error().Within("'" + path + "'"));
   sequence.Adopt(text->tokens);

@@ -3,7 +3,8 @@
 //
 // What is saved is what the prefix cache has of a text; what is loaded is given to the cache, where
 // the next prompt that begins with it finds it. So nothing here decides an answer: it is the same
-// bytes with the file, without it, and had the process never ended (docs/formats/session.md).
+// bytes with the file, without it, and had the process never ended (docs/formats/session.md). Of a
+// model with states nothing is saved but the note: its texts are computed again.
 // Threads: that of the Answers, between its steps.
 // Borrows the Answers, and its engine.
 #pragma once

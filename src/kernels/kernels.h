@@ -107,6 +107,22 @@ struct AttendView {
 // Stride in floats: PartStride(head_dim), a multiple of 16 with m at 0, l at 1, o at 16.
 constexpr int PartStride(int head_dim) { return 16 + head_dim; }
 
+// Rows of one sequence through which a state walks, for one block of its channels: a head, whose
+// channels have a time step and a rate in common, or channels that have their own (canonical.md,
+// section 6b). Row r of each view is that of the block.
+struct ScanView {
+  ConstRowsView x;              // `channels` values
+  ConstRowsView dt;             // the time step: one value, or one for each channel
+  ConstRowsView b, c;           // `size` values
+  RowsView out;                 // `channels` values
+  const float* rate = nullptr;  // one value, or [size][rate_stride] where channels have their own
+  std::ptrdiff_t rate_stride = 0;
+  const float* skip = nullptr;  // one value, or one for each channel
+  int channels = 0;             // a multiple of 16
+  int size = 0;                 // values of the state of each channel
+  bool apart = false;           // channels have their own time steps, rates and skips
+};
+
 // A weight matrix and the packed rows that it meets: `tiles` is the first tile, the others follow
 // at PackedTileBytes(ActivationOf(weights->format), weights->cols); the last may have fewer rows.
 // `bias` is added to the products: 16 floats per group of the matrix, or null.
@@ -118,7 +134,7 @@ struct Factors {
 
 // kGelu is the tanh form, kGeluErf the exact one. kSiluClamped is for gates alone: it bounds both
 // sides (canonical.md, section 8).
-enum class Activation { kSilu, kGelu, kGeluErf, kRelu, kReluSquared, kSiluClamped };
+enum class Activation { kSilu, kGelu, kGeluErf, kRelu, kReluSquared, kSiluClamped, kSoftplus };
 enum class RotaryPairs { kNeighbours, kHalves };
 
 struct Kernels {
@@ -198,6 +214,15 @@ struct Kernels {
   // sink, or null.
   void (*merge_parts)(const float* states, int parts, std::ptrdiff_t stride, int head_dim,
                       const float* sink, float* out);
+
+  // --- states ------------------------------------------------------------------------------
+  // y = the sum over taps j, ascending, of w[j] * x[j], then + bias where there is one: n channels.
+  // x has a row for each tap, the oldest first; those of w are `stride` floats apart.
+  void (*convolve)(const float* const* x, const float* w, std::ptrdiff_t stride, const float* bias,
+                   int taps, int n, float* y);
+  // Walks rows [0, rows) of a block. The state, [size][channels], begins as `from` (null: zeros;
+  // may be `state` itself) and ends in `state`.
+  void (*scan)(const ScanView& view, int rows, const float* from, float* state);
 
   // --- sampling primitives -----------------------------------------------------------------
   // y[i] = exp(x[i] - shift), section 7.

@@ -55,6 +55,14 @@ inline float GeluErf(float x) {
 
 inline float Relu(float x) { return x < 0.0f ? 0.0f : x; }
 
+inline float Softplus(float x) {
+  const float t = Exp(-std::fabs(x));
+  const float s = t / (t + 2.0f), z = s * s;
+  float p = 0x1.1eca06p-4f;
+  for (float c : {0x1.1ec042p-3f, 0x1.99d1ccp-3f, 0x1.555502p-2f, 1.0f}) p = std::fma(p, z, c);
+  return std::fma(s + s, p, Relu(x));
+}
+
 inline float Tanh(float x) {
   const float t = Exp(-2.0f * std::fabs(x));
   return std::copysign((1.0f - t) / (1.0f + t), x);
@@ -76,6 +84,7 @@ inline float Activated(Activation activation, float x) {
     case Activation::kGeluErf: return GeluErf(x);
     case Activation::kRelu: return Relu(x);
     case Activation::kReluSquared: return Relu(x) * Relu(x);
+    case Activation::kSoftplus: return Softplus(x);
     case Activation::kSiluClamped: break;
   }
   return 0;
@@ -115,6 +124,25 @@ inline void Rotate(RotaryPairs pairs, const float* cos, const float* sin, int n_
     first = std::fma(-b, sin[i], a * cos[i]);
     second = std::fma(b, cos[i], a * sin[i]);
   }
+}
+
+// One channel of `taps` rows, oldest first.
+inline float Convolved(const float* x, const float* w, const float* bias, int taps) {
+  float sum = 0;
+  for (int j = 0; j < taps; ++j) sum = std::fma(w[j], x[j], sum);
+  return bias != nullptr ? sum + *bias : sum;
+}
+
+// One row of one channel, whose state has `size` values.
+inline float Walked(float x, float dt, const float* rate, const float* b, const float* c,
+                    float skip, int size, float* state) {
+  const float u = x * dt;
+  float y = 0;
+  for (int n = 0; n < size; ++n) {
+    state[n] = std::fma(state[n], Exp(dt * rate[n]), b[n] * u);
+    y = std::fma(state[n], c[n], y);
+  }
+  return std::fma(skip, x, y);
 }
 
 inline int Argmax(const float* x, int n) {

@@ -116,9 +116,9 @@ TEST_P(RowsTest, GeluGateEqualsTheFormula) {
       [](float x, float u) { return ref::Gelu(x) * u; });
 }
 
-constexpr Activation kActivations[] = {Activation::kSilu,        Activation::kGelu,
-                                       Activation::kGeluErf,     Activation::kRelu,
-                                       Activation::kReluSquared, Activation::kSiluClamped};
+constexpr Activation kActivations[] = {
+    Activation::kSilu,        Activation::kGelu,        Activation::kGeluErf, Activation::kRelu,
+    Activation::kReluSquared, Activation::kSiluClamped, Activation::kSoftplus};
 
 TEST_P(RowsTest, EveryActivationEqualsItsFormulaAloneAndAsAGate) {
   for (const Activation act : kActivations) {
@@ -251,6 +251,11 @@ TEST_P(RowsTest, ActivationsAreCloseToTheirRealFunctions) {
   for (int i = 0; i < n; ++i) {
     const double t = double{x[i]};
     ASSERT_NEAR(y[i], 0.5 * t * std::erfc(-t / std::sqrt(2.0)), 3e-7 * std::abs(t) + 1e-30) << t;
+  }
+  kernels.activate(Activation::kSoftplus, x.data(), n, y.data());
+  for (int i = 0; i < n; ++i) {
+    const double exact = std::log1p(std::exp(double{x[i]}));
+    ASSERT_NEAR(y[i], exact, 8e-7 * exact) << x[i];
   }
   kernels.softcap(x.data(), 1, n, y.data());
   for (int i = 0; i < n; ++i) ASSERT_NEAR(y[i], std::tanh(double{x[i]}), 3e-7) << x[i];

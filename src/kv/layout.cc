@@ -3,9 +3,35 @@
 
 #include <algorithm>
 
-namespace cairn::kv {
+#include "base/checked.h"
 
-KvLayout LayOut(const std::vector<program::KvLayer>& layers, kernels::KvFormat format) {
+namespace cairn::kv {
+namespace {
+
+constexpr int kStateWindow = 2;
+// States that are kept take at most so much for each tile of a text, or lie so far apart.
+constexpr std::size_t kStateBytesOfTile = std::size_t{4} << 20;
+constexpr std::size_t kMostStateTiles = 8;
+
+void AddStates(const std::vector<program::StateLayer>& states, KvLayout& layout) {
+  if (states.empty()) return;
+  std::size_t bytes = 0;
+  for (const program::StateLayer& state : states) {
+    layout.states.push_back(bytes);
+    bytes += static_cast<std::size_t>(state.rows) *
+             RoundUp<std::size_t>(static_cast<std::size_t>(state.width), 16) * sizeof(float);
+  }
+  layout.state_group = layout.groups();
+  layout.state_tiles = static_cast<int>(
+      std::clamp<std::size_t>(DivideUp(bytes, kStateBytesOfTile), 1, kMostStateTiles));
+  layout.tile_bytes.push_back(bytes);
+  layout.windows.push_back(kStateWindow);
+}
+
+}  // namespace
+
+KvLayout LayOut(const std::vector<program::KvLayer>& layers, kernels::KvFormat format,
+                const std::vector<program::StateLayer>& states) {
   KvLayout layout{.format = format, .layers = {}, .tile_bytes = {}, .windows = {}};
   for (const program::KvLayer& layer : layers) {
     const auto it = std::ranges::find(layout.windows, layer.window);
@@ -22,6 +48,7 @@ KvLayout LayOut(const std::vector<program::KvLayer>& layers, kernels::KvFormat f
                              .heads = layer.heads});
     bytes = layer.whole ? std::max(bytes, own) : bytes + own;
   }
+  AddStates(states, layout);
   return layout;
 }
 
@@ -33,6 +60,7 @@ std::int64_t KvLayout::FirstTileSeen(int group, std::int64_t next) const {
 std::size_t KvLayout::bytes_per_token() const {
   std::size_t bytes = 0;
   for (const std::size_t tile : tile_bytes) bytes += tile;
+  bytes -= state_bytes();
   return bytes / kernels::kTilePositions;
 }
 

@@ -43,12 +43,23 @@ struct KvPool::Group {
   VirtualRange& slab(const Tile& tile) { return slabs[tile.index / slab_tiles]; }
 };
 
-std::size_t KvPool::LeastBudget(const KvLayout& layout) {
-  std::size_t least = 0;
-  for (const std::size_t bytes : layout.tile_bytes) {
-    least = CheckedAdd(least, InPages(bytes)).value_or(std::numeric_limits<std::size_t>::max());
+RoomOfText RoomOf(const KvLayout& layout) {
+  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
+  RoomOfText room;
+  for (int g = 0; g < layout.groups(); ++g) {
+    const std::size_t bytes = InPages(layout.tile_bytes[static_cast<std::size_t>(g)]);
+    if (g == layout.state_group) {
+      room.states = CheckedMul<std::size_t>(bytes, kStatesOfSequence).value_or(kMost);
+    } else {
+      room.tile = CheckedAdd(room.tile, bytes).value_or(kMost);
+    }
   }
-  return least;
+  return room;
+}
+
+std::size_t KvPool::LeastBudget(const KvLayout& layout) {
+  const RoomOfText room = RoomOf(layout);
+  return CheckedAdd(room.tile, room.states).value_or(std::numeric_limits<std::size_t>::max());
 }
 
 Result<std::unique_ptr<KvPool>> KvPool::Create(KvLayout layout, const KvPoolOptions& options) {
@@ -58,6 +69,10 @@ Result<std::unique_ptr<KvPool>> KvPool::Create(KvLayout layout, const KvPoolOpti
                 fmt::format("{} bytes of KV memory were asked for, {} positions of this model take "
                             "{}; raise --kv-memory to that at least",
                             options.budget_bytes, kernels::kTilePositions, least));
+  }
+  if (layout.has_states() && options.backend == KvBackend::kMapped) {
+    return Fail(ErrorCode::kUnsupported,
+                "a model with states keeps them in the arena; leave out --kv-backend mapped");
   }
   std::unique_ptr<KvPool> pool(new KvPool(std::move(layout), options));
   if (options.backend == KvBackend::kMapped) {

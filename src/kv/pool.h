@@ -86,6 +86,13 @@ struct KvPoolOptions {
   bool keep_mapped = true;
 };
 
+// Bytes that one text takes: a tile of every group, for each tile of it, and its states.
+struct RoomOfText {
+  std::size_t tile = 0;
+  std::size_t states = 0;
+};
+RoomOfText RoomOf(const KvLayout& layout);
+
 // Bytes. used + kept = reserved <= budget.
 struct KvUse {
   std::size_t budget = 0;
@@ -98,8 +105,8 @@ struct KvUse {
 
 class KvPool {
  public:
-  // Errors: kInvalidArgument (a budget below one tile of each group, naming both in bytes), kIo,
-  // kOutOfMemory (kMapped).
+  // Errors: kInvalidArgument (a budget below LeastBudget, naming both in bytes), kUnsupported
+  // (states, kMapped), kIo, kOutOfMemory (kMapped).
   [[nodiscard]] static Result<std::unique_ptr<KvPool>> Create(KvLayout layout,
                                                               const KvPoolOptions& options);
   ~KvPool();
@@ -109,7 +116,8 @@ class KvPool {
   const KvLayout& layout() const { return layout_; }
   // What a tile of a group counts in the budget: its bytes in whole pages.
   std::size_t tile_bytes(int group) const;
-  // The least budget that a pool of this layout can have: one tile of each group.
+  // The least budget that a pool of this layout can have: one tile of each group, of states as many
+  // as one sequence needs.
   static std::size_t LeastBudget(const KvLayout& layout);
 
   // A tile of unspecified contents for its one holder. When the budget is full, free tiles of other

@@ -45,9 +45,19 @@ struct PrefixCache::Impl {
   // The largest size <= way.size whose next position sees only tiles that are there.
   std::int64_t Usable(const Way& way) const;
   void Touch(const Way& way, std::int64_t size, bool lookup);
+  // A tile of a text that is published.
+  struct Piece {
+    SequenceTiles& tiles;
+    std::int64_t index;
+    bool last;  // the text ends here
+  };
   // Entry and sequence hold the same tiles afterwards, as far as either has them.
-  void Unite(EntryId id, SequenceTiles& tiles, std::int64_t index);
-  EntryId Add(EntryId parent, Text tokens, SequenceTiles& tiles, std::int64_t index);
+  void Unite(EntryId id, const Piece& piece);
+  EntryId Add(EntryId parent, Text tokens, const Piece& piece);
+  // States are kept at the end of a text, and at some ends of tiles on the way.
+  bool Keeps(int group, const Piece& piece) const {
+    return group != layout.state_group || piece.last || (piece.index + 1) % layout.state_tiles == 0;
+  }
   // No entry holds any of the sequence's tiles there. (One may where the sequence took a beginning
   // of an entry's tile and that entry has given back another of its tiles since.)
   bool Publishable(const SequenceTiles& tiles, std::int64_t index) const {
@@ -58,7 +68,7 @@ struct PrefixCache::Impl {
   }
   // The entry that has the sequence's tile or a longer one: with equal tokens (united with it), or
   // for less than a tile one that begins with them and lacks nothing that the sequence has.
-  EntryId FindFor(EntryId parent, Text tokens, SequenceTiles& tiles, std::int64_t index);
+  EntryId FindFor(EntryId parent, Text tokens, const Piece& piece);
   // An end of a text without any tile is of no use.
   void RemoveIfEmpty(EntryId id);
 
@@ -116,7 +126,10 @@ std::int64_t PrefixCache::Impl::Usable(const Way& way) const {
   for (std::int64_t last = count - 1; last >= 0; --last) {
     // The largest size that ends in this tile sees least of what is before it.
     const std::int64_t size = std::min(way.size, (last + 1) * kTile);
-    bool seen = true;
+    // States are those behind an entry's last token.
+    const int taken = static_cast<int>(size - last * kTile);
+    bool seen =
+        !layout.has_states() || tree[way.entries[static_cast<std::size_t>(last)]].count == taken;
     for (int g = 0; g < layout.groups(); ++g) {
       const auto& begin = begins[static_cast<std::size_t>(g)];
       seen = seen && begin[static_cast<std::size_t>(last)] <= layout.FirstTileSeen(g, size);
@@ -141,46 +154,45 @@ void PrefixCache::Impl::Touch(const Way& way, std::int64_t size, bool lookup) {
   }
 }
 
-void PrefixCache::Impl::Unite(EntryId id, SequenceTiles& tiles, std::int64_t index) {
+void PrefixCache::Impl::Unite(EntryId id, const Piece& piece) {
   for (int g = 0; g < layout.groups(); ++g) {
     EntryTile& ours = tree[id].tiles[static_cast<std::size_t>(g)];
-    const TileRef& theirs = tiles.tile(g, index);
+    const TileRef& theirs = piece.tiles.tile(g, piece.index);
     if (!theirs || theirs == ours.tile) continue;
     if (ours.tile) {
-      tiles.SetTile(g, index, ours.tile);
+      piece.tiles.SetTile(g, piece.index, ours.tile);
       continue;
     }
-    if (theirs.published()) continue;
+    if (theirs.published() || !Keeps(g, piece)) continue;
     ours.tile = theirs;
     ours.tile.set_published(true);
     ours.used = now;
   }
 }
 
-EntryId PrefixCache::Impl::Add(EntryId parent, Text tokens, SequenceTiles& tiles,
-                               std::int64_t index) {
+EntryId PrefixCache::Impl::Add(EntryId parent, Text tokens, const Piece& piece) {
   // A leaf that this text goes on from has become a part of it. It goes after the new entry is
   // there: the parent keeps a child, so that nothing above goes with the leaf.
   const EntryId leaf = tree.FindBeginning(parent, tokens);
   const EntryId id = tree.Add(parent, tokens);
   if (id == kNoEntry) return kNoEntry;
-  Unite(id, tiles, index);
+  Unite(id, piece);
   if (leaf != kNoEntry && tree[leaf].pins == 0) eviction.RemoveLeaf(leaf);
   return id;
 }
 
-EntryId PrefixCache::Impl::FindFor(EntryId parent, Text tokens, SequenceTiles& tiles,
-                                   std::int64_t index) {
+EntryId PrefixCache::Impl::FindFor(EntryId parent, Text tokens, const Piece& piece) {
   if (const EntryId same = tree.Find(parent, tokens); same != kNoEntry) {
-    Unite(same, tiles, index);
+    Unite(same, piece);
     return same;
   }
-  if (std::ssize(tokens) == kTile) return kNoEntry;
+  // The states of a longer one are not those of its beginning.
+  if (std::ssize(tokens) == kTile || layout.has_states()) return kNoEntry;
   const PrefixTree::Common longest = tree.FindLongest(parent, tokens);
   if (longest.tokens < std::ssize(tokens)) return kNoEntry;
   for (int g = 0; g < layout.groups(); ++g) {
     const bool there = bool(tree[longest.entry].tiles[static_cast<std::size_t>(g)].tile);
-    if (tiles.tile(g, index) && !there) return kNoEntry;
+    if (piece.tiles.tile(g, piece.index) && !there) return kNoEntry;
   }
   return longest.entry;
 }
@@ -248,11 +260,12 @@ void PrefixCache::Publish(CacheSpace space, Text tokens, SequenceTiles& tiles, b
   EntryId at = s.tree.FindRoot(space);
   for (std::int64_t i = 0; i < count; ++i) {
     const Text text = TileOf(tokens, i);
-    EntryId child = at == kNoEntry ? kNoEntry : s.FindFor(at, text, tiles, i);
+    const Impl::Piece piece{tiles, i, last && i == count - 1};
+    EntryId child = at == kNoEntry ? kNoEntry : s.FindFor(at, text, piece);
     if (child == kNoEntry) {
       if (!s.Publishable(tiles, i)) break;
       if (at == kNoEntry) at = s.tree.MakeRoot(space);
-      child = s.Add(at, text, tiles, i);
+      child = s.Add(at, text, piece);
       if (child == kNoEntry) {  // no memory: what is there already is as good as it was
         at = way.entries.empty() ? kNoEntry : way.entries.back();
         break;

@@ -5,9 +5,11 @@
 // that is here and computes only the rest. Entries form a tree: one per tile, below the entry of
 // the tile before it; a tile that is not full may be a leaf. A hit may end inside a tile: the
 // sequence copies it before it writes (SequenceTiles). Nothing is ever wrong by a hash: tokens are
-// always compared. Keys are hashed with a secret, so that nobody can choose colliding texts.
-// Threads: the engine's thread. Owns: its holds on tiles. The pool must outlive the cache.
-// Cost: a lookup hashes and compares each token once, and compares the beginnings of the last
+// always compared. Where there are states (layout.h) a hit ends where the cache has them: at the
+// end of a text, or at an end of a tile at which they are kept. Keys are hashed with a secret, so
+// that nobody can choose colliding texts. Threads: the engine's thread. Owns: its holds on tiles.
+// The pool must outlive the cache. Cost: a lookup hashes and compares each token once, and compares
+// the beginnings of the last
 //   entry's children; eviction takes the least recently used entry in O(log entries).
 // Source: design.md, "KV memory".
 #pragma once

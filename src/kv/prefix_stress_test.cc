@@ -22,12 +22,15 @@ struct Case {
   std::size_t tiles = 0;  // of budget
   int hash_bits = 32;
   KvBackend backend = KvBackend::kArena;
+  int state_tiles = 0;  // 0: no states
 };
 
 class World {
  public:
   explicit World(const Case& c)
-      : case_(c), random_(c.seed), pool_(MakePoolOf(TwoGroups(c.window), c.tiles, c.backend)) {
+      : case_(c),
+        random_(c.seed),
+        pool_(MakePoolOf(TwoGroups(c.window, c.state_tiles), c.tiles, c.backend)) {
     cache_.emplace(*pool_, c.seed, c.hash_bits);
   }
 
@@ -122,8 +125,8 @@ class World {
     const std::int64_t hit = cache_->Take(space, text, most, live.sequence.tiles());
     ASSERT_EQ(hit, found);
     ASSERT_LE(hit, Longest(space, text, most));
-    // Without pressure and windows nothing is ever missing.
-    if (case_.window == 0 && cache_->counters().evicted_entries == 0) {
+    // Without pressure, windows and states nothing is ever missing.
+    if (case_.window == 0 && case_.state_tiles == 0 && cache_->counters().evicted_entries == 0) {
       ASSERT_EQ(hit, Longest(space, text, most));
     }
     live.sequence.Adopt(std::span(text).first(static_cast<std::size_t>(hit)));
@@ -264,6 +267,30 @@ TEST_P(PrefixStressTest, EveryTileHasTheTextThatItIsTakenFor) {
   EXPECT_GT(hits, 40 * seeds);
   EXPECT_GT(refusals, seeds / 3);
   EXPECT_GT(evicted, 20 * seeds);
+}
+
+TEST(PrefixStatesStressTest, StatesAreThoseOfTheTextThatTheyAreTakenFor) {
+  std::int64_t hits = 0, evicted = 0;
+  constexpr std::uint32_t kSeeds = 16;
+  for (std::uint32_t seed = 1; seed <= kSeeds; ++seed) {
+    World world({.seed = seed,
+                 .window = std::array{0, 100}[seed % 2],
+                 .tiles = std::array<std::size_t, 3>{14, 40, 4000}[seed % 3],
+                 .hash_bits = std::array{32, 2}[seed / 2 % 2],
+                 .state_tiles = std::array{1, 3}[seed / 4 % 2]});
+    for (int step = 0; step < 600; ++step) {
+      SCOPED_TRACE(::testing::Message() << "seed " << seed << " step " << step);
+      world.Step();
+      if (!::testing::Test::HasFailure()) world.Check();
+      if (::testing::Test::HasFailure()) return;
+    }
+    hits += world.hits();
+    evicted += world.evicted();
+    world.Finish();
+    if (::testing::Test::HasFailure()) FAIL() << "at the end of seed " << seed;
+  }
+  EXPECT_GT(hits, 20 * kSeeds);
+  EXPECT_GT(evicted, 10 * kSeeds);
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, PrefixStressTest,

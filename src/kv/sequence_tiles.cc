@@ -26,13 +26,12 @@ std::int64_t SequenceTiles::tile_count() const {
 
 Result<void> SequenceTiles::Grow(std::int64_t committed, std::int64_t size) {
   const std::int64_t held = tile_count() * kTile;
-  const std::int64_t count = DivideUp(size, kTile);
   if (unmapped_) OR_RETURN(MapAll());
-  for (int index = 0; index < pool_->layout().groups(); ++index) {
-    if (auto grown = GrowGroup(index, committed, count); !grown) {
-      Shrink(held);
-      return std::unexpected(std::move(grown).error().Within("KV memory"));
-    }
+  auto grown = GrowAll(committed, size);
+  if (!grown && DropKeptStates()) grown = GrowAll(committed, size);
+  if (!grown) {
+    Shrink(held);
+    return std::unexpected(std::move(grown).error().Within("KV memory"));
   }
   if (pool_->mapped() == nullptr) return {};
   if (auto mapped = MapAll(); !mapped) {
@@ -40,6 +39,18 @@ Result<void> SequenceTiles::Grow(std::int64_t committed, std::int64_t size) {
     return mapped;
   }
   Prepare(size);
+  return {};
+}
+
+Result<void> SequenceTiles::GrowAll(std::int64_t committed, std::int64_t size) {
+  const std::int64_t count = DivideUp(size, kTile);
+  for (int index = 0; index < pool_->layout().groups(); ++index) {
+    if (index == pool_->layout().state_group) {
+      OR_RETURN(GrowStates(committed, size));
+    } else {
+      OR_RETURN(GrowGroup(index, committed, count));
+    }
+  }
   return {};
 }
 
@@ -66,6 +77,11 @@ Result<void> SequenceTiles::GrowGroup(int index, std::int64_t committed, std::in
 
 void SequenceTiles::Shrink(std::int64_t size) {
   const auto count = static_cast<std::size_t>(DivideUp(size, kTile));
+  DropSteps();
+  if (pool_->layout().has_states() && size < state_size_) {
+    CAIRN_CHECK(UsableStates(size) == size);
+    state_size_ = size;
+  }
   for (Group& g : groups_) {
     if (g.held.size() <= count) continue;
     g.held.resize(count);
@@ -87,6 +103,7 @@ void SequenceTiles::Release(std::int64_t next) {
 }
 
 std::int64_t SequenceTiles::UsableSize(std::int64_t size) const {
+  if (pool_->layout().has_states()) size = UsableStates(size);
   // A smaller size sees further back, so it cannot be usable where a larger one is not.
   for (int index = 0; index < pool_->layout().groups(); ++index) {
     if (pool_->layout().FirstTileSeen(index, size) < group(index).first) return 0;
@@ -104,6 +121,7 @@ void SequenceTiles::Share(const SequenceTiles& other, std::int64_t size) {
     groups_[i].first = std::min<std::int64_t>(from.first, count);
     if (pool_->mapped() != nullptr) std::ranges::fill(groups_[i].data, nullptr);
   }
+  if (pool_->layout().has_states()) state_size_ = size;
   unmapped_ = pool_->mapped() != nullptr;
   if (unmapped_) IgnoreResult(MapAll(), "Grow tries again and reports it");
 }
@@ -143,6 +161,87 @@ void SequenceTiles::SetTile(int index, std::int64_t at, TileRef tile) {
   g.held[i] = std::move(tile);
   if (pool_->mapped() == nullptr || !g.held[i]) return;
   if (!Map(index, i)) unmapped_ = true;  // Grow tries again and reports it
+}
+
+// --- states -------------------------------------------------------------------------------------
+
+Result<void> SequenceTiles::GrowStates(std::int64_t committed, std::int64_t size) {
+  CAIRN_CHECK(committed == state_size_);
+  if (committed == size) return {};
+  if (!steps_.empty() && steps_.back().end == size) return {};  // grown for this before
+  DropSteps();
+  const KvLayout& layout = pool_->layout();
+  TileRef last = OR_RETURN(pool_->Take(layout.state_group));
+  const std::int64_t every = layout.state_tiles * kTile;
+  for (std::int64_t end = committed - committed % every + every; end < size; end += every) {
+    // What is kept on the way is of use and not needed.
+    auto kept = pool_->Take(layout.state_group);
+    if (!kept) break;
+    steps_.push_back({end, kept->data()});
+    grown_.push_back(*std::move(kept));
+  }
+  steps_.push_back({size, last.data()});
+  grown_.push_back(std::move(last));
+  return {};
+}
+
+void SequenceTiles::DropSteps() {
+  steps_.clear();
+  grown_.clear();
+}
+
+// Lets go of states that are of use for others alone. False: there are none.
+bool SequenceTiles::DropKeptStates() {
+  if (!pool_->layout().has_states()) return false;
+  bool dropped = false;
+  for (std::int64_t i = 0; i < (state_size_ - 1) / kTile; ++i) {
+    dropped |= bool(tile(pool_->layout().state_group, i));
+    PutStates(i, TileRef());
+  }
+  return dropped;
+}
+
+const std::byte* SequenceTiles::state() const {
+  if (state_size_ == 0) return nullptr;
+  const Group& g = group(pool_->layout().state_group);
+  return g.data[static_cast<std::size_t>((state_size_ - 1) / kTile)];
+}
+
+void SequenceTiles::PutStates(std::int64_t index, TileRef tile) {
+  Group& g = group(pool_->layout().state_group);
+  const auto i = static_cast<std::size_t>(index);
+  if (i >= g.held.size()) {
+    g.held.resize(i + 1);
+    g.data.resize(i + 1, nullptr);
+  }
+  g.data[i] = tile.data();
+  g.held[i] = std::move(tile);
+}
+
+void SequenceTiles::Commit(std::int64_t size) {
+  const KvLayout& layout = pool_->layout();
+  if (!layout.has_states() || size == state_size_) return;
+  if (!steps_.empty()) {
+    CAIRN_CHECK(steps_.back().end == size);
+    // States behind the end of a tile may stay beside the new ones, others are of the past.
+    if (state_size_ % (layout.state_tiles * kTile) != 0) {
+      PutStates((state_size_ - 1) / kTile, TileRef());
+    }
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      PutStates((steps_[i].end - 1) / kTile, std::move(grown_[i]));
+    }
+    DropSteps();
+  }
+  state_size_ = size;
+  CAIRN_CHECK(size == 0 || (tile_count() >= DivideUp(size, kTile) && state() != nullptr));
+}
+
+std::int64_t SequenceTiles::UsableStates(std::int64_t size) const {
+  if (size >= state_size_) return state_size_;
+  const Group& g = group(pool_->layout().state_group);
+  std::int64_t tiles = size / kTile;
+  while (tiles > 0 && !g.held[static_cast<std::size_t>(tiles - 1)]) --tiles;
+  return tiles * kTile;
 }
 
 // --- mapped pools -------------------------------------------------------------------------------

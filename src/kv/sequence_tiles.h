@@ -4,6 +4,10 @@
 // Positions below the committed size hold keys and values; a windowed group may have given back
 // tiles that no later position sees. Tiles may be shared with other sequences and the prefix cache;
 // before a position is written, a tile that is not this sequence's alone is replaced by a copy.
+//
+// Tiles of states (layout.h) are never written again: Grow takes new ones for the states that a
+// step makes, and Commit puts them in the place of those before. The place of a tile of states is
+// that of the last position behind which they are; most places have none.
 // Threads: the engine's thread; workers only read the pointers during a step.
 // Owns: its holds on tiles. The pool must outlive the object.
 #pragma once
@@ -40,6 +44,12 @@ class SlotRef {
   int slot_ = 0;
 };
 
+// States that a step makes: those behind position `end` - 1.
+struct StateStep {
+  std::int64_t end = 0;
+  std::byte* data = nullptr;
+};
+
 class SequenceTiles {
  public:
   explicit SequenceTiles(KvPool& pool);
@@ -52,7 +62,12 @@ class SequenceTiles {
   // KvPool::Take.
   [[nodiscard]] Result<void> Grow(std::int64_t committed, std::int64_t size);
 
-  // Gives back the tiles that hold no position below `size`.
+  // Positions [0, size) are committed: a step has written them, or their tiles were given to this
+  // object. Only layouts with states need to know.
+  void Commit(std::int64_t size);
+
+  // Gives back the tiles that hold no position below `size`, and the states of a step that was not
+  // committed. Where positions that were go, requires UsableSize(size) == size.
   void Shrink(std::int64_t size);
 
   // Windowed groups give back the tiles that no position from `next` on sees. A later Shrink below
@@ -60,7 +75,8 @@ class SequenceTiles {
   void Release(std::int64_t next);
 
   // The largest size <= `size` from which the sequence can go on: every windowed group still has
-  // what position `size` sees. 0 where nothing is left.
+  // what position `size` sees, and there are states behind the position before it. 0 where nothing
+  // is left.
   std::int64_t UsableSize(std::int64_t size) const;
 
   // Holds `other`'s tiles for its first `size` positions too. Requires that this object is empty
@@ -71,6 +87,12 @@ class SequenceTiles {
   // `count`; what is before counts as given back. Requires that this object is empty, and it is so
   // again on failure. Errors: those of KvPool::Take; kUnsupported (a tile has no address now).
   [[nodiscard]] Result<void> TakeUnfilled(std::span<const std::int64_t> first, std::int64_t count);
+
+  // Layouts with states: those behind the committed positions (null: there are none yet), and the
+  // ones that a step up to the size that was grown for makes, ascending; the last are behind its
+  // last position. Valid until the next change.
+  const std::byte* state() const;
+  std::span<const StateStep> state_steps() const { return steps_; }
 
   // Tile pointers of a group, null where a windowed group has given one back; valid until the next
   // change.
@@ -95,6 +117,13 @@ class SequenceTiles {
   const Group& group(int index) const { return groups_[static_cast<std::size_t>(index)]; }
   [[nodiscard]] Result<void> GrowGroup(int index, std::int64_t committed, std::int64_t count);
 
+  [[nodiscard]] Result<void> GrowAll(std::int64_t committed, std::int64_t size);
+  bool DropKeptStates();
+  [[nodiscard]] Result<void> GrowStates(std::int64_t committed, std::int64_t size);
+  void DropSteps();
+  void PutStates(std::int64_t index, TileRef tile);
+  std::int64_t UsableStates(std::int64_t size) const;
+
   // The rest is for mapped pools alone.
   [[nodiscard]] Result<void> MapAll();
   [[nodiscard]] Result<void> Map(int group, std::size_t index);
@@ -106,6 +135,10 @@ class SequenceTiles {
   std::vector<Group> groups_;
   SlotRef slot_;
   bool unmapped_ = false;  // some tile could not be mapped yet
+  // Layouts with states.
+  std::int64_t state_size_ = 0;   // positions that are committed
+  std::vector<StateStep> steps_;  // of Grow
+  std::vector<TileRef> grown_;    // their tiles
 };
 
 }  // namespace cairn::kv

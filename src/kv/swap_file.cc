@@ -58,8 +58,8 @@ SwappedTiles::~SwappedTiles() {
 
 void SwappedTiles::Shrink(std::int64_t size) {
   if (file_ == nullptr || size >= size_) return;
-  size_ = std::max<std::int64_t>(size, 0);
   const KvLayout& layout = file_->pool_.layout();
+  size_ = layout.has_states() ? 0 : std::max<std::int64_t>(size, 0);
   for (int g = 0; g < layout.groups(); ++g) {
     if (layout.FirstTileSeen(g, size_) < first_[static_cast<std::size_t>(g)]) size_ = 0;
   }

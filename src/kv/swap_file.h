@@ -38,7 +38,8 @@ class SwappedTiles {
   // Positions [0, size) are there, but for windowed tiles that had been given back.
   std::int64_t size() const { return size_; }
   std::size_t bytes() const { return bytes_; }
-  // Forgets the positions from `size` on. Where the window of the next one is not there, all.
+  // Forgets the positions from `size` on. Where the window of the next one is not there, or the
+  // states behind the one before it are not, all.
   void Shrink(std::int64_t size);
 
  private:

@@ -24,12 +24,22 @@ namespace cairn::kv {
 inline constexpr std::int64_t kTile = kernels::kTilePositions;
 
 // A layer that sees everything, one with a window, and one more of the first kind. Without a window
-// all are of one group.
-inline KvLayout TwoGroups(int window = 100) {
-  return LayOut({{.heads = 2, .head_dim = 16, .window = 0},
-                 {.heads = 1, .head_dim = 32, .window = window},
-                 {.heads = 3, .head_dim = 16, .window = 0}},
-                kernels::KvFormat::kF16);
+// all are of one group. With `state_tiles` also states, which are kept so many tiles apart.
+inline KvLayout TwoGroups(int window = 100, int state_tiles = 0) {
+  std::vector<program::StateLayer> states;
+  if (state_tiles > 0) states = {{.rows = 3, .width = 40}, {.rows = 1, .width = 64}};
+  KvLayout layout = LayOut({{.heads = 2, .head_dim = 16, .window = 0},
+                            {.heads = 1, .head_dim = 32, .window = window},
+                            {.heads = 3, .head_dim = 16, .window = 0}},
+                           kernels::KvFormat::kF16, states);
+  if (state_tiles > 0) layout.state_tiles = state_tiles;
+  return layout;
+}
+// States and nothing else.
+inline KvLayout StatesAlone(int state_tiles) {
+  KvLayout layout = LayOut({}, kernels::KvFormat::kF16, {{.rows = 2, .width = 100}});
+  layout.state_tiles = state_tiles;
+  return layout;
 }
 
 inline std::unique_ptr<KvPool> MakePool(KvLayout layout, std::size_t budget,
@@ -60,6 +70,7 @@ class TestSequence {
     tokens_.clear();
     keys_.clear();
     Remember(tokens);
+    tiles_.Commit(size());
   }
 
   [[nodiscard]] Result<void> Append(std::span<const std::int32_t> tokens) {
@@ -68,12 +79,14 @@ class TestSequence {
     Remember(tokens);
     for (std::int64_t p = from; p < size(); ++p) {
       for (int g = 0; g < pool_->layout().groups(); ++g) {
-        const std::uint64_t key = Key(g, p);
-        for (std::size_t i = 0; i + sizeof(key) <= Stride(g); i += sizeof(key)) {
-          std::memcpy(Place(g, p) + i, &key, sizeof(key));
-        }
+        if (g != pool_->layout().state_group) Fill(Place(g, p), Stride(g), Key(g, p));
       }
     }
+    for (const StateStep& step : tiles_.state_steps()) {
+      Fill(step.data, pool_->layout().state_bytes(),
+           Key(pool_->layout().state_group, step.end - 1));
+    }
+    tiles_.Commit(size());
     return {};
   }
 
@@ -93,6 +106,10 @@ class TestSequence {
   // position sees is held.
   ::testing::AssertionResult Holds() const {
     for (int g = 0; g < pool_->layout().groups(); ++g) {
+      if (g == pool_->layout().state_group) {
+        if (auto states = HoldsStates(); !states) return states;
+        continue;
+      }
       const int window = pool_->layout().windows[static_cast<std::size_t>(g)];
       for (std::int64_t p = 0; p < size(); ++p) {
         const bool there = tiles_.tiles(g)[p / kTile] != nullptr;
@@ -112,6 +129,28 @@ class TestSequence {
   }
 
  private:
+  // Those behind the last position, and whatever else is held.
+  ::testing::AssertionResult HoldsStates() const {
+    const int g = pool_->layout().state_group;
+    if (size() > 0 && tiles_.state() == nullptr) {
+      return ::testing::AssertionFailure() << "there are no states behind " << size();
+    }
+    for (std::int64_t i = 0; i < tiles_.tile_count() && i * kTile < size(); ++i) {
+      const std::byte* data = tiles_.tile(g, i).data();
+      const std::uint64_t key = Key(g, std::min((i + 1) * kTile, size()) - 1);
+      for (const std::size_t at : {std::size_t{0}, pool_->layout().state_bytes() - sizeof(key)}) {
+        if (data == nullptr || std::memcmp(data + at, &key, sizeof(key)) == 0) continue;
+        return ::testing::AssertionFailure()
+               << "states in tile " << i << " of " << size() << " positions are another's";
+      }
+    }
+    return ::testing::AssertionSuccess();
+  }
+  static void Fill(std::byte* place, std::size_t bytes, std::uint64_t key) {
+    for (std::size_t i = 0; i + sizeof(key) <= bytes; i += sizeof(key)) {
+      std::memcpy(place + i, &key, sizeof(key));
+    }
+  }
   void Remember(std::span<const std::int32_t> tokens) {
     for (const std::int32_t token : tokens) {
       const std::uint64_t before = keys_.empty() ? space_ * 0x9e3779b97f4a7c15u + 1 : keys_.back();

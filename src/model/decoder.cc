@@ -17,7 +17,7 @@ Result<Decoder> ReadDecoderWithoutRotary(const HyperParameters& h, NormKind norm
   m.layers = OR_RETURN(h.Int("block_count", 1, kMostLayers));
   m.width = OR_RETURN(h.Int("embedding_length", 1, kMostWidth));
   m.heads = OR_RETURN(h.Int("attention.head_count", 1, kMostHeads));
-  m.kv_heads = OR_RETURN(h.IntOr("attention.head_count_kv", m.heads, 1, kMostHeads));
+  m.kv_heads = OR_RETURN(h.LargestOr("attention.head_count_kv", m.heads, 1, kMostHeads));
   m.head_dim =
       OR_RETURN(h.IntOr("attention.key_length", m.width / m.heads, 2, kernels::kMostHeadDim));
   if (m.head_dim < 2 || m.head_dim > kernels::kMostHeadDim) {

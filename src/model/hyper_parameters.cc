@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "base/printable.h"
 
 namespace cairn::model {
@@ -18,6 +21,22 @@ Result<int> HyperParameters::Int(std::string_view key, int least, int most) cons
 
 Result<int> HyperParameters::IntOr(std::string_view key, int fallback, int least, int most) const {
   return Has(key) ? Int(key, least, most) : fallback;
+}
+
+Result<int> HyperParameters::LargestOr(std::string_view key, int fallback, int least,
+                                       int most) const {
+  const GgufValue* value = gguf_.Find(Name(key));
+  if (value == nullptr || value->type != GgufType::kArray) {
+    return IntOr(key, fallback, least, most);
+  }
+  const std::vector<std::int32_t> list = OR_RETURN(gguf_.GetInts(Name(key)));
+  const auto largest = std::ranges::max_element(list);
+  if (largest == list.end() || *largest < least || *largest > most) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("the largest of metadata '{}' is {}, {} to {} was expected", Name(key),
+                            largest == list.end() ? 0 : *largest, least, most));
+  }
+  return *largest;
 }
 
 Result<double> HyperParameters::Number(std::string_view key, double least, double most) const {

@@ -20,6 +20,10 @@ class HyperParameters {
   // Errors: kCorrupt where the key is missing, of another type or outside [least, most].
   [[nodiscard]] Result<int> Int(std::string_view key, int least, int most) const;
   [[nodiscard]] Result<int> IntOr(std::string_view key, int fallback, int least, int most) const;
+  // Of files that say it once, and of those that have a list with a number for each layer: the
+  // largest, since some layers may have none.
+  [[nodiscard]] Result<int> LargestOr(std::string_view key, int fallback, int least,
+                                      int most) const;
   [[nodiscard]] Result<double> Number(std::string_view key, double least, double most) const;
   [[nodiscard]] Result<double> NumberOr(std::string_view key, double fallback, double least,
                                         double most) const;

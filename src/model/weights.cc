@@ -16,11 +16,14 @@ namespace {
 
 constexpr std::size_t kSliceBytes = std::size_t{4} << 20;  // of the file, per unit of repacking
 
-// Which weights are read as vectors: of norms, biases and sinks.
-std::vector<bool> Vectors(const program::Program& program) {
-  std::vector<bool> vectors(program.weights.size());
-  const auto mark = [&](int weight) {
-    if (weight >= 0) vectors[static_cast<std::size_t>(weight)] = true;
+enum class Use { kMatrix, kVector, kTurned };
+
+// How weights are read: those of norms, biases and sinks as vectors, those whose rows are channels
+// the other way round.
+std::vector<Use> UsesOf(const program::Program& program) {
+  std::vector<Use> uses(program.weights.size(), Use::kMatrix);
+  const auto mark = [&](int weight, Use use = Use::kVector) {
+    if (weight >= 0) uses[static_cast<std::size_t>(weight)] = use;
   };
   using program::OpKind;
   for (const program::Operation& op : program.operations) {
@@ -28,8 +31,12 @@ std::vector<bool> Vectors(const program::Program& program) {
     if (op.kind == OpKind::kRmsNorm || op.kind == OpKind::kLayerNorm) mark(op.weight);
     if (op.kind == OpKind::kAttend) mark(op.as<program::AttendAttributes>().sinks);
     if (op.kind == OpKind::kAttend) mark(op.as<program::AttendAttributes>().relative);
+    if (op.kind == OpKind::kConvolve) mark(op.weight, Use::kTurned);
+    if (op.kind == OpKind::kScan) {
+      mark(op.weight, op.as<program::ScanAttributes>().apart ? Use::kTurned : Use::kVector);
+    }
   }
-  return vectors;
+  return uses;
 }
 
 Result<std::vector<float>> ReadVector(const program::Weight& info, const GgufTensor& tensor) {
@@ -40,6 +47,20 @@ Result<std::vector<float>> ReadVector(const program::Weight& info, const GgufTen
   std::vector<float> values(all.begin() + info.first, all.begin() + info.first + info.cols);
   values.resize(RoundUp<std::size_t>(count, kernels::kGroupRows));
   CAIRN_CHECK(first + count <= all.size());
+  return values;
+}
+
+Result<std::vector<float>> ReadTurned(const program::Weight& info, const GgufTensor& tensor) {
+  const auto rows = static_cast<std::size_t>(info.rows), cols = static_cast<std::size_t>(info.cols);
+  const auto first = static_cast<std::size_t>(info.first);
+  const auto stride = static_cast<std::size_t>(Weights::turned_stride(info));
+  std::vector<float> all(static_cast<std::size_t>(tensor.cols() * tensor.rows()));
+  CAIRN_CHECK((first + rows) * cols <= all.size());
+  OR_RETURN(tensor::Dequantise(info.format, tensor.bytes, all));
+  std::vector<float> values(stride * cols);
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = 0; c < cols; ++c) values[c * stride + r] = all[(first + r) * cols + c];
+  }
   return values;
 }
 
@@ -92,11 +113,12 @@ Result<Weights> Weights::Load(const program::Program& program, const Gguf& gguf,
   Weights weights;
   weights.matrices_.resize(program.weights.size());
   weights.vectors_.resize(program.weights.size());
-  const std::vector<bool> vectors = Vectors(program);
+  const std::vector<Use> uses = UsesOf(program);
   for (std::size_t w = 0; w < program.weights.size(); ++w) {
     const program::Weight& info = program.weights[w];
-    if (vectors[w]) {
-      auto read = ReadVector(info, *gguf.FindTensor(info.name));
+    if (uses[w] != Use::kMatrix) {
+      const GgufTensor& tensor = *gguf.FindTensor(info.name);
+      auto read = uses[w] == Use::kVector ? ReadVector(info, tensor) : ReadTurned(info, tensor);
       if (!read)
         return std::unexpected(std::move(read).error().Within("tensor '" + info.name + "'"));
       weights.vectors_[w] = *std::move(read);

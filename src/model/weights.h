@@ -5,7 +5,8 @@
 // in parallel), and the file's pages are given back at once, so that loading never holds the
 // weights twice. The packed bytes are first touched by the worker that packs them; on a machine of
 // several memory nodes every node's workers pack, and so hold, one contiguous share. Vectors
-// (norms) become f32. Threads: immutable after Load. Owns: the packed bytes.
+// (norms) become f32, and so do the weights of convolutions and the rates of states. Threads:
+// immutable after Load. Owns: the packed bytes.
 #pragma once
 
 #include <vector>
@@ -33,6 +34,13 @@ class Weights {
   }
   const float* vector(int weight) const {
     return vectors_[static_cast<std::size_t>(weight)].data();
+  }
+
+  // The other way round, of a weight that a convolution or channels apart use: value r of row c at
+  // c * turned_stride + r.
+  const float* turned(int weight) const { return vector(weight); }
+  static std::ptrdiff_t turned_stride(const program::Weight& weight) {
+    return (weight.rows + 15) / 16 * 16;
   }
 
   std::size_t bytes() const { return memory_.size(); }

@@ -336,6 +336,58 @@ Value Builder::Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, f
       AttendAttributes{layer, heads, scale, options.softcap, options.slopes, sinks, relative});
 }
 
+// --- states ---------------------------------------------------------------------------------
+
+int Builder::NewState(std::int64_t rows, std::int64_t width) {
+  constexpr std::int64_t kMostValues = std::int64_t{1} << 28;  // of one operation: a gigabyte
+  Require(rows > 0 && width > 0 && width <= kMostValues && rows <= kMostValues / width,
+          "a state is too large");
+  if (error_) return -1;
+  program_.states.push_back({static_cast<int>(rows), static_cast<int>(width)});
+  return static_cast<int>(program_.states.size()) - 1;
+}
+
+Value Builder::Convolve(Value x, const std::string& weight, const WeightRows& bias) {
+  const int taps = ColsOfWeight(weight);
+  const int index = Use(weight, Width(x), taps);
+  const int bias_index = UseVector(bias, Width(x));
+  Require(taps >= 2 && taps <= kMostTaps, "a convolution must be over 2 to 16 rows");
+  Require(RowsOf(x) == Rows::kTokens, "a convolution is over all rows");
+  const int state = NewState(taps - 1, Width(x));
+  const Value y =
+      Emit(OpKind::kConvolve, {x}, {RowsOf(x), Width(x)}, index, ConvolveAttributes{state});
+  if (!error_) program_.operations.back().bias = bias_index;
+  return y;
+}
+
+Value Builder::Scan(Value x, Value dt, Value b, Value c, const ScanAttributes& sizes,
+                    const WeightRows& rates, const WeightRows& skips) {
+  ScanAttributes s = sizes;
+  Require(s.blocks > 0 && s.size > 0 && s.groups > 0 && s.blocks % s.groups == 0,
+          "groups must divide the heads of a state");
+  Require(s.channels > 0 && s.channels % 16 == 0 && (!s.apart || s.channels == 16),
+          "the channels of a state's heads must be a multiple of 16");
+  if (error_) return {};
+  const std::int64_t channels = std::int64_t{s.blocks} * s.channels;
+  const std::int64_t values = std::int64_t{s.groups} * s.size;
+  const std::int64_t own = s.apart ? channels : s.blocks;
+  Require(s.x >= 0 && s.b >= 0 && s.c >= 0 && s.x + channels <= Width(x) &&
+              s.b + values <= Width(b) && s.c + values <= Width(c) && Width(dt) == own,
+          "what a state walks through does not have the widths that its sizes ask for");
+  Require(RowsOf(x) == Rows::kTokens && RowsOf(dt) == RowsOf(x) && RowsOf(b) == RowsOf(x) &&
+              RowsOf(c) == RowsOf(x),
+          "a state walks through all rows");
+  s.state = NewState(s.blocks, std::int64_t{s.size} * s.channels);
+  if (error_) return {};
+  const int rate = s.apart ? Use(rates, static_cast<int>(channels), s.size)
+                           : UseVector(rates, static_cast<int>(own));
+  const int skip = UseVector(skips, static_cast<int>(own));
+  const Value y =
+      Emit(OpKind::kScan, {x, dt, b, c}, {RowsOf(x), static_cast<int>(channels)}, rate, s);
+  if (!error_) program_.operations.back().bias = skip;
+  return y;
+}
+
 Value Builder::Gate(kernels::Activation activation, Value g, Value u) {
   Require(Width(g) == Width(u) && RowsOf(g) == RowsOf(u) && Parts(g) == Parts(u),
           "a gate and its input differ in shape");

@@ -62,6 +62,10 @@ class Builder {
     const std::optional<Weight> found = catalog_.Find(weight);
     return found ? found->rows : 0;
   }
+  int ColsOfWeight(std::string_view weight) const {
+    const std::optional<Weight> found = catalog_.Find(weight);
+    return found ? found->cols : 0;
+  }
   bool Has(std::string_view weight) const { return catalog_.Find(weight).has_value(); }
 
   Value Embed(std::string_view weight, float scale = 1);  // [T, model]
@@ -104,6 +108,14 @@ class Builder {
   // q: [.., heads * d]; k, v: [T, kv.heads * d].
   Value Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, float scale,
                const AttendOptions& options = {});
+  // States. Of each value x the weight's `cols` last rows of the sequence (kMostTaps at most, the
+  // row itself is the last), weighed: the weight has a row for each value.
+  Value Convolve(Value x, const std::string& weight, const WeightRows& bias = kNoWeight);
+  // x by blocks of channels, which a state of `size` values for each channel walks through:
+  // program.h has the sizes. dt has a value for each block, or where channels are apart for each
+  // channel.
+  Value Scan(Value x, Value dt, Value b, Value c, const ScanAttributes& sizes,
+             const WeightRows& rates, const WeightRows& skips);
   // Both sides have the same rows and width.
   Value Gate(kernels::Activation activation, Value g, Value u);
   Value Activate(kernels::Activation activation, Value x);
@@ -137,6 +149,7 @@ class Builder {
   // The routing that made a value of Route; null with the error kept.
   const kernels::Routing* RoutingOf(Value routes);
   int Keep(Weight weight);
+  int NewState(std::int64_t rows, std::int64_t width);
   Value EmitTable(OpKind kind, std::string_view weight, float scale);
   [[nodiscard]] Result<Program> FinishWith(Output output, Value value);
   int UseVector(const WeightRows& weight, int size);

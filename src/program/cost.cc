@@ -19,6 +19,11 @@ double WeightBytes(const Weight& weight) {
          weight.rows;
 }
 
+double StateBytes(const Program& program, int state) {
+  const StateLayer& layer = program.states[static_cast<std::size_t>(state)];
+  return 4.0 * layer.rows * layer.width;
+}
+
 Cost AttendCost(const Program& program, const Operation& op, const StepSize& size) {
   const auto& attributes = op.as<AttendAttributes>();
   const KvLayer& kv = program.kv_layers[static_cast<std::size_t>(attributes.layer)];
@@ -89,6 +94,21 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
       break;
     }
     case OpKind::kAttend: cost = AttendCost(program, op, size); break;
+    case OpKind::kConvolve: {
+      const Weight& weight = program.weights[static_cast<std::size_t>(op.weight)];
+      cost.operations = 2.0 * rows * width * weight.cols;
+      cost.weight_bytes = WeightBytes(weight);
+      cost.kv_bytes = 2 * StateBytes(program, op.as<ConvolveAttributes>().state);
+      break;
+    }
+    // Of each value of the state: a product, then two multiplications and additions.
+    case OpKind::kScan: {
+      const auto& scan = op.as<ScanAttributes>();
+      cost.operations = 5.0 * rows * width * scan.size;
+      cost.weight_bytes = WeightBytes(program.weights[static_cast<std::size_t>(op.weight)]);
+      cost.kv_bytes = 2 * StateBytes(program, scan.state);
+      break;
+    }
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm:
       cost.operations = (op.kind == OpKind::kRmsNorm ? 4 : 6) * rows * width;

@@ -3,7 +3,8 @@
 //   - row operations collect in a pending prelude until a matmul reads their result;
 //   - matmuls of the same input share a stage; a sum or a gate that only reads their product
 //     becomes the epilogue;
-//   - norms and rotations of heads that lead only into an attend run inside its stage.
+//   - norms and rotations of heads that lead only into an attend run inside its stage;
+//   - an activation that alone reads a convolution runs inside its stage.
 // Test: program_test.cc.
 #include <algorithm>
 #include <iterator>
@@ -38,6 +39,8 @@ class Fuser {
         case OpKind::kHeadMatmul:
         case OpKind::kExperts: EmitMatmuls(i); break;
         case OpKind::kAttend: EmitAttend(i); break;
+        case OpKind::kConvolve: EmitConvolve(i); break;
+        case OpKind::kScan: EmitScan(i); break;
         default: EmitRowOp(i); break;
       }
     }
@@ -156,6 +159,53 @@ class Fuser {
     const auto it = std::ranges::find(fused_.rotaries, *ops.rotate);
     ops.rotary = static_cast<int>(it - fused_.rotaries.begin());
     if (it == fused_.rotaries.end()) fused_.rotaries.push_back(*ops.rotate);
+  }
+
+  // --- states ---
+  void EmitConvolve(int index) {
+    FlushPrelude();
+    const Operation& convolve = op(index);
+    ConvolveBody body{.x = BufferOf(convolve.inputs[0]),
+                      .weight = convolve.weight,
+                      .bias = convolve.bias,
+                      .taps = program_.weights[static_cast<std::size_t>(convolve.weight)].cols,
+                      .attributes = convolve.as<ConvolveAttributes>()};
+    Value out = convolve.output;
+    std::vector<int> operations = {index};
+    const auto readers = readers_.find(out.id);
+    if (readers != readers_.end() && OnlyReader(out, readers->second[0]) &&
+        op(readers->second[0]).kind == OpKind::kActivate) {
+      const int next = readers->second[0];
+      body.activation = op(next).as<GateAttributes>().activation;
+      out = op(next).output;
+      operations.push_back(next);
+      done_.insert(next);
+    }
+    body.out = BufferOf(out);
+    EmitState(convolve, body, std::move(operations));
+  }
+  void EmitScan(int index) {
+    FlushPrelude();
+    const Operation& scan = op(index);
+    EmitState(scan,
+              ScanBody{.x = BufferOf(scan.inputs[0]),
+                       .dt = BufferOf(scan.inputs[1]),
+                       .b = BufferOf(scan.inputs[2]),
+                       .c = BufferOf(scan.inputs[3]),
+                       .out = BufferOf(scan.output),
+                       .rates = scan.weight,
+                       .skips = scan.bias,
+                       .attributes = scan.as<ScanAttributes>()},
+              {index});
+  }
+  template <typename Body>
+  void EmitState(const Operation& operation, Body body, std::vector<int> operations) {
+    fused_.stages.push_back({.rows = program_.info(operation.output).rows,
+                             .prelude = {},
+                             .pack = {},
+                             .body = std::move(body),
+                             .layer = operation.layer,
+                             .body_operations = std::move(operations)});
   }
 
   // --- matmuls ---
@@ -326,6 +376,10 @@ class Fuser {
       }
       if (const AttendBody* body = stage.attend()) {
         Touch({body->q, body->k, body->v, body->out}, s);
+      }
+      if (const ConvolveBody* body = stage.convolve()) Touch({body->x, body->out}, s);
+      if (const ScanBody* body = stage.scan()) {
+        Touch({body->x, body->dt, body->b, body->c, body->out}, s);
       }
     }
   }

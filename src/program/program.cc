@@ -36,6 +36,8 @@ const char* OpName(OpKind kind) {
     case OpKind::kCombine: return "combine";
     case OpKind::kRotate: return "rotate";
     case OpKind::kAttend: return "attend";
+    case OpKind::kConvolve: return "convolve";
+    case OpKind::kScan: return "scan";
     case OpKind::kGate: return "gate";
     case OpKind::kWeigh: return "weigh";
     case OpKind::kActivate: return "activate";
@@ -50,7 +52,7 @@ const char* OpName(OpKind kind) {
 }
 
 // t rows, k and n features, h heads, d of a head, l positions, v vocabulary, e experts, j those of
-// a row.
+// a row, s values of a state.
 const char* EinsumOf(const Operation& operation) {
   switch (operation.kind) {
     case OpKind::kEmbed: return "tv,vk->tk";
@@ -68,6 +70,8 @@ const char* EinsumOf(const Operation& operation) {
     case OpKind::kPreweigh: return "tn,t->tn";
     case OpKind::kRotate: return "thd,td->thd";
     case OpKind::kAttend: return "thd,lhd->thl; thl,lhd->thd";
+    case OpKind::kConvolve: return "tlk,kl->tk";
+    case OpKind::kScan: return "thd,ths->thds; thds,ths->thd";
     case OpKind::kGate: return "tn,tn->tn";
     case OpKind::kAdd: return "tk,tk->tk";
     case OpKind::kActivate:
@@ -91,6 +95,7 @@ class RowMover {
   Program Run() {
     std::vector<Operation> old = std::move(program_.operations);
     for (const Operation& op : old) producer_[op.output.id] = &op;
+    FindKept(old);
     for (const Operation& op : old) {
       if (op.kind == OpKind::kGatherRows) {
         alias_[op.output.id] = Sampled(op.inputs[0]);
@@ -129,58 +134,40 @@ class RowMover {
   // Marks what gathering `v` will read for all tokens.
   void MarkBoundary(Value v) {
     const Operation& op = *producer_.at(v.id);
-    switch (op.kind) {
-      case OpKind::kAttend:
-        MarkBoundary(op.inputs[0]);
-        needed_[static_cast<std::size_t>(op.inputs[1].id)] = true;
-        needed_[static_cast<std::size_t>(op.inputs[2].id)] = true;
-        return;
-      default:
-        if (Boundary(op, v)) {
-          needed_[static_cast<std::size_t>(v.id)] = true;
-        } else {
-          for (Value input : op.inputs) MarkBoundary(input);
-        }
+    if (Boundary(op)) {
+      needed_[static_cast<std::size_t>(v.id)] = true;
+      return;
     }
+    if (op.kind != OpKind::kAttend) {
+      for (Value input : op.inputs) MarkBoundary(input);
+      return;
+    }
+    MarkBoundary(op.inputs[0]);
+    needed_[static_cast<std::size_t>(op.inputs[1].id)] = true;
+    needed_[static_cast<std::size_t>(op.inputs[2].id)] = true;
   }
 
-  // Rows of an embedding are gathered as they are; so is whatever an earlier layer left, which all
-  // tokens need anyway: the first value above the last attend.
-  bool Boundary(const Operation& op, Value v) const {
+  // Rows of an embedding are gathered as they are; so is whatever keys, values and states are made
+  // of, which all tokens need anyway.
+  bool Boundary(const Operation& op) const {
     return op.kind == OpKind::kEmbed || op.kind == OpKind::kPosition ||
-           op.kind == OpKind::kTokenType || op.kind == OpKind::kGatherRows || FeedsKv(v);
+           op.kind == OpKind::kTokenType || op.kind == OpKind::kGatherRows ||
+           kept_[static_cast<std::size_t>(op.output.id)];
   }
 
-  // A value of which the last layer's keys and values are made is computed for all tokens.
-  bool FeedsKv(Value v) const {
-    const int last = LastAttend();
-    if (last < 0) return false;
-    return DependsOn(Value{last}, v);
-  }
-
-  int LastAttend() const {
-    int last = -1;
-    for (const auto& [id, op] : producer_) {
-      if (op->kind == OpKind::kAttend &&
-          op->as<AttendAttributes>().layer + 1 == static_cast<int>(program_.kv_layers.size())) {
-        last = id;
+  // Marks what is kept of all tokens (a state with what comes out of it), and what that is made of.
+  void FindKept(const std::vector<Operation>& all) {
+    kept_.assign(program_.values.size(), false);
+    const auto mark = [this](Value v) { kept_[static_cast<std::size_t>(v.id)] = true; };
+    for (auto op = all.rbegin(); op != all.rend(); ++op) {
+      if (op->kind == OpKind::kConvolve || op->kind == OpKind::kScan) mark(op->output);
+      if (op->kind == OpKind::kAttend) {
+        mark(op->inputs[1]);
+        mark(op->inputs[2]);
       }
+      if (!kept_[static_cast<std::size_t>(op->output.id)]) continue;
+      std::ranges::for_each(op->inputs, mark);
     }
-    return last;
-  }
-
-  // Whether keys or values of the attend at `attend` are computed from v.
-  bool DependsOn(Value attend, Value v) const {
-    const Operation& op = *producer_.at(attend.id);
-    return Reaches(op.inputs[1], v) || Reaches(op.inputs[2], v);
-  }
-  bool Reaches(Value from, Value v) const {
-    if (from.id < v.id) return false;  // values are numbered in the order they are computed
-    if (from == v) return true;
-    for (Value input : producer_.at(from.id)->inputs) {
-      if (Reaches(input, v)) return true;
-    }
-    return false;
   }
 
   Value Resolve(Value v) const {
@@ -196,10 +183,10 @@ class RowMover {
     if (known != sampled_.end()) return known->second;
     const Operation& op = *producer_.at(v.id);
     Operation copy = op;
-    if (op.kind == OpKind::kAttend) {
-      copy.inputs = {Sampled(op.inputs[0]), Resolve(op.inputs[1]), Resolve(op.inputs[2])};
-    } else if (Boundary(op, v)) {
+    if (Boundary(op)) {
       copy = {OpKind::kGatherRows, {Resolve(v)}, {}, -1, {}, op.layer};
+    } else if (op.kind == OpKind::kAttend) {
+      copy.inputs = {Sampled(op.inputs[0]), Resolve(op.inputs[1]), Resolve(op.inputs[2])};
     } else {
       for (Value& input : copy.inputs) input = Sampled(input);
     }
@@ -217,6 +204,7 @@ class RowMover {
   std::map<int, Value> alias_;    // old gather output -> new value
   std::map<int, Value> sampled_;  // old token value -> its sampled rows
   std::vector<bool> needed_;
+  std::vector<bool> kept_;  // by old value
 };
 
 }  // namespace

@@ -77,6 +77,8 @@ enum class OpKind {
   kCombine,     // inputs y, routes: the weighted sum over the experts   [.., k * N] -> [.., N]
   kRotate,      // rotary embedding of each head                         x -> x
   kAttend,      // inputs q, k, v; stores k and v, then attends          [.., heads * d]
+  kConvolve,    // of each value the last few rows of the sequence       [T, w] -> [T, w]
+  kScan,        // inputs x, dt, b, c: a state walks through the rows    -> [T, blocks * channels]
   kGate,        // act(g) * u                                            g, u -> g
   kWeigh,       // x / (1 + exp(-g)) with one g for each row             x, g -> x
   kActivate,    // act(x)                                                x -> x
@@ -166,6 +168,26 @@ struct PoolAttributes {
   Pooling pooling{};  // kMean or kFirst: the last row is that of kGatherRows
   bool operator==(const PoolAttributes&) const = default;
 };
+// Rows that a convolution is over, the last one included.
+inline constexpr int kMostTaps = 16;
+struct ConvolveAttributes {
+  int state = 0;  // index into Program::states
+  bool operator==(const ConvolveAttributes&) const = default;
+};
+// kScan: `blocks` of `channels` values of x from value `x` on, with as many of dt, or one for each
+// block; b and c have `size` values for each of `groups`, from values `b` and `c` on. The weight
+// has the rates, the bias the skips: one of each for a block, or where channels are `apart` a skip
+// for each channel and a row of `size` rates.
+struct ScanAttributes {
+  int state = 0;  // index into Program::states
+  int blocks = 0;
+  int channels = 0;
+  int size = 0;
+  int groups = 1;  // of blocks that follow one another
+  bool apart = false;
+  int x = 0, b = 0, c = 0;
+  bool operator==(const ScanAttributes&) const = default;
+};
 // kRoute: a row of the output has the indices of the experts by rank, then their weights.
 struct RouteAttributes {
   kernels::Routing routing;
@@ -173,7 +195,8 @@ struct RouteAttributes {
 };
 using Attributes = std::variant<std::monostate, NormAttributes, RotateAttributes, AttendAttributes,
                                 ScaleAttributes, GateAttributes, PoolAttributes, RouteAttributes,
-                                HeadAttributes, JoinAttributes, GrowAttributes, CombineAttributes>;
+                                HeadAttributes, JoinAttributes, GrowAttributes, CombineAttributes,
+                                ConvolveAttributes, ScanAttributes>;
 
 struct Operation {
   OpKind kind{};
@@ -200,6 +223,13 @@ struct KvLayer {
   bool whole = false;
 };
 
+// What an operation keeps of a whole sequence: so many rows of f32, which every row of the sequence
+// changes. Of a convolution the rows before the next one, of a scan a row for each block.
+struct StateLayer {
+  int rows = 0;
+  int width = 0;
+};
+
 // What a program yields.
 enum class Output {
   kLogits,      // [S, vocabulary]
@@ -213,6 +243,7 @@ struct Program {
   std::vector<ValueInfo> values;
   std::vector<Weight> weights;
   std::vector<KvLayer> kv_layers;
+  std::vector<StateLayer> states;
   Output output = Output::kLogits;
   Pooling pooling = Pooling::kNone;  // of embeddings; scores come from one row too
   Value logits;                      // what it yields

@@ -55,6 +55,7 @@ std::string NameOf(const Program& program, const Stage* stage, StagePart part) {
     case StagePart::kHeads: return "rotate heads, store keys and values";
     case StagePart::kAttend:
       return stage->attend()->kv.window > 0 ? "attend in a window" : "attend";
+    case StagePart::kState: return stage->convolve() != nullptr ? "convolve" : "walk of the state";
     case StagePart::kMerge: return "merge parts of attend";
     case StagePart::kAngles: return "rotary angles";
     case StagePart::kLogits: return "hand out logits";
@@ -78,11 +79,14 @@ Cost CostOf(const Program& program, const Stage& stage, StagePart part,
     return total;
   }
   // Beside an attend the body has only what works on its heads.
-  const StagePart others = stage.attend() != nullptr ? StagePart::kHeads : StagePart::kMatmul;
+  const bool state = stage.convolve() != nullptr || stage.scan() != nullptr;
+  const StagePart others = stage.attend() != nullptr ? StagePart::kHeads
+                           : state                   ? StagePart::kState
+                                                     : StagePart::kMatmul;
   for (const int index : stage.body_operations) {
     const bool attend = program.operations[static_cast<std::size_t>(index)].kind == OpKind::kAttend;
     if (part != (attend ? StagePart::kAttend : others)) continue;
-    if (!attend) {
+    if (!attend && !state) {  // each sequence has keys and values, or a state, of its own
       add(index, all);
       continue;
     }

@@ -20,6 +20,7 @@ enum class StagePart {
   kHeads,    // norms and rotations of heads, keys and values into their tiles
   kAttend,   // scores and weighted sums
   kMerge,    // of the parts of a row's attention
+  kState,    // a convolution, or a state that walks through the rows
   kAngles,   // rotary angles of a step's positions; belongs to no stage
   kLogits,   // logits handed out and looked at; belongs to no stage
 };

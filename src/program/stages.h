@@ -2,11 +2,11 @@
 // A fused program: what the engine executes.
 //
 // A stage is a prelude (row by row: norms, sums, then packing the row for the matmul), a body (one
-// or more matmuls over the same packed rows, or an attention) with its epilogue, and ends with a
-// barrier. Operands are buffers of rows with offsets planned into one arena; running a stage
-// allocates nothing. Row counts are data of the step, so one fused program runs prefill, decode
-// and any mix.
-// Threads: plain values, immutable once built.
+// or more matmuls over the same packed rows, an attention, or a convolution or a state that walks
+// through the rows) with its epilogue, and ends with a barrier. Operands are buffers of rows with
+// offsets planned into one arena; running a stage allocates nothing. Row counts are data of the
+// step, so one fused program runs prefill, decode and any mix. Threads: plain values, immutable
+// once built.
 #pragma once
 
 #include <cstddef>
@@ -108,11 +108,25 @@ struct AttendBody {
   HeadOps q_ops, k_ops;
 };
 
+// The activation is done with the sums where there is one.
+struct ConvolveBody {
+  int x = -1, out = -1;  // buffers
+  int weight = -1, bias = -1;
+  int taps = 0;
+  ConvolveAttributes attributes;
+  std::optional<kernels::Activation> activation = {};
+};
+struct ScanBody {
+  int x = -1, dt = -1, b = -1, c = -1, out = -1;  // buffers
+  int rates = -1, skips = -1;
+  ScanAttributes attributes;
+};
+
 struct Stage {
   Rows rows = Rows::kTokens;  // of the prelude's outputs and of the body
   std::vector<RowOp> prelude;
   std::optional<Pack> pack;
-  std::variant<std::monostate, MatmulBody, AttendBody> body;
+  std::variant<std::monostate, MatmulBody, AttendBody, ConvolveBody, ScanBody> body;
   int layer = -1;  // for reports and error messages; -1: none
   // Which operations of the program became this stage, for reports.
   std::vector<int> prelude_operations = {};
@@ -126,6 +140,8 @@ struct Stage {
     return matmul() != nullptr && matmul()->heads ? &*matmul()->heads : nullptr;
   }
   const AttendBody* attend() const { return std::get_if<AttendBody>(&body); }
+  const ConvolveBody* convolve() const { return std::get_if<ConvolveBody>(&body); }
+  const ScanBody* scan() const { return std::get_if<ScanBody>(&body); }
 };
 
 // Most rows of experts that a stage packs, in tiles: where each expert has a last tile that is not

@@ -79,6 +79,8 @@ class Walk {
   Result<Rows> Attend(const Operation& op);
   void AttendHead(const Operation& op, int head, const std::vector<float>& sinks,
                   const std::vector<float>& relative, Rows& out);
+  Result<Rows> Convolve(const Operation& op);
+  Result<Rows> Scan(const Operation& op);
   Rows Elementwise(const Operation& op);
 
   Rows& in(const Operation& op, std::size_t i) {
@@ -512,6 +514,56 @@ Result<Rows> Walk::Attend(const Operation& op) {
   return out;
 }
 
+// --- states ---------------------------------------------------------------------------------
+
+Result<Rows> Walk::Convolve(const Operation& op) {
+  const program::Weight& weight = WeightOf(op);
+  const std::vector<float> w = OR_RETURN(ReadRows(weight, 0, weight.rows));
+  const std::vector<float> bias = OR_RETURN(ReadVector(op.bias));
+  const Rows& x = in(op, 0);
+  const int taps = weight.cols;
+  Rows out(x.count, x.width);
+  for (int r = 0; r < x.count; ++r) {
+    for (int i = 0; i < x.width; ++i) {
+      double sum = bias.empty() ? 0 : bias[static_cast<std::size_t>(i)];
+      for (int tap = std::max(0, taps - 1 - r); tap < taps; ++tap) {
+        sum += x.row(r - taps + 1 + tap)[i] * w[static_cast<std::size_t>(i * taps + tap)];
+      }
+      out.row(r)[i] = sum;
+    }
+  }
+  return out;
+}
+
+Result<Rows> Walk::Scan(const Operation& op) {
+  const auto& a = op.as<program::ScanAttributes>();
+  const program::Weight& weight = WeightOf(op);
+  const std::vector<float> rates =
+      a.apart ? OR_RETURN(ReadRows(weight, 0, weight.rows)) : OR_RETURN(ReadVector(op.weight));
+  const std::vector<float> skips = OR_RETURN(ReadVector(op.bias));
+  const Rows &x = in(op, 0), &dt = in(op, 1), &b = in(op, 2), &c = in(op, 3);
+  const int channels = a.blocks * a.channels;
+  Rows out(x.count, channels);
+  team_.ForEach(channels, [&](std::int64_t index) {
+    const auto channel = static_cast<int>(index);
+    const int block = channel / a.channels, own = a.apart ? channel : block;
+    const int group = block / (a.blocks / a.groups) * a.size;
+    std::vector<double> state(static_cast<std::size_t>(a.size));
+    for (int r = 0; r < x.count; ++r) {
+      const double value = x.row(r)[a.x + channel], step = dt.row(r)[own];
+      double y = skips[static_cast<std::size_t>(own)] * value;
+      for (int n = 0; n < a.size; ++n) {
+        const double rate = rates[static_cast<std::size_t>(a.apart ? channel * a.size + n : own)];
+        double& s = state[static_cast<std::size_t>(n)];
+        s = s * std::exp(step * rate) + step * value * b.row(r)[a.b + group + n];
+        y += s * c.row(r)[a.c + group + n];
+      }
+      out.row(r)[channel] = y;
+    }
+  });
+  return out;
+}
+
 double Activate(kernels::Activation activation, double g) {
   constexpr double kRootTwoOverPi = 0.79788456080286535588;
   const double positive = std::max(g, 0.0);
@@ -523,6 +575,7 @@ double Activate(kernels::Activation activation, double g) {
     case Activation::kGeluErf: return 0.5 * g * std::erfc(-g / std::sqrt(2.0));
     case Activation::kRelu: return positive;
     case Activation::kReluSquared: return positive * positive;
+    case Activation::kSoftplus: return positive + std::log1p(std::exp(-std::abs(g)));
     case Activation::kSiluClamped: break;  // of gates alone
   }
   return 0;
@@ -580,6 +633,8 @@ Result<Rows> Walk::Evaluate(const Operation& op) {
     case OpKind::kWeigh: return Weigh(op);
     case OpKind::kRotate: return Rotate(op);
     case OpKind::kAttend: return Attend(op);
+    case OpKind::kConvolve: return Convolve(op);
+    case OpKind::kScan: return Scan(op);
     case OpKind::kGatherRows: {
       const Rows& x = in(op, 0);
       Rows out(sampled_, x.width);

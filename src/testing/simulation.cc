@@ -150,6 +150,7 @@ class Day {
         draft_random_(~seed),
         plant_(plant),
         steps_fail_(seed % 10 == 0),
+        states_(seed % 4 == 3),
         options_(Options(plant)),
         model_(options_, clock_) {
     engine::SchedulerOptions scheduler;
@@ -199,6 +200,7 @@ class Day {
             .context = Between(200, 1500),
             .step_rows = Between(16, 200),
             .step_sequences = Between(1, 16),
+            .states = states_,
             .plant = plant};
   }
   std::shared_ptr<kv::SwapFile> MakeSwap() {
@@ -442,6 +444,7 @@ class Day {
   double streams_ = 0;  // of the requests
   std::int64_t idle_ns_ = 0;
   bool steps_fail_;  // on some days: what runs then may end early, so the others check more
+  bool states_;      // on some days the model has them
   VirtualClock clock_;
   StubOptions options_;
   StubModel model_;

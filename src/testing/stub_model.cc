@@ -32,11 +32,21 @@ std::byte* Slot(engine::Sequence& sequence, int group, std::int64_t position) {
   return tile == nullptr ? nullptr : tile + position % kPositions * 8;
 }
 
-kv::KvLayout TwoGroups() {
-  return {.format = kernels::KvFormat::kF16,
-          .layers = {{.group = 0, .offset = 0}, {.group = 1, .offset = 0}},
-          .tile_bytes = {kTileBytes, kTileBytes},
-          .windows = {0, kStubWindow}};
+constexpr int kStateGroup = 2;
+constexpr int kStateTiles = 2;
+
+kv::KvLayout Groups(bool states) {
+  kv::KvLayout layout = {.format = kernels::KvFormat::kF16,
+                         .layers = {{.group = 0, .offset = 0}, {.group = 1, .offset = 0}},
+                         .tile_bytes = {kTileBytes, kTileBytes},
+                         .windows = {0, kStubWindow}};
+  if (!states) return layout;
+  layout.tile_bytes.push_back(kTileBytes);
+  layout.windows.push_back(2);
+  layout.state_group = kStateGroup;
+  layout.state_tiles = kStateTiles;
+  layout.states = {0};
+  return layout;
 }
 
 }  // namespace
@@ -57,7 +67,7 @@ StubModel::StubModel(const StubOptions& options, VirtualClock& clock)
   budget_bytes_ = options.budget_tiles * kTileBytes;
   const std::size_t told =
       budget_bytes_ + (options.plant == Plant::kBudgetOffByOne ? kTileBytes : 0);
-  auto pool = kv::KvPool::Create(TwoGroups(), {.budget_bytes = told});
+  auto pool = kv::KvPool::Create(Groups(options.states), {.budget_bytes = told});
   CAIRN_CHECK(pool);
   pool_ = *std::move(pool);
 }
@@ -111,6 +121,15 @@ void StubModel::Read(engine::Sequence& sequence, std::int64_t before) {
   }
 }
 
+// What a layer with a state begins with.
+void StubModel::ReadStates(engine::Sequence& sequence, std::int64_t before, std::uint64_t hash) {
+  if (!options_.states || before == 0) return;
+  const std::byte* state = sequence.tiles().state();
+  std::uint64_t stored = 0;
+  if (state != nullptr) std::memcpy(&stored, state, sizeof(stored));
+  if (stored != hash) Complain(fmt::format("states behind {} positions are not there", before));
+}
+
 void StubModel::Append(engine::StepEntry& entry, std::size_t index,
                        const engine::LogitsSink& sink) {
   engine::Sequence& sequence = *entry.sequence;
@@ -123,6 +142,7 @@ void StubModel::Append(engine::StepEntry& entry, std::size_t index,
   if (!complaint_.empty()) return;
   std::uint64_t hash = 0;
   if (size > 0) std::memcpy(&hash, Slot(sequence, kFullGroup, size - 1), sizeof(hash));
+  ReadStates(sequence, size, hash);
   std::int32_t last = size > 0 ? sequence.tokens().back() : 0;
   for (std::int64_t r = 0; r < rows; ++r) {
     const std::int32_t token = entry.tokens[static_cast<std::size_t>(r)];
@@ -131,6 +151,9 @@ void StubModel::Append(engine::StepEntry& entry, std::size_t index,
       const kv::TileRef& tile = sequence.tiles().tile(group, (size + r) / kPositions);
       if (!tile.writable()) Complain("a row would write into a tile that others read");
       std::memcpy(Slot(sequence, group, size + r), &hash, sizeof(hash));
+    }
+    for (const kv::StateStep& step : sequence.tiles().state_steps()) {
+      if (step.end == size + r + 1) std::memcpy(step.data, &hash, sizeof(hash));
     }
     if (r >= rows - entry.sampled) {
       std::vector<float> logits(kStubVocabulary, 0.0f);

@@ -44,6 +44,7 @@ struct StubOptions {
   std::int64_t context = 2048;
   int step_rows = 128;
   int step_sequences = 16;
+  bool states = false;  // a third group: states, which hold the hash of the last position
   int errs_in = 0;  // one token in so many is not StubNext's: what a draft model would say; 0: none
   Plant plant = Plant::kNothing;
 };
@@ -79,6 +80,7 @@ class StubModel final : public engine::StepModel {
  private:
   void Complain(const std::string& what);
   void Read(engine::Sequence& sequence, std::int64_t before);
+  void ReadStates(engine::Sequence& sequence, std::int64_t before, std::uint64_t hash);
   void Append(engine::StepEntry& entry, std::size_t index, const engine::LogitsSink& sink);
   void MakeMistake(engine::Sequence& sequence);
 

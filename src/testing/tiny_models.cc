@@ -52,6 +52,9 @@ class Maker {
 
  private:
   bool gemma() const { return spec_.architecture == "gemma3"; }
+  bool pure_states() const { return spec_.architecture == "mamba2"; }
+  bool states() const { return pure_states() || spec_.architecture == "granitehybrid"; }
+  bool has_state(int layer) const { return states() && (pure_states() || layer % 2 == 0); }
   std::int64_t attention() const { return spec_.heads * shape_.head_dim; }
 
   void WriteHyperParameters() {
@@ -74,6 +77,13 @@ class Maker {
     if (spec_.experts > 0) {
       number("expert_count", spec_.experts);
       number("expert_used_count", spec_.experts_used);
+    }
+    if (states()) {
+      number("ssm.conv_kernel", kTaps);
+      number("ssm.inner_size", inner());
+      number("ssm.state_size", kStateSize);
+      number("ssm.time_step_rank", kStateHeads);
+      number("ssm.group_count", kStateGroups);
     }
     if (!gemma()) {
       number("rope.dimension_count", shape_.head_dim);
@@ -122,10 +132,15 @@ class Maker {
     };
     const std::int64_t kv = spec_.kv_heads * shape_.head_dim;
     Norm(name("attn_norm"), shape_.width);
-    matrix("attn_q", shape_.width, attention(), 1);
-    matrix("attn_k", shape_.width, kv, 1);
-    matrix("attn_v", shape_.width, kv, 1);
-    matrix("attn_output", attention(), shape_.width, 0.7);
+    if (has_state(layer)) {
+      WriteState(layer, matrix);
+      if (pure_states()) return;
+    } else {
+      matrix("attn_q", shape_.width, attention(), 1);
+      matrix("attn_k", shape_.width, kv, 1);
+      matrix("attn_v", shape_.width, kv, 1);
+      matrix("attn_output", attention(), shape_.width, 0.7);
+    }
     Norm(name("ffn_norm"), shape_.width);
     if (spec_.experts > 0) {
       WriteExperts(name);
@@ -139,6 +154,34 @@ class Maker {
     Norm(name("attn_k_norm"), shape_.head_dim);
     Norm(name("post_attention_norm"), shape_.width);
     Norm(name("post_ffw_norm"), shape_.width);
+  }
+
+  static constexpr int kTaps = 4, kStateSize = 16, kStateHeads = 4, kStateGroups = 2;
+  std::int64_t inner() const { return 2 * shape_.width; }
+
+  // Time steps around 0.7 and rates of -0.2 to -1.8: a state forgets in some ten rows.
+  void WriteState(int layer, const auto& matrix) {
+    const std::int64_t convolved = inner() + 2 * kStateGroups * kStateSize;
+    matrix("ssm_in", shape_.width, inner() + convolved + kStateHeads, 1);
+    matrix("ssm_out", inner(), shape_.width, 0.7);
+    const auto floats = [&](const char* part, std::vector<std::int64_t> shape, double center,
+                            double spread) {
+      std::int64_t count = 1;
+      for (const std::int64_t size : shape) count *= size;
+      std::vector<float> values(static_cast<std::size_t>(count));
+      const CounterRandom random(spec_.seed);
+      ++norms_;
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        values[i] = static_cast<float>(center + spread * (2 * random.Uniform(i, norms_) - 1));
+      }
+      writer_.AddFloats(fmt::format("blk.{}.{}", layer, part), std::move(shape), values);
+    };
+    floats("ssm_conv1d.weight", {kTaps, convolved}, 0, 1);
+    floats("ssm_conv1d.bias", {convolved}, 0, 0.3);
+    floats("ssm_dt.bias", {kStateHeads}, 0, 0.3);
+    floats("ssm_a", {1, kStateHeads}, -1, 0.8);
+    floats("ssm_d", {1, kStateHeads}, 1, 0.4);
+    floats("ssm_norm.weight", {inner() / kStateGroups, kStateGroups}, 1, 0.4);
   }
 
   void WriteExperts(const auto& name) {
@@ -224,6 +267,7 @@ std::vector<TinySpec> AllTinySpecs() {
   }
   for (const Format format : {Format::kQ8_0, Format::kQ4_K}) {
     specs.push_back({.format = format, .spare_rows = 1500, .layers = 1});
+    specs.push_back({.architecture = "granitehybrid", .format = format, .tied = false});
   }
   return specs;
 }

@@ -22,7 +22,8 @@
 namespace cairn::testing {
 
 struct TinySpec {
-  std::string architecture = "llama";            // or "gemma3"
+  // Or "gemma3", "granitehybrid" (every other layer has a state in place of attention), "mamba2".
+  std::string architecture = "llama";
   tensor::Format format = tensor::Format::kF32;  // of the layers' matrices
   std::optional<tensor::Format> embedding;       // of embedding and output; absent: format
   bool tied = true;                              // output = embedding
@@ -63,6 +64,7 @@ std::string NameOf(const TinySpec& spec);
 // Every format with a matmul, those up to Q6_K for both architectures: llama tied and gemma3 not
 // for one half of the formats, the other way round for the rest. Two whose output matrix is
 // more than a third of the model, so that logits are made in one term (canonical.md, section 2).
+// Two with states.
 // And one layer of experts of every format, all of them used: which one comes first may hang on a
 // rounding, what comes out does not.
 std::vector<TinySpec> AllTinySpecs();

@@ -71,6 +71,10 @@ AttendPartFunction AttendPart, AttendPartF32, AttendPartF16, AttendPartQ8;
 void MergeParts(const float* states, int parts, std::ptrdiff_t stride, int head_dim,
                 const float* sink, float* out);
 
+void Convolve(const float* const* x, const float* w, std::ptrdiff_t stride, const float* bias,
+              int taps, int n, float* y);
+void Scan(const ScanView& view, int rows, const float* from, float* state);
+
 double Int8Peak(std::int64_t iterations);
 std::uint64_t ReadMemory(const std::byte* data, std::size_t bytes);
 

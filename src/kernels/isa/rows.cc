@@ -21,6 +21,7 @@ CAIRN_INLINE VF Activated(VF x) {
   if constexpr (kAct == Activation::kGeluErf) return GeluErf(x);
   if constexpr (kAct == Activation::kRelu) return Relu(x);
   if constexpr (kAct == Activation::kReluSquared) return ReluSquared(x);
+  if constexpr (kAct == Activation::kSoftplus) return Softplus(x);
 }
 
 template <Activation kAct>
@@ -128,6 +129,7 @@ void GateRow(Activation act, const float* g, const float* u, int n, float* y) {
     case Activation::kGeluErf: return GateRowOf<Activation::kGeluErf>(g, u, n, y);
     case Activation::kRelu: return GateRowOf<Activation::kRelu>(g, u, n, y);
     case Activation::kReluSquared: return GateRowOf<Activation::kReluSquared>(g, u, n, y);
+    case Activation::kSoftplus: return GateRowOf<Activation::kSoftplus>(g, u, n, y);
     case Activation::kSiluClamped:
       return Map(
           g, u, n, y,
@@ -142,6 +144,7 @@ void ActivateRow(Activation act, const float* x, int n, float* y) {
     case Activation::kGeluErf: return ActivateRowOf<Activation::kGeluErf>(x, n, y);
     case Activation::kRelu: return ActivateRowOf<Activation::kRelu>(x, n, y);
     case Activation::kReluSquared: return ActivateRowOf<Activation::kReluSquared>(x, n, y);
+    case Activation::kSoftplus: return ActivateRowOf<Activation::kSoftplus>(x, n, y);
     case Activation::kSiluClamped: return;  // of gates alone; the builder refuses it
   }
 }
