@@ -11,8 +11,8 @@ tokens, half of them beginning with one of five texts of 500, answers of 20 to 2
 temperature 0.8, ends ignored. *32 clients*: each asks again when it is answered. *Arrivals*: the same
 trace as a Poisson process at 70 % of what llama.cpp's server answered to the 32 clients. Both sides play
 the same token ids, f16 KV, two threads, 32 answers at once, 2 GB of KV memory (llama.cpp: 32 slots of
-1,792 positions, and 8 GB for prompts beside them). Ours runs in the process that plays the trace: Cairn
-has no server yet. llama.cpp's is asked over HTTP by a client on the same two cores, which took
+1,792 positions, and 8 GB for prompts beside them). Ours runs in the process that plays the trace,
+without HTTP. llama.cpp's is asked over HTTP by a client on the same two cores, which took
 {client} of one of them. Medians and [ranges] of all rounds; a time between tokens is one between pieces
 of text.
 """
