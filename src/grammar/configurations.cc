@@ -245,6 +245,16 @@ std::optional<unsigned char> Configurations::OnlyByte(NodeId node) {
   return exhausted_ ? std::nullopt : only;
 }
 
+ByteSet Configurations::FirstBytes(NodeId node) {
+  ByteSet bytes{};
+  for (const OpenEdge& edge : Open(node)) {
+    for (unsigned byte = edge.first; byte <= edge.last; ++byte) {
+      bytes[byte / 64] |= std::uint64_t{1} << (byte % 64);
+    }
+  }
+  return bytes;
+}
+
 // Nodes refer to smaller numbers only where those were made before, so an order by need is found
 // with a stack.
 NodeId Configurations::CopyTo(NodeId node, Configurations& to) const {

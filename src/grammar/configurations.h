@@ -15,6 +15,7 @@
 // Cost: a byte that was seen at a node before: two loads; a new one: linear in its pairs and edges.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -34,6 +35,8 @@ struct Item {
   bool operator==(const Item&) const = default;
   auto operator<=>(const Item&) const = default;
 };
+
+using ByteSet = std::array<std::uint64_t, 4>;
 
 class Configurations {
  public:
@@ -69,6 +72,8 @@ class Configurations {
   NodeId After(NodeId after);
   // The only byte that may come, if there is just one.
   std::optional<unsigned char> OnlyByte(NodeId node);
+  // The bytes that may come: byte b is bit b % 64 of word b / 64.
+  ByteSet FirstBytes(NodeId node);
   // The same node in another space for the same grammar.
   NodeId CopyTo(NodeId node, Configurations& to) const;
 

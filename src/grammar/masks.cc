@@ -7,6 +7,11 @@ namespace cairn::grammar {
 
 using Places = Configurations;
 
+namespace {
+constexpr ByteSet kAnyByte{~std::uint64_t{0}, ~std::uint64_t{0}, ~std::uint64_t{0},
+                           ~std::uint64_t{0}};
+}  // namespace
+
 Masks::Masks(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const TokenTrie> trie,
              std::shared_ptr<SharedTables> shared)
     : grammar_(std::move(grammar)),
@@ -59,24 +64,26 @@ bool Masks::full() {
   return places_.exhausted() || table_bytes_ + places_.bytes() > kMostBytes;
 }
 
-const TokenTable& Masks::TableOf(std::vector<Item> items) {
+const TokenTable& Masks::TableOf(std::vector<Item> items, NodeId after) {
   std::ranges::sort(items);
   const NodeId group = places_.Group(items);
-  if (const auto found = tables_.find(group); found != tables_.end()) return *found->second;
   const bool shared = std::ranges::all_of(
       items, [&](const Item& item) { return item.state < grammar_->shared_states(); });
+  const ByteSet follow = shared ? kAnyByte : places_.FirstBytes(places_.After(after));
+  const auto found = tables_.find({group, follow});
+  if (found != tables_.end()) return *found->second;
   auto table = shared ? shared_->Find(items) : nullptr;
   if (table == nullptr) {
-    table = MakeTable(group);
+    table = MakeTable(group, follow);
     if (shared && !places_.exhausted()) shared_->Add(std::move(items), table);
   }
   table_bytes_ += table->few.size() * 4 + (table->many ? trie_->size() / 8 : 0) +
                   table->rests.size() * sizeof(TokenTrie::Node) + table->rest_tokens.size() * 4 +
                   128;
-  return *tables_.emplace(group, std::move(table)).first->second;
+  return *tables_.emplace(std::pair(group, follow), std::move(table)).first->second;
 }
 
-std::shared_ptr<const TokenTable> Masks::MakeTable(NodeId group) {
+std::shared_ptr<const TokenTable> Masks::MakeTable(NodeId group, const ByteSet& follow) {
   TokenTable table;
   const auto nodes = trie_->nodes();
   const auto order = trie_->order();
@@ -99,12 +106,15 @@ std::shared_ptr<const TokenTable> Masks::MakeTable(NodeId group) {
     ++i;
   }
   std::vector<std::pair<std::string_view, TokenId>> rests;
+  const auto first_token = [&](std::uint32_t node) {
+    return node < nodes.size() ? nodes[node].first_token : order.size();
+  };
   for (const std::uint32_t exit : exits) {
-    const std::uint32_t first = nodes[exit].first_token + nodes[exit].tokens;
-    const std::uint32_t next = nodes[exit].next;
-    const std::size_t last = next < nodes.size() ? nodes[next].first_token : order.size();
-    for (std::size_t i = first; i < last; ++i) {
-      if (!taken->Has(order[i])) {
+    for (std::uint32_t child = exit + 1; child < nodes[exit].next; child = nodes[child].next) {
+      const unsigned char byte = nodes[child].byte;
+      if ((follow[byte / 64] >> (byte % 64) & 1) == 0) continue;
+      for (std::size_t i = first_token(child); i < first_token(nodes[child].next); ++i) {
+        if (taken->Has(order[i])) continue;
         rests.emplace_back(trie_->BytesOf(order[i]).substr(nodes[exit].depth), order[i]);
       }
     }
@@ -176,7 +186,7 @@ std::shared_ptr<const TokenMask> Masks::MaskOf(NodeId given) {
         group.push_back({items[i].state, Places::kOutside});
     }
     if (group.empty()) continue;
-    const TokenTable& table = TableOf(std::move(group));
+    const TokenTable& table = TableOf(std::move(group), after);
     for (const TokenId token : table.few) mask->Set(token);
     if (table.many) mask->Add(*table.many);
     TakeRests(table, after, *mask);

@@ -3,11 +3,12 @@
 //
 // A node's configurations fall into groups that share what comes after them. A group alone, with
 // kOutside after it, has a local table: tokens that it takes without its end, and those that pass
-// its end with bytes left, as a small trie of these rests. Tables depend on the group's states
-// alone, so the inside of every string of a grammar shares one. A node's mask is the union of its
-// groups' tables and of the rests that what comes after takes; it is remembered by the node's
-// number. Counts that are farther from their bounds than a token is long are looked at as one, so
-// that a long text of at most a million characters has a few dozen masks.
+// its end with bytes left, as a small trie of these rests. Tables depend on the group's states and
+// on the bytes with which what comes after may begin (other rests are not kept) alone; that of the
+// inside of JSON's strings keeps all rests and is one for every grammar. A node's mask is the union
+// of its groups' tables and of the rests that what comes after takes; it is remembered by the
+// node's number. Counts that are farther from their bounds than a token is long are looked at as
+// one, so that a long text of at most a million characters has a few dozen masks.
 // Threads: any; a mutex. Masks are immutable. Owns: the nodes, tables and masks.
 // Cost: a remembered mask is a look-up; one whose tables are there, microseconds; a table walks the
 // trie as far as the group takes bytes (a string's: all of it).
@@ -17,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include "base/error.h"
 #include "grammar/configurations.h"
@@ -81,8 +83,8 @@ class Masks {
  private:
   // The node that no token tells apart from this one: far counts are as one (Grammar::Alike).
   NodeId Alike(NodeId node);
-  const TokenTable& TableOf(std::vector<Item> group);
-  std::shared_ptr<const TokenTable> MakeTable(NodeId group);
+  const TokenTable& TableOf(std::vector<Item> group, NodeId after);
+  std::shared_ptr<const TokenTable> MakeTable(NodeId group, const ByteSet& follow);
   void TakeRests(const TokenTable& table, NodeId after, TokenMask& mask);
 
   std::shared_ptr<const Grammar> grammar_;
@@ -91,7 +93,7 @@ class Masks {
   std::mutex mutex_;
   Configurations places_;
   std::unordered_map<NodeId, NodeId> alike_;
-  std::unordered_map<NodeId, std::shared_ptr<const TokenTable>> tables_;
+  std::map<std::pair<NodeId, ByteSet>, std::shared_ptr<const TokenTable>> tables_;
   std::unordered_map<NodeId, std::shared_ptr<const TokenMask>> masks_;
   std::size_t table_bytes_ = 0;
 };
