@@ -258,7 +258,7 @@ def test_llama_index(server, said):
 
 def test_instructor(server):
     instructor = pytest.importorskip("instructor")
-    asked = dict(model="smollm2", messages=ASK, seed=1, max_tokens=200, max_retries=0)
+    asked = dict(model="smollm2", messages=ASK, seed=1, max_tokens=200, max_retries=0, parallel_tool_calls=False)
     for mode in (instructor.Mode.TOOLS, instructor.Mode.TOOLS_STRICT, instructor.Mode.JSON_SCHEMA):
         client = instructor.from_openai(server.client(), mode=mode)
         assert isinstance(client.chat.completions.create(response_model=Weather, **asked), Weather), mode
