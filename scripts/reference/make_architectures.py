@@ -171,7 +171,7 @@ def write_gguf(path: Path, tiny: Tiny, model: torch.nn.Module) -> None:
     write_vocabulary(writer, get(model.config, "vocab_size"))
     for name, values in tensors_of(tiny, model).items():
         exact = values.ndim < 2 or name.endswith(".bias") or re.search(
-            r"norm|ffn_gate_inp|ssm_(a|d|conv1d)\b|shortconv\.conv", name)
+            r"norm|ffn_gate_inp|ssm_(a|d|conv1d)\b", name)
         writer.add_tensor(name, np.ascontiguousarray(values.astype(np.float32 if exact else
                                                                    np.float16)))
     writer.write_header_to_file()
@@ -212,6 +212,19 @@ class Choices:
             mask = torch.full_like(best, -math.inf).scatter(1, kept, 0.0)
             decides = (members + mask.unsqueeze(-1)).flatten(1)
         self.compare(decides, getattr(module, "top_k", self.used))
+        if type(module).__name__ == "PhimoeTopKRouter":
+            self.compare_nearness(decides, 2 * module.router_jitter_noise)
+
+    def compare_nearness(self, logits: torch.Tensor, border: float) -> None:
+        """Phi-3.5-MoE weighs an expert among those that come near it: their distances must be clear
+        too. A weight jumps where one crosses the border."""
+        left = logits.clone()
+        for _ in range(2):
+            most, chosen = left.max(dim=-1, keepdim=True)
+            distance = (most - left) / left.abs().clamp(min=most)
+            gaps = (distance - border).abs()[left.isfinite()]
+            self.least = min(self.least, 4 * float(gaps.min()))
+            left = left.scatter(-1, chosen, -math.inf)
 
     def compare(self, values: torch.Tensor, chosen: int) -> None:
         values = values.sort(dim=-1, descending=True).values

@@ -47,6 +47,22 @@ def nomic_name(name):
     return None
 
 
+def write_modern(w, c):
+    w.add_causal_attention(False)
+    w.add_rope_freq_base(c.rope_parameters["full_attention"]["rope_theta"])
+    w.add_rope_freq_base_swa(c.rope_parameters["sliding_attention"]["rope_theta"])
+    w.add_rope_dimension_count(c.hidden_size // c.num_attention_heads)
+    w.add_sliding_window(c.local_attention)
+
+
+def jina_name(name):
+    """transformers' own names, as for Nomic's."""
+    for end, target in (("fc1", "ffn_up"), ("fc2", "ffn_down")):
+        if name.endswith("." + end):
+            return f"blk.{name.split('.')[1]}.{target}"
+    return nomic_name(name)
+
+
 def joined_heads(tensors):
     """Queries, keys and values as one tensor, as files have them."""
     result = {}
@@ -84,6 +100,13 @@ ENCODERS = {
     "nomic_bert": Encoder("nomic-bert", hf.NomicBertModel, hf.NomicBertConfig, {},
                           write=write_nomic, rms=False, common=COMMON, rename=nomic_name,
                           join=joined_heads),
+    "jina_bert_v3": Encoder("jina-bert-v3", hf.JinaEmbeddingsV3Model, hf.JinaEmbeddingsV3Config, {},
+                            write=write_bert, rms=False, common={**COMMON, "type_vocab_size": 1},
+                            rename=jina_name, join=joined_heads, inputs=(1, 7, 24, 70)),
+    "modern_bert": Encoder("modern-bert", hf.ModernBertModel, hf.ModernBertConfig,
+                           {"local_attention": 8, "num_hidden_layers": 4}, write=write_modern,
+                           rms=False, inputs=(1, 7, 24, 70, 150),
+                           common={k: v for k, v in COMMON.items() if k != "type_vocab_size"}),
     "t5encoder": Encoder("t5encoder", hf.T5EncoderModel, hf.T5Config,
                          {"feed_forward_proj": "gated-gelu"}, write=write_t5, rms=False, common=T5,
                          inputs=(1, 7, 24, 160), rename=t5_name),
