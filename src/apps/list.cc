@@ -28,11 +28,9 @@ struct Row {
   std::string problem;  // why the file cannot be read; empty: it can
 };
 
-Row MakeRow(const model::StoredFile& stored) {
-  Row row{.name = stored.entry != nullptr ? std::string(stored.entry->name) : stored.file,
-          .bytes = stored.bytes,
-          .path = stored.path};
-  const auto opened = model::GgufFile::Open(stored.path);
+// What the file itself says.
+Row LookInto(Row row) {
+  const auto opened = model::GgufFile::Open(row.path);
   if (!opened) {
     row.problem = opened.error().message;
     return row;
@@ -42,6 +40,21 @@ Row MakeRow(const model::StoredFile& stored) {
   row.architecture = summary.architecture;
   row.format = summary.format;
   return row;
+}
+
+std::vector<Row> RowsOf(const std::vector<model::StoredFile>& files,
+                        const std::vector<model::FoundModel>& others) {
+  std::vector<Row> rows;
+  for (const model::StoredFile& stored : files) {
+    rows.push_back(
+        LookInto({.name = stored.entry != nullptr ? std::string(stored.entry->name) : stored.file,
+                  .bytes = stored.bytes,
+                  .path = stored.path}));
+  }
+  for (const model::FoundModel& found : others) {
+    rows.push_back(LookInto({.name = found.name, .bytes = found.bytes, .path = found.path}));
+  }
+  return rows;
 }
 
 void PrintTable(const std::vector<Row>& rows, const model::Store& store, Console& console) {
@@ -71,8 +84,7 @@ void PrintTable(const std::vector<Row>& rows, const model::Store& store, Console
 
 Result<void> List(const ListOptions& o, Console& console) {
   const model::Store store = OR_RETURN(OpenStore());
-  std::vector<Row> rows;
-  for (const model::StoredFile& stored : OR_RETURN(store.List())) rows.push_back(MakeRow(stored));
+  const std::vector<Row> rows = RowsOf(OR_RETURN(store.List()), store.ListOthers());
   if (!o.json) {
     PrintTable(rows, store, console);
     return {};

@@ -16,6 +16,8 @@ Result<model::Store> OpenStore() {
   model::StoreOptions options;
   options.folder = OR_RETURN(model::ModelFolder(
       std::getenv("CAIRN_HOME"), std::getenv("XDG_CACHE_HOME"), std::getenv("HOME")));
+  options.others =
+      model::OtherFoldersOf([](const char* name) -> const char* { return std::getenv(name); });
   return model::Store(std::move(options));
 }
 

@@ -7,10 +7,10 @@
 // proposals never pause, one in 33: answers become longer, and what they take alone would be taken
 // for the others' doing.
 //
-// The pace holds while prompts come one at a time. Where many wait behind the first, keeping it would
-// let them wait for all of the others' answers: the share of prompts grows with the time that those
-// behind the first would take, up to kMostCrowd times, until so many answers run that fewer wait.
-// Threads: the scheduler's. Cost: a few operations a step.
+// The pace holds while prompts come one at a time. Where many wait behind the first, keeping it
+// would let them wait for all of the others' answers: the share of prompts grows with the time that
+// those behind the first would take, up to kMostCrowd times, until so many answers run that fewer
+// wait. Threads: the scheduler's. Cost: a few operations a step.
 #pragma once
 
 #include <array>
@@ -48,8 +48,8 @@ class StepBudget {
   static constexpr std::int64_t kFirstRows = 32;  // while nothing is known
   static constexpr double kCrowdNs = 1e9;         // of work behind the first prompt: the pace holds
   static constexpr double kMostCrowd = 8;
-  static constexpr int kAloneEvery = 16;          // steps with prompts before one without
-  static constexpr int kBareEvery = 32;           // steps with either before one with neither
+  static constexpr int kAloneEvery = 16;  // steps with prompts before one without
+  static constexpr int kBareEvery = 32;   // steps with either before one with neither
 
  private:
   // By the power of two at or above the number of rows.

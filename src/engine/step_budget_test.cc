@@ -51,8 +51,8 @@ TEST(StepBudgetTest, ManyPromptsThatWaitGetMoreOfAStep) {
   const auto one = static_cast<double>(budget.PromptRows(16));
   EXPECT_EQ(one, static_cast<double>(budget.PromptRows(16, 2000)));
   EXPECT_NEAR(static_cast<double>(budget.PromptRows(16, 8000)), 4 * one, 4);
-  EXPECT_NEAR(static_cast<double>(budget.PromptRows(16, 7'200'000)),
-              StepBudget::kMostCrowd * one, StepBudget::kMostCrowd);
+  EXPECT_NEAR(static_cast<double>(budget.PromptRows(16, 7'200'000)), StepBudget::kMostCrowd * one,
+              StepBudget::kMostCrowd);
 }
 
 TEST(StepBudgetTest, PromptsAlwaysGetOn) {

@@ -71,6 +71,16 @@ void GgufOutput::SetFloats(std::string_view key, std::span<const float> values) 
   PutBytes(metadata_, std::as_bytes(values));
 }
 
+void GgufOutput::Copy(std::string_view key, const GgufValue& value) {
+  if (value.type == GgufType::kArray) {
+    ArrayKey(key, value.element, value.count);
+  } else {
+    Key(key, value.type);
+  }
+  if (value.type == GgufType::kString) Put<std::uint64_t>(metadata_, value.bytes.size());
+  PutBytes(metadata_, value.bytes);
+}
+
 void GgufOutput::AddTensor(std::string name, tensor::Format format, std::vector<std::int64_t> shape,
                            TensorWriter write) {
   std::uint64_t bytes = tensor::RowBytes(format, static_cast<std::size_t>(shape[0]));

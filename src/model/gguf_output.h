@@ -34,6 +34,9 @@ class GgufOutput {
   void SetInts(std::string_view key, std::span<const std::int32_t> values);
   void SetFloats(std::string_view key, std::span<const float> values);
 
+  // A value of another file.
+  void Copy(std::string_view key, const GgufValue& value);
+
   // A tensor whose bytes `write` hands to its sink, in order and in pieces of any size. `shape` as
   // the file stores it: fastest first.
   using TensorWriter = std::function<Result<void>(const ByteSink& sink)>;

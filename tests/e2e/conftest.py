@@ -29,8 +29,10 @@ class Cairn:
         self.home = home
 
     def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("CAIRN_")}
-        return clean | {"CAIRN_HOME": str(self.home), "COLUMNS": "100"} | (extra or {})
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("CAIRN_", "HF_"))}
+        none = str(self.home / "none")  # models of other programs on this machine are not the tests'
+        others = dict.fromkeys(("OLLAMA_MODELS", "LLAMA_CACHE", "HF_HUB_CACHE"), none)
+        return clean | others | {"CAIRN_HOME": str(self.home), "COLUMNS": "100"} | (extra or {})
 
     def __call__(self, *arguments, stdin: bytes = b"", env=None, **more):
         return subprocess.run([str(PROGRAM), *map(str, arguments)], input=stdin,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import PROGRAM, ROOT, one_sentence
 
-COMMANDS = ("run", "chat", "batch", "embed", "rerank", "serve", "pull", "list", "show", "convert", "rm",
+COMMANDS = ("run", "chat", "batch", "embed", "rerank", "serve", "pull", "list", "show", "convert", "quantize", "rm",
             "tokenize", "detokenize", "logits", "perplexity", "template", "bench", "verify", "doctor",
             "support")
 MEGABYTE = 1 << 20
