@@ -145,7 +145,11 @@ Result<void> SequenceTiles::TakeUnfilled(std::span<const std::int64_t> first, st
 }
 
 const TileRef& SequenceTiles::tile(int index, std::int64_t at) const {
-  return group(index).held[static_cast<std::size_t>(at)];
+  static const TileRef kNone;
+  // States of a step that was grown for and has not been made are not there yet.
+  const auto& held = group(index).held;
+  const auto i = static_cast<std::size_t>(at);
+  return i < held.size() ? held[i] : kNone;
 }
 
 void SequenceTiles::SetTile(int index, std::int64_t at, TileRef tile) {
