@@ -9,7 +9,7 @@ import pytest
 from conftest import PROGRAM, ROOT, one_sentence
 
 COMMANDS = ("run", "chat", "batch", "embed", "rerank", "serve", "pull", "list", "show", "convert", "quantize", "rm",
-            "tokenize", "detokenize", "logits", "perplexity", "template", "bench", "verify", "doctor",
+            "tokenize", "detokenize", "logits", "perplexity", "template", "bench", "verify", "top", "doctor",
             "support")
 MEGABYTE = 1 << 20
 CAPITAL = [504, 3575, 282, 4649, 314]  # "The capital of France is" in smollm2
