@@ -58,8 +58,8 @@ inline float Relu(float x) { return x < 0.0f ? 0.0f : x; }
 inline float Softplus(float x) {
   const float t = Exp(-std::fabs(x));
   const float s = t / (t + 2.0f), z = s * s;
-  float p = 0x1.1eca06p-4f;
-  for (float c : {0x1.1ec042p-3f, 0x1.99d1ccp-3f, 0x1.555502p-2f, 1.0f}) p = std::fma(p, z, c);
+  float p = 0x1.204426p-3f;
+  for (float c : {0x1.1e7746p-3f, 0x1.99d608p-3f, 0x1.5554f8p-2f, 1.0f}) p = std::fma(p, z, c);
   return std::fma(s + s, p, Relu(x));
 }
 

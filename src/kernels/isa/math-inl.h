@@ -88,10 +88,10 @@ CAIRN_INLINE VF Softplus(VF x) {
   const VF t = Exp(FloatOfBits(OrI(BitsOf(x), Set1I(static_cast<int32_t>(0x80000000u)))));
   const VF s = Div(t, Add(t, Set1(2.0f)));
   const VF z = Mul(s, s);
-  VF p = Set1(0x1.1eca06p-4f);
-  p = Fma(p, z, Set1(0x1.1ec042p-3f));
-  p = Fma(p, z, Set1(0x1.99d1ccp-3f));
-  p = Fma(p, z, Set1(0x1.555502p-2f));
+  VF p = Set1(0x1.204426p-3f);
+  p = Fma(p, z, Set1(0x1.1e7746p-3f));
+  p = Fma(p, z, Set1(0x1.99d608p-3f));
+  p = Fma(p, z, Set1(0x1.5554f8p-2f));
   p = Fma(p, z, Set1(1.0f));
   return Fma(Add(s, s), p, Relu(x));
 }
