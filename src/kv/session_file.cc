@@ -297,7 +297,9 @@ Result<SessionText> ReadSession(ReadableFile& file, const SessionOrigin& origin,
   OR_RETURN(blocks.Get(beginning, "the head"));
   std::memcpy(&head, beginning.data(), sizeof(head));
   std::vector<GroupHead> groups((beginning.size() - sizeof(head)) / sizeof(GroupHead));
-  std::memcpy(groups.data(), beginning.data() + sizeof(head), beginning.size() - sizeof(head));
+  if (!groups.empty()) {
+    std::memcpy(groups.data(), beginning.data() + sizeof(head), beginning.size() - sizeof(head));
+  }
   OR_RETURN(CheckOrigin(head, groups, origin, pool.layout()));
   SessionText text{.tokens = {}, .note = {}, .bytes = OR_RETURN(file.Size())};
   OR_RETURN(CheckSizes(head, limits, pool.layout(), text.bytes));
