@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
-#include <unordered_set>
 
 #include "apps/answer.h"
 #include "apps/batch_output.h"
@@ -62,7 +61,8 @@ class Batch {
         in_(in),
         out_(out),
         console_(console),
-        progress_(console, answers.engine().clock()) {
+        progress_(console, answers.engine().clock()),
+        ledger_(out.done().ids, out.done().failures) {
     counts_.total = in.CountLines();
   }
 
@@ -81,8 +81,6 @@ class Batch {
   void TakeLine(const std::string& text, bool too_long);
   void Ask(Job job, server::OpenAiRequest request);
   void Finish(const Job& job, const std::vector<Result<engine::Answer>>& answers);
-  void Refuse(std::int64_t line, std::optional<std::string_view> custom_id,
-              server::BatchFailure failure, const std::string& message);
   void Write(const std::string& line);
 
   const BatchOptions& options_;
@@ -94,7 +92,7 @@ class Batch {
   grammar::CompiledForms forms_;
   BatchProgress progress_;
   BatchCounts counts_;
-  std::unordered_set<std::string> seen_;  // custom_ids of the lines so far
+  server::BatchLedger ledger_;
   int in_flight_ = 0;
   bool ended_ = false;
   Result<void> written_;  // the first failure ends the batch
@@ -137,35 +135,27 @@ Result<void> Batch::ReadAhead(const std::stop_token& stop) {
 }
 
 void Batch::TakeLine(const std::string& text, bool too_long) {
-  using server::BatchFailure;
   if (!too_long && Trim(text).empty()) return;
-  const std::int64_t line = in_.number();
-  const bool refused_before = out_.done().failures.contains(line);
-  auto parsed = too_long ? Fail(ErrorCode::kLimit, fmt::format("it has more than {} bytes",
-                                                               server::kMostBatchLineBytes))
-                         : server::ParseBatchLine(text);
-  if (!parsed || !seen_.insert(parsed->custom_id).second) {
-    if (refused_before) {
-      ++counts_.skipped;
-    } else if (!parsed) {
-      Refuse(line, std::nullopt, BatchFailure::kInvalidLine, parsed.error().message);
-    } else {
-      Refuse(line, parsed->custom_id, BatchFailure::kDuplicateId,
-             "its custom_id stands on an earlier line already");
-    }
-    return;
+  const std::int64_t number = in_.number();
+  auto turn = ledger_.Take(
+      number, too_long ? Fail(ErrorCode::kLimit,
+                              fmt::format("it has more than {} bytes", server::kMostBatchLineBytes))
+                       : server::ParseBatchLine(text));
+  if (!turn.refusal.empty()) {
+    ++counts_.failed;
+    return Write(turn.refusal);
   }
-  if (out_.done().ids.contains(parsed->custom_id)) {
+  if (!turn.line) {
     ++counts_.skipped;
     return;
   }
-  Job job{.line = line, .custom_id = std::move(parsed->custom_id)};
-  if (!parsed->request) {
-    Finish(job, {std::unexpected(std::move(parsed->request).error())});
+  Job job{.line = number, .custom_id = std::move(turn.line->custom_id)};
+  if (!turn.line->request) {
+    Finish(job, {std::unexpected(std::move(turn.line->request).error())});
     return;
   }
-  job.endpoint = parsed->request->endpoint;
-  Ask(std::move(job), std::move(*parsed->request));
+  job.endpoint = turn.line->request->endpoint;
+  Ask(std::move(job), std::move(*turn.line->request));
 }
 
 void Batch::Ask(Job job, server::OpenAiRequest request) {
@@ -213,13 +203,6 @@ void Batch::Finish(const Job& job, const std::vector<Result<engine::Answer>>& an
     ++counts_.failed;
   }
   Write(server::BatchResult(job.line, job.custom_id, response));
-}
-
-void Batch::Refuse(std::int64_t line, std::optional<std::string_view> custom_id,
-                   server::BatchFailure failure, const std::string& message) {
-  ++counts_.failed;
-  Write(server::BatchFailureResult(line, custom_id, failure,
-                                   fmt::format("line {}: {}", line, message)));
 }
 
 void Batch::Write(const std::string& line) {

@@ -104,7 +104,9 @@ void CreateBatch(const CallRef& call) {
     return call->Fail(403, "a key with limits by the minute cannot make batches");
   }
   const auto body = call->Body();
-  if (body) Tell(call, call->api.batches->Create(call->tenant, limits.models, *body));
+  if (!body) return;
+  call->api.batches->Create(call->tenant, limits.models, *body,
+                            [call](const Result<json::object>& batch) { Tell(call, batch); });
 }
 
 void ListBatches(const CallRef& call) {

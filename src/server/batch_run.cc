@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <ctime>
+#include <unordered_set>
 #include <utility>
 
 #include "server/json_members.h"
@@ -21,13 +22,17 @@ constexpr int kPriority = -10;  // everything else comes first
 constexpr std::chrono::seconds kPause{1};
 constexpr std::uint64_t kMostResultsBytes = std::uint64_t{4} << 30;
 
-// Calls take(line, number) for each line with something in it.
+bool IsBlank(std::string_view line) {
+  return line.find_first_not_of(" \t\r") == std::string_view::npos;
+}
+
+// Calls take(line) for each line with something in it.
 template <typename Take>
 void EachLine(std::string_view text, const Take& take) {
-  for (std::int64_t number = 1; !text.empty(); ++number) {
+  while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
-    if (line.find_first_not_of(" \t\r") != std::string_view::npos) take(line, number);
+    if (!IsBlank(line)) take(line);
   }
 }
 
@@ -72,11 +77,7 @@ class BatchRun::Listener final : public AnswerListener {
 
 BatchRun::BatchRun(Api& api, FileStore& files, std::shared_ptr<BatchState> state,
                    std::function<void(Result<void>)> ended)
-    : api_(api),
-      files_(files),
-      state_(std::move(state)),
-      ended_(std::move(ended)),
-      timer_(api.loop) {}
+    : api_(api), files_(files), state_(std::move(state)), ended_(std::move(ended)) {}
 
 // --- its files ---
 
@@ -86,14 +87,16 @@ void BatchRun::Start() {
   });
 }
 
-Result<void> BatchRun::ReadFiles() {
+Result<BatchRun::Counts> BatchRun::ReadFiles() {
+  Counts counts;
   input_ = OR_RETURN(files_.Read(state_->tenant, state_->input));
-  EachLine(input_, [&](std::string_view /*line*/, std::int64_t /*number*/) { ++state_->total; });
-  return ReadDone();
+  EachLine(input_, [&](std::string_view /*line*/) { ++counts.total; });
+  OR_RETURN(ReadDone(counts));
+  return counts;
 }
 
 // The results so far; a last line that is not whole goes.
-Result<void> BatchRun::ReadDone() {
+Result<void> BatchRun::ReadDone(Counts& counts) {
   FileSystem& disk = files_.disk();
   const std::string path = fmt::format("{}/{}.out", files_.folder(), state_->id);
   auto text = ReadWholeFile(disk, path, kMostResultsBytes);
@@ -101,62 +104,75 @@ Result<void> BatchRun::ReadDone() {
   if (text) {
     text->resize(text->rfind('\n') == std::string::npos ? 0 : text->rfind('\n') + 1);
     Result<void> read;
-    EachLine(*text, [&](std::string_view line, std::int64_t /*number*/) {
+    std::unordered_set<std::string> answered;
+    std::unordered_set<std::int64_t> failed;
+    EachLine(*text, [&](std::string_view line) {
       const auto record = ParseBatchResult(line);
       if (!record) {
         read = std::unexpected(record.error());
       } else if (record->answered) {
-        done_ids_.insert(record->custom_id);
+        answered.insert(record->custom_id);
       } else {
-        done_failures_.insert(record->line);
+        failed.insert(record->line);
       }
-      ++(IsAnswer(line) ? state_->completed : state_->failed);
+      ++(IsAnswer(line) ? counts.completed : counts.failed);
     });
     OR_RETURN(read);
+    ledger_ = BatchLedger(std::move(answered), std::move(failed));
     OR_RETURN(WriteWholeFile(disk, path, *text));
   }
   out_ = OR_RETURN(disk.OpenToWrite(path, WriteMode::kAppend));
   return {};
 }
 
-void BatchRun::Began(const Result<void>& read) {
+void BatchRun::Began(const Result<Counts>& read) {
   if (abandoned_) return;
-  written_ = read;
+  if (read) {
+    state_->total = read->total;
+    state_->completed = read->completed;
+    state_->failed = read->failed;
+  } else {
+    written_ = std::unexpected(read.error());
+  }
   Fill();
 }
 
 void BatchRun::Write(std::string line, bool answered) {
   ++(answered ? state_->completed : state_->failed);
   boost::asio::post(api_.preparing, [self = shared_from_this(), line = std::move(line)] {
-    if (!self->out_) return;
-    const auto written = self->out_->Write(std::as_bytes(std::span(line)));
-    if (written) return;
-    boost::asio::post(self->api_.loop, [self, written] {
-      if (self->written_) self->written_ = written;
-    });
+    if (!self->appended_) return;
+    self->appended_ = self->out_->Write(std::as_bytes(std::span(line)));
+    if (self->appended_) return;
+    boost::asio::post(self->api_.loop,
+                      [self, failed = self->appended_] { self->written_ = failed; });
   });
 }
 
 void BatchRun::Finish() {
   if (std::exchange(concluding_, true)) return;
-  boost::asio::post(api_.preparing, [self = shared_from_this()] {
-    const auto result = self->written_ ? self->Conclude() : self->written_;
-    boost::asio::post(self->api_.loop, [self, result] {
-      if (!self->abandoned_) self->ended_(result);
+  boost::asio::post(api_.preparing, [self = shared_from_this(), written = written_] {
+    const auto concluded = written ? self->Conclude() : std::unexpected(written.error());
+    boost::asio::post(self->api_.loop, [self, files = concluded] {
+      if (self->abandoned_) return;
+      if (!files) return self->ended_(std::unexpected(files.error()));
+      self->state_->output = files->output;
+      self->state_->errors = files->errors;
+      self->ended_({});
     });
   });
 }
 
 // The lines become files of the tenant, then they go.
-Result<void> BatchRun::Conclude() {
+Result<BatchRun::Files> BatchRun::Conclude() {
   FileSystem& disk = files_.disk();
   const std::string path = fmt::format("{}/{}.out", files_.folder(), state_->id);
+  OR_RETURN(appended_);
   OR_RETURN(out_->Sync());
   OR_RETURN(out_->Close());
   out_.reset();
   const std::string text = OR_RETURN(ReadWholeFile(disk, path, kMostResultsBytes));
   std::string answers, failures;
-  EachLine(text, [&](std::string_view line, std::int64_t /*number*/) {
+  EachLine(text, [&](std::string_view line) {
     (IsAnswer(line) ? answers : failures).append(line).append("\n");
   });
   const auto keep = [&](const char* name, const std::string& lines,
@@ -167,9 +183,11 @@ Result<void> BatchRun::Conclude() {
              .id;
     return {};
   };
-  OR_RETURN(keep("output", answers, state_->output));
-  OR_RETURN(keep("error", failures, state_->errors));
-  return disk.Remove(path);
+  Files files;
+  OR_RETURN(keep("output", answers, files.output));
+  OR_RETURN(keep("error", failures, files.errors));
+  OR_RETURN(disk.Remove(path));
+  return files;
 }
 
 // --- its lines ---
@@ -181,31 +199,22 @@ void BatchRun::Fill() {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     at_ += std::min(rest.size(), line.size() + 1);
     ++number_;
-    if (line.find_first_not_of(" \t\r") != std::string_view::npos) TakeLine(number_, line);
+    if (!IsBlank(line)) TakeLine(number_, line);
   }
   const bool nothing_left = at_ >= input_.size() || cancelled_ || !written_;
   if (in_flight_ == 0 && nothing_left && !abandoned_) Finish();
 }
 
 void BatchRun::TakeLine(std::int64_t number, std::string_view text) {
-  const auto refuse = [&](std::optional<std::string_view> id, BatchFailure why,
-                          const std::string& message) {
-    if (done_failures_.contains(number)) return;
-    Write(BatchFailureResult(number, id, why, fmt::format("line {}: {}", number, message)), false);
-  };
-  auto parsed = ParseBatchLine(text);
-  if (!parsed) return refuse(std::nullopt, BatchFailure::kInvalidLine, parsed.error().message);
-  if (!seen_.insert(parsed->custom_id).second) {
-    return refuse(parsed->custom_id, BatchFailure::kDuplicateId,
-                  "its custom_id stands on an earlier line already");
-  }
-  if (done_ids_.contains(parsed->custom_id)) return;
+  auto turn = ledger_.Take(number, ParseBatchLine(text));
+  if (!turn.refusal.empty()) return Write(std::move(turn.refusal), false);
+  if (!turn.line) return;
   auto line = std::make_shared<Line>();
   line->number = number;
-  line->custom_id = std::move(parsed->custom_id);
+  line->custom_id = std::move(turn.line->custom_id);
   ++in_flight_;
-  if (!parsed->request) return Answered(*line, {std::unexpected(parsed->request.error())});
-  line->request = std::move(*parsed->request);
+  if (!turn.line->request) return Answered(*line, {std::unexpected(turn.line->request.error())});
+  line->request = std::move(*turn.line->request);
   if (PathOf(line->request.endpoint) != state_->endpoint) {
     return Answered(
         *line, {Fail(ErrorCode::kInvalidArgument, "its url is not the batch's endpoint", "url")});

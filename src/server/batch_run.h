@@ -11,7 +11,6 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "base/error.h"
@@ -51,10 +50,18 @@ class BatchRun : public std::enable_shared_from_this<BatchRun> {
   struct Line;
   class Listener;
 
-  [[nodiscard]] Result<void> ReadFiles();  // disk
-  [[nodiscard]] Result<void> ReadDone();   // disk
-  [[nodiscard]] Result<void> Conclude();   // disk
-  void Began(const Result<void>& read);
+  // The requests that the files have, and the results. Of the state nothing is touched on the
+  // disk's thread: others may be told of it meanwhile.
+  struct Counts {
+    std::int64_t total = 0, completed = 0, failed = 0;
+  };
+  struct Files {
+    std::string output, errors;
+  };
+  [[nodiscard]] Result<Counts> ReadFiles();             // disk
+  [[nodiscard]] Result<void> ReadDone(Counts& counts);  // disk
+  [[nodiscard]] Result<Files> Conclude();               // disk
+  void Began(const Result<Counts>& read);
   void Fill();
   void TakeLine(std::int64_t number, std::string_view text);
   void Ask(const std::shared_ptr<Line>& line);
@@ -70,13 +77,12 @@ class BatchRun : public std::enable_shared_from_this<BatchRun> {
   FileStore& files_;
   std::shared_ptr<BatchState> state_;
   std::function<void(Result<void>)> ended_;
-  boost::asio::steady_timer timer_;
   std::string input_;
   std::size_t at_ = 0;       // of input_
   std::int64_t number_ = 0;  // of the line before it
-  std::unordered_set<std::string> done_ids_, seen_;
-  std::unordered_set<std::int64_t> done_failures_;  // lines without a custom_id that can be told
-  std::unique_ptr<WritableFile> out_;               // disk
+  BatchLedger ledger_;
+  std::unique_ptr<WritableFile> out_;  // disk
+  Result<void> appended_;              // disk: the first failure; nothing is written behind it
   std::set<EngineLoop::JobRef> jobs_;
   int in_flight_ = 0;
   bool cancelled_ = false, abandoned_ = false, concluding_ = false;

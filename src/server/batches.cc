@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <ctime>
@@ -11,6 +12,7 @@
 
 #include "server/batch_run.h"
 #include "server/json_members.h"
+#include "server/new_id.h"
 
 namespace cairn::server {
 namespace {
@@ -133,9 +135,15 @@ Batches::~Batches() {
   if (running_) running_->Abandon();
 }
 
-Result<void> Batches::Keep(const BatchState& state) {
-  return WriteWholeFile(files_.disk(), fmt::format("{}/{}{}", files_.folder(), state.id, kFacts),
-                        json::serialize(ToFacts(state)));
+void Batches::Keep(const BatchState& state, std::function<void(Result<void>)> kept) {
+  boost::asio::post(
+      api_.preparing, [&api = api_, &files = files_, id = state.id,
+                       facts = json::serialize(ToFacts(state)), kept = std::move(kept)]() mutable {
+        const std::string path = fmt::format("{}/{}{}", files.folder(), id, kFacts);
+        boost::asio::post(api.loop,
+                          [kept = std::move(kept),
+                           written = WriteWholeFile(files.disk(), path, facts)] { kept(written); });
+      });
 }
 
 Result<void> Batches::Resume() {
@@ -154,8 +162,8 @@ Result<void> Batches::Resume() {
   return {};
 }
 
-Result<json::object> Batches::Create(std::string tenant, std::vector<std::string> models,
-                                     const json::value& body) {
+Result<Batches::StateRef> Batches::Read(std::string tenant, std::vector<std::string> models,
+                                        const json::value& body) const {
   const Members members(*OR_RETURN(BodyObject(body)), "");
   auto state = std::make_shared<BatchState>();
   std::string window = "24h";
@@ -181,12 +189,20 @@ Result<json::object> Batches::Create(std::string tenant, std::vector<std::string
   state->tenant = std::move(tenant);
   state->models = std::move(models);
   state->created_s = std::time(nullptr);
-  OR_RETURN(Keep(*state));
-  batches_.emplace(state->id, state);
-  waiting_.push_back(state);
-  json::object told = ToObject(*state);
-  Next();
-  return told;
+  return state;
+}
+
+void Batches::Create(std::string tenant, std::vector<std::string> models, const json::value& body,
+                     Created created) {
+  auto read = Read(std::move(tenant), std::move(models), body);
+  if (!read) return created(std::unexpected(std::move(read).error()));
+  Keep(**read, [this, state = *read, created = std::move(created)](const Result<void>& kept) {
+    if (!kept) return created(std::unexpected(kept.error()));
+    batches_.emplace(state->id, state);
+    waiting_.push_back(state);
+    created(ToObject(*state));
+    Next();
+  });
 }
 
 Result<Batches::StateRef> Batches::Look(std::string_view tenant, std::string_view id) const {
@@ -248,7 +264,7 @@ void Batches::Ended(const StateRef& state, Result<void> result) {
     state->failure = result.error().message;
   }
   // Not kept, it is found unfinished at the next start and ends again.
-  static_cast<void>(Keep(*state));
+  Keep(*state, [](const Result<void>&) {});
 }
 
 }  // namespace cairn::server

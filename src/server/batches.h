@@ -40,11 +40,12 @@ class Batches {
   // Reads what the folder has, and goes on with what was not finished. Errors: kIo.
   [[nodiscard]] Result<void> Resume();
 
-  // A batch of the tenant: "validating" at first. Errors: kInvalidArgument, kNotFound (the input
-  // file), kLimit. `models`: that its key may use; empty: all.
-  [[nodiscard]] Result<boost::json::object> Create(std::string tenant,
-                                                   std::vector<std::string> models,
-                                                   const boost::json::value& body);
+  // A batch of the tenant: "validating" at first. `created` hears once it is kept. Errors:
+  // kInvalidArgument, kNotFound (the input file), kLimit, kIo. `models`: that its key may use;
+  // empty: all.
+  using Created = std::function<void(Result<boost::json::object> batch)>;
+  void Create(std::string tenant, std::vector<std::string> models, const boost::json::value& body,
+              Created created);
   // As OpenAI tells them. Errors: kNotFound; kInvalidArgument (a batch that has ended).
   [[nodiscard]] Result<boost::json::object> Find(std::string_view tenant,
                                                  std::string_view id) const;
@@ -55,7 +56,10 @@ class Batches {
  private:
   using StateRef = std::shared_ptr<BatchState>;
   [[nodiscard]] Result<StateRef> Look(std::string_view tenant, std::string_view id) const;
-  [[nodiscard]] Result<void> Keep(const BatchState& state);
+  [[nodiscard]] Result<StateRef> Read(std::string tenant, std::vector<std::string> models,
+                                      const boost::json::value& body) const;
+  // `kept` hears on the event loop whether the folder has it as it is now.
+  void Keep(const BatchState& state, std::function<void(Result<void>)> kept);
   void Next();
   void Ended(const StateRef& state, Result<void> result);
 

@@ -6,10 +6,11 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <ctime>
-#include <random>
 #include <utility>
 
+#include "model/new_file.h"
 #include "server/json_members.h"
+#include "server/new_id.h"
 
 namespace cairn::server {
 namespace {
@@ -50,18 +51,11 @@ json::object ToObject(const StoredFile& file) {
           {"expires_at", nullptr}};
 }
 
-std::string NewId(std::string_view prefix) {
-  std::random_device random;
-  return fmt::format("{}{:08x}{:08x}{:08x}", prefix, random(), random(), random());
-}
-
 Result<void> WriteWholeFile(FileSystem& disk, const std::string& path, std::string_view text) {
-  const std::string part = path + std::string(kPart);
-  auto file = OR_RETURN(disk.OpenToWrite(part, WriteMode::kReplace));
-  OR_RETURN(file->Write(std::as_bytes(std::span(text))));
-  OR_RETURN(file->Sync());
-  OR_RETURN(file->Close());
-  return disk.Rename(part, path);
+  auto file = OR_RETURN(
+      model::NewFile::Create(disk, path + std::string(kPart), model::NewFile::Hashing::kNone));
+  OR_RETURN(file.Append(std::as_bytes(std::span(text))));
+  return file.Commit(path);
 }
 
 Result<std::unique_ptr<FileStore>> FileStore::Open(FileSystem& disk, std::string folder,
@@ -106,25 +100,41 @@ Result<StoredFile> FileStore::Add(std::string tenant, std::string filename, std:
                   .purpose = std::move(purpose),
                   .bytes = static_cast<std::int64_t>(content.size()),
                   .created_s = std::time(nullptr)};
+  {
+    const std::lock_guard lock(mutex_);
+    OR_RETURN(Reserve(content.size()));
+  }
+  const Result<void> written = WriteBoth(file, content);
   const std::lock_guard lock(mutex_);
-  if (files_.size() >= kMostFiles || content.size() > most_bytes_ - std::min(bytes_, most_bytes_)) {
+  --writing_;
+  if (!written) {
+    bytes_ -= content.size();
+    return std::unexpected(written.error());
+  }
+  files_.emplace(file.id, file);
+  return file;
+}
+
+Result<void> FileStore::Reserve(std::size_t bytes) {
+  if (files_.size() + writing_ >= kMostFiles ||
+      bytes > most_bytes_ - std::min(bytes_, most_bytes_)) {
     return Fail(ErrorCode::kLimit,
                 fmt::format("the server keeps {} MB of files, at most {} MB and {} files; delete "
                             "some first",
                             bytes_ >> 20, most_bytes_ >> 20, kMostFiles));
   }
+  bytes_ += bytes;
+  ++writing_;
+  return {};
+}
+
+Result<void> FileStore::WriteBoth(const StoredFile& file, std::string_view content) {
   json::object facts = ToObject(file);
   facts["tenant"] = file.tenant;
   OR_RETURN(WriteWholeFile(disk_, PathOf(file.id, kData), content));
-  if (auto written = WriteWholeFile(disk_, PathOf(file.id, kFacts), json::serialize(facts));
-      !written) {
-    static_cast<void>(disk_.Remove(PathOf(file.id, kData)));  // the next start does it else
-    return std::unexpected(std::move(written).error());
-  }
-  OR_RETURN(disk_.SyncFolder(folder_));
-  bytes_ += content.size();
-  files_.emplace(file.id, file);
-  return file;
+  auto written = WriteWholeFile(disk_, PathOf(file.id, kFacts), json::serialize(facts));
+  if (!written) IgnoreResult(disk_.Remove(PathOf(file.id, kData)), "the next start does it");
+  return written;
 }
 
 std::vector<StoredFile> FileStore::List(std::string_view tenant) const {
@@ -154,9 +164,11 @@ Result<std::string> FileStore::Read(std::string_view tenant, std::string_view id
 // The facts go first: without them there is no file.
 Result<void> FileStore::Remove(std::string_view tenant, std::string_view id) {
   const StoredFile file = OR_RETURN(Find(tenant, id));
-  const std::lock_guard lock(mutex_);
-  if (files_.erase(file.id) == 0) return NotThere();
-  bytes_ -= static_cast<std::uint64_t>(file.bytes);
+  {
+    const std::lock_guard lock(mutex_);
+    if (files_.erase(file.id) == 0) return NotThere();
+    bytes_ -= static_cast<std::uint64_t>(file.bytes);
+  }
   OR_RETURN(disk_.Remove(PathOf(file.id, kFacts)));
   OR_RETURN(disk_.Remove(PathOf(file.id, kData)));
   return disk_.SyncFolder(folder_);

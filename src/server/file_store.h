@@ -4,9 +4,10 @@
 // A folder of the server's own. A file is two of the disk's: ID.data, and ID.json with what is
 // known of it, which is written last and renamed into place, so that after a kill a file is there
 // whole or not at all. Names that clients give are never names on the disk. A tenant (the name of a
-// key) sees its own files alone. Threads: any; calls wait for the disk. Errors: kNotFound (no such
-// file of that tenant), kLimit
-//   (no room), kIo. Owns: nothing but the list; the FileSystem must outlive it.
+// key) sees its own files alone.
+// Threads: any; Add, Read and Remove wait for the disk, List and Find for nobody.
+// Errors: kNotFound (no such file of that tenant), kLimit (no room), kIo.
+// Owns: nothing but the list; the FileSystem must outlive it.
 // Test: file_store_test.cc.
 #pragma once
 
@@ -34,10 +35,7 @@ struct StoredFile {
 // As OpenAI tells it.
 boost::json::object ToObject(const StoredFile& file);
 
-// A name for something new: `prefix` and 24 hexadecimal digits that nobody can guess.
-std::string NewId(std::string_view prefix);
-
-// `value` into a file, which is there whole or as it was before.
+// `text` into a file, which is there whole or as it was before.
 [[nodiscard]] Result<void> WriteWholeFile(FileSystem& disk, const std::string& path,
                                           std::string_view text);
 
@@ -66,6 +64,8 @@ class FileStore {
   FileStore(FileSystem& disk, std::string folder, std::uint64_t most_bytes)
       : disk_(disk), folder_(std::move(folder)), most_bytes_(most_bytes) {}
   [[nodiscard]] Result<void> ReadFolder();
+  [[nodiscard]] Result<void> Reserve(std::size_t bytes);  // with the mutex held
+  [[nodiscard]] Result<void> WriteBoth(const StoredFile& file, std::string_view content);
   std::string PathOf(std::string_view id, std::string_view kind) const;
 
   FileSystem& disk_;
@@ -73,7 +73,8 @@ class FileStore {
   const std::uint64_t most_bytes_;
   mutable std::mutex mutex_;  // guards what follows
   std::map<std::string, StoredFile, std::less<>> files_;
-  std::uint64_t bytes_ = 0;
+  std::uint64_t bytes_ = 0;  // of them and of those that are being written
+  std::size_t writing_ = 0;  // files that are
 };
 
 }  // namespace cairn::server

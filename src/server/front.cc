@@ -4,8 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <random>
 #include <utility>
+
+#include "server/new_id.h"
 
 namespace cairn::server {
 namespace {
@@ -32,8 +33,7 @@ std::string IdOf(const http::Request& request) {
   const std::string_view given = request.Header("x-request-id");
   const bool plain = std::ranges::all_of(given, [](char c) { return c > ' ' && c < 0x7f; });
   if (!given.empty() && given.size() <= kMostIdBytes && plain) return std::string(given);
-  std::random_device random;
-  return fmt::format("req-{:08x}{:08x}{:08x}", random(), random(), random());
+  return NewId("req-");
 }
 
 // The trace id of a W3C traceparent, empty where there is none.

@@ -118,4 +118,20 @@ Result<BatchRecord> ParseBatchResult(std::string_view text) {
   return record;
 }
 
+BatchLedger::Turn BatchLedger::Take(std::int64_t number, Result<BatchLine> line) {
+  const auto refuse = [&](std::optional<std::string_view> custom_id, BatchFailure failure,
+                          std::string_view why) -> Turn {
+    if (failed_.contains(number)) return {};
+    return {.refusal = BatchFailureResult(number, custom_id, failure,
+                                          fmt::format("line {}: {}", number, why))};
+  };
+  if (!line) return refuse(std::nullopt, BatchFailure::kInvalidLine, line.error().message);
+  if (!seen_.insert(line->custom_id).second) {
+    return refuse(line->custom_id, BatchFailure::kDuplicateId,
+                  "its custom_id stands on an earlier line already");
+  }
+  if (answered_.contains(line->custom_id)) return {};
+  return {.line = *std::move(line)};
+}
+
 }  // namespace cairn::server

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
+#include <utility>
 
 #include "base/error.h"
 #include "server/openai_request.h"
@@ -50,5 +52,27 @@ struct BatchRecord {
 };
 // Errors: kCorrupt for what BatchResult and BatchFailureResult do not write.
 [[nodiscard]] Result<BatchRecord> ParseBatchResult(std::string_view text);
+
+// Which lines of a batch still need a result. One thread at a time.
+class BatchLedger {
+ public:
+  BatchLedger() = default;
+  // As the results so far tell: the custom_ids that have a response, and the lines that have none.
+  BatchLedger(std::unordered_set<std::string> answered, std::unordered_set<std::int64_t> failed)
+      : answered_(std::move(answered)), failed_(std::move(failed)) {}
+
+  struct Turn {
+    std::optional<BatchLine> line = {};  // it needs an answer
+    std::string refusal = {};            // its result: it is none that can be answered
+  };
+  // The next line of the batch, by its number; `line` as ParseBatchLine read it. Neither member of
+  // the Turn: it has its result.
+  Turn Take(std::int64_t number, Result<BatchLine> line);
+
+ private:
+  std::unordered_set<std::string> answered_;
+  std::unordered_set<std::int64_t> failed_;
+  std::unordered_set<std::string> seen_;  // custom_ids of the lines so far
+};
 
 }  // namespace cairn::server
