@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -16,13 +15,14 @@
 #include <utility>
 
 #include "base/printable.h"
+#include "http/url.h"
 #include "server/json_members.h"
 
 namespace cairn::apps {
 namespace {
 
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
+namespace beast_http = boost::beast::http;
 using asio::ip::tcp;
 
 constexpr std::size_t kMostBody = std::size_t{256} << 20;
@@ -38,28 +38,15 @@ struct ServerClient::State {
 };
 
 Result<ServerAddress> ParseServerUrl(const std::string& url) {
-  constexpr std::string_view kScheme = "http://";
-  const auto wrong = [&] {
+  const auto parsed = http::ParseUrl(url);
+  if (!parsed || parsed->tls || parsed->target != "/") {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("'{}' is no address of a server; http://HOST:PORT was expected",
                             Printable(url, 100)));
-  };
-  std::string_view rest = url;
-  if (!rest.starts_with(kScheme)) return wrong();
-  rest.remove_prefix(kScheme.size());
-  if (rest.ends_with('/')) rest.remove_suffix(1);
-  const std::size_t bracket = rest.starts_with('[') ? rest.find(']') : 0;
-  if (bracket == std::string_view::npos) return wrong();
-  const std::size_t colon = rest.find(':', bracket);
-  std::string host(rest.substr(0, colon));
-  const std::string port(colon == std::string_view::npos ? "80" : rest.substr(colon + 1));
-  if (bracket > 0) host = host.substr(1, bracket - 1);
-  const bool digits = std::ranges::all_of(port, [](char c) { return c >= '0' && c <= '9'; });
-  if (host.empty() || host.find('/') != std::string::npos || port.empty() || !digits) {
-    return wrong();
   }
   const char* key = std::getenv("CAIRN_API_KEY");
-  return ServerAddress{.host = host, .port = port, .key = key != nullptr ? key : ""};
+  return ServerAddress{
+      .host = parsed->host, .port = parsed->port, .key = key != nullptr ? key : ""};
 }
 
 ServerClient::ServerClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -84,27 +71,27 @@ Result<ServerClient> ServerClient::Connect(const ServerAddress& address) {
 }
 
 Result<std::string> ServerClient::Ask(const std::string& path, std::string body) {
-  http::request<http::string_body> request(body.empty() ? http::verb::get : http::verb::post, path,
-                                           11);
-  request.set(http::field::host, "localhost");
-  request.set(http::field::content_type, "application/json");
+  beast_http::request<beast_http::string_body> request(
+      body.empty() ? beast_http::verb::get : beast_http::verb::post, path, 11);
+  request.set(beast_http::field::host, "localhost");
+  request.set(beast_http::field::content_type, "application/json");
   if (!state_->address.key.empty()) {
-    request.set(http::field::authorization, "Bearer " + state_->address.key);
+    request.set(beast_http::field::authorization, "Bearer " + state_->address.key);
   }
   request.body() = std::move(body);
   request.prepare_payload();
   boost::system::error_code error;
-  http::write(state_->socket, request, error);
-  http::response_parser<http::string_body> parser;
+  beast_http::write(state_->socket, request, error);
+  beast_http::response_parser<beast_http::string_body> parser;
   parser.body_limit(kMostBody);
-  if (!error) http::read(state_->socket, state_->buffer, parser, error);
+  if (!error) beast_http::read(state_->socket, state_->buffer, parser, error);
   if (error) {
     return Fail(ErrorCode::kIo,
                 fmt::format("the connection to the server at {}:{} broke: {}", state_->address.host,
                             state_->address.port, error.message()));
   }
   auto& response = parser.get();
-  if (response.result() != http::status::ok) {
+  if (response.result() != beast_http::status::ok) {
     return Fail(
         ErrorCode::kInvalidArgument,
         fmt::format("the server at {}:{} says {}: {}", state_->address.host, state_->address.port,
