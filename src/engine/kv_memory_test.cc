@@ -16,14 +16,13 @@ using testing::LogitsOf;
 using testing::MakeEngine;
 using testing::MakeSequence;
 using testing::RandomTokens;
+using testing::Rows;
 using testing::SameBytes;
 using testing::TinyModel;
 using testing::TinySpec;
 using Tokens = std::vector<std::int32_t>;
 
 constexpr std::int64_t kTile = kernels::kTilePositions;
-
-LogitRows Rows(const LogitRows& all, std::int64_t from) { return {all.begin() + from, all.end()}; }
 
 // Layers that see everything and layers with a window of 24.
 class KvMemoryTest : public ::testing::Test {

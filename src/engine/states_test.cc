@@ -19,6 +19,7 @@ using testing::LogitsOf;
 using testing::MakeEngine;
 using testing::MakeSequence;
 using testing::RandomTokens;
+using testing::Rows;
 using testing::SameBytes;
 using testing::TinyModel;
 using testing::TinySpec;
@@ -26,7 +27,6 @@ using Tokens = std::vector<std::int32_t>;
 
 constexpr std::int64_t kTile = kernels::kTilePositions;
 
-LogitRows Rows(const LogitRows& all, std::int64_t from) { return {all.begin() + from, all.end()}; }
 std::span<const std::int32_t> First(const Tokens& text, std::int64_t count) {
   return std::span(text).first(static_cast<std::size_t>(count));
 }

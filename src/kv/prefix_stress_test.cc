@@ -240,6 +240,15 @@ class World {
 
 class PrefixStressTest : public ::testing::TestWithParam<KvBackend> {};
 
+// 600 steps, each checked, until one fails.
+void StepAndCheck(World& world, std::uint32_t seed) {
+  for (int step = 0; step < 600 && !::testing::Test::HasFailure(); ++step) {
+    SCOPED_TRACE(::testing::Message() << "seed " << seed << " step " << step);
+    world.Step();
+    if (!::testing::Test::HasFailure()) world.Check();
+  }
+}
+
 TEST_P(PrefixStressTest, EveryTileHasTheTextThatItIsTakenFor) {
   std::int64_t hits = 0, refusals = 0, evicted = 0;
   const std::uint32_t seeds = GetParam() == KvBackend::kArena ? 24 : 12;
@@ -250,12 +259,8 @@ TEST_P(PrefixStressTest, EveryTileHasTheTextThatItIsTakenFor) {
                  .hash_bits = std::array{32, 2, 0}[seed / 2 % 3],
                  .backend = GetParam()};
     World world(c);
-    for (int step = 0; step < 600; ++step) {
-      SCOPED_TRACE(::testing::Message() << "seed " << seed << " step " << step);
-      world.Step();
-      if (!::testing::Test::HasFailure()) world.Check();
-      if (::testing::Test::HasFailure()) return;
-    }
+    StepAndCheck(world, seed);
+    if (::testing::Test::HasFailure()) return;
     hits += world.hits();
     refusals += world.refusals();
     evicted += world.evicted();
@@ -278,12 +283,8 @@ TEST(PrefixStatesStressTest, StatesAreThoseOfTheTextThatTheyAreTakenFor) {
                  .tiles = std::array<std::size_t, 3>{14, 40, 4000}[seed % 3],
                  .hash_bits = std::array{32, 2}[seed / 2 % 2],
                  .state_tiles = std::array{1, 3}[seed / 4 % 2]});
-    for (int step = 0; step < 600; ++step) {
-      SCOPED_TRACE(::testing::Message() << "seed " << seed << " step " << step);
-      world.Step();
-      if (!::testing::Test::HasFailure()) world.Check();
-      if (::testing::Test::HasFailure()) return;
-    }
+    StepAndCheck(world, seed);
+    if (::testing::Test::HasFailure()) return;
     hits += world.hits();
     evicted += world.evicted();
     world.Finish();

@@ -11,13 +11,7 @@ Result<program::Program> BuildMamba(const Gguf& gguf) {
   const MambaSizes sizes = OR_RETURN(ReadMamba(gguf, h));
   const GgufCatalog catalog(gguf);
   StateBuilder b(catalog, m);
-  program::Value x = b.Tokens();
-  for (int l = 0; l < m.layers; ++l) {
-    b.SetLayer(l);
-    x = b.Add(x, b.Mamba(b.LayerRmsNorm(x, "attn_norm"), sizes));
-  }
-  b.SetLayer(-1);
-  return b.Finish(b.Logits(b.EndRmsNorm(b.SampledRows(x), "output_norm")));
+  return b.StatesAlone(m.layers, [&](program::Value x) { return b.Mamba(x, sizes); });
 }
 
 }  // namespace cairn::model

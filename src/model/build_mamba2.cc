@@ -11,13 +11,7 @@ Result<program::Program> BuildMamba2(const Gguf& gguf) {
   const Mamba2Sizes sizes = OR_RETURN(ReadMamba2(h));
   const GgufCatalog catalog(gguf);
   StateBuilder b(catalog, m);
-  program::Value x = b.Tokens();
-  for (int l = 0; l < m.layers; ++l) {
-    b.SetLayer(l);
-    x = b.Add(x, b.Mamba2(b.LayerRmsNorm(x, "attn_norm"), sizes));
-  }
-  b.SetLayer(-1);
-  return b.Finish(b.Logits(b.EndRmsNorm(b.SampledRows(x), "output_norm")));
+  return b.StatesAlone(m.layers, [&](program::Value x) { return b.Mamba2(x, sizes); });
 }
 
 }  // namespace cairn::model

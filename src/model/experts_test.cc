@@ -34,14 +34,7 @@ struct ExpertFile {
                                           {"blk.0.ffn_down_exps.weight", {16, 32, 4}}};
 
   Result<program::Program> Build() const {
-    testing::GgufWriter writer;
-    writer.Set("general.architecture", architecture);
-    for (const auto& [key, value] : numbers) writer.Set(architecture + "." + key, value);
-    writer.Set(architecture + ".attention.layer_norm_rms_epsilon", 1e-5f);
-    for (const auto& [name, shape] : tensors) {
-      writer.AddRandomTensor(name, tensor::Format::kF32, shape, 1);
-    }
-    const std::vector<std::byte> bytes = writer.Build();
+    const auto bytes = testing::RandomFile(architecture, numbers, tensors);
     return BuildProgram(OR_RETURN(Gguf::Parse(bytes)));
   }
 };

@@ -102,4 +102,15 @@ Value StateBuilder::Mamba(Value x, const MambaSizes& m) {
   return Linear(Gate(Activation::kSilu, gate, y), "ssm_out");
 }
 
+Result<program::Program> StateBuilder::StatesAlone(int layers,
+                                                   const std::function<Value(Value)>& state) {
+  Value x = Tokens();
+  for (int l = 0; l < layers; ++l) {
+    SetLayer(l);
+    x = Add(x, state(LayerRmsNorm(x, "attn_norm")));
+  }
+  SetLayer(-1);
+  return Finish(Logits(EndRmsNorm(SampledRows(x), "output_norm")));
+}
+
 }  // namespace cairn::model

@@ -3,6 +3,8 @@
 // Threads: used by one thread.
 #pragma once
 
+#include <functional>
+
 #include "base/error.h"
 #include "model/decoder.h"
 
@@ -37,6 +39,9 @@ class StateBuilder : public DecoderBuilder {
   // The current layer's ssm_in, ssm_conv1d, ssm_a and so on, up to ssm_out.
   Value Mamba2(Value x, const Mamba2Sizes& m);
   Value Mamba(Value x, const MambaSizes& m);
+  // A whole program of `layers` that are `state` of their norm and nothing else.
+  [[nodiscard]] Result<program::Program> StatesAlone(int layers,
+                                                     const std::function<Value(Value)>& state);
 
  private:
   Value ConvolvedSilu(Value x);

@@ -47,6 +47,8 @@ LogitRows LogitsOf(engine::Engine& engine, std::span<const std::int32_t> tokens)
   return Append(engine, sequence, tokens);
 }
 
+LogitRows Rows(const LogitRows& all, std::int64_t from) { return {all.begin() + from, all.end()}; }
+
 void SoilKv(engine::Engine& engine) {
   const auto size = static_cast<int>(std::min<std::int64_t>(engine.context(), 256));
   engine::Sequence sequence = MakeSequence(engine);

@@ -30,6 +30,9 @@ LogitRows Append(engine::Engine& engine, engine::Sequence& sequence,
 // The same on a new sequence.
 LogitRows LogitsOf(engine::Engine& engine, std::span<const std::int32_t> tokens);
 
+// Those from a row on.
+LogitRows Rows(const LogitRows& all, std::int64_t from);
+
 // Leaves other keys and values in the engine's free memory, so that a position that is read and was
 // not written shows. Without it a test may find there what the same text left before.
 void SoilKv(engine::Engine& engine);

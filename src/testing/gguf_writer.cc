@@ -111,4 +111,17 @@ std::vector<std::byte> GgufWriter::Build() const {
   return std::move(file.bytes());
 }
 
+std::vector<std::byte> RandomFile(const std::string& architecture,
+                                  const std::map<std::string, std::uint32_t>& numbers,
+                                  const std::map<std::string, std::vector<std::int64_t>>& tensors) {
+  GgufWriter writer;
+  writer.Set("general.architecture", architecture);
+  for (const auto& [key, value] : numbers) writer.Set(architecture + "." + key, value);
+  writer.Set(architecture + ".attention.layer_norm_rms_epsilon", 1e-5f);
+  for (const auto& [name, shape] : tensors) {
+    writer.AddRandomTensor(name, tensor::Format::kF32, shape, 1);
+  }
+  return writer.Build();
+}
+
 }  // namespace cairn::testing

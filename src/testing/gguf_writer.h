@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -134,5 +135,11 @@ class GgufWriter {
   GgufBytes metadata_;
   std::vector<Tensor> tensors_;
 };
+
+// A file of an architecture with those numbers ("block_count", ...), an epsilon of RMS norms and
+// f32 tensors of random values, by name and shape.
+std::vector<std::byte> RandomFile(const std::string& architecture,
+                                  const std::map<std::string, std::uint32_t>& numbers,
+                                  const std::map<std::string, std::vector<std::int64_t>>& tensors);
 
 }  // namespace cairn::testing
