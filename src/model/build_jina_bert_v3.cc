@@ -12,16 +12,8 @@ Result<program::Program> BuildJinaBertV3(const Gguf& gguf) {
   m.whole = true;
   const GgufCatalog catalog(gguf);
   EncoderBuilder b(catalog, m);
-  using program::Value;
-  Value x = b.EndLayerNorm(b.TypedTokens(), "token_embd_norm");
-  for (int l = 0; l < m.layers; ++l) {
-    b.SetLayer(l);
-    x = b.LayerLayerNorm(b.Add(x, b.Attention(b.Rotated(b.Project(x)))), "attn_output_norm");
-    const Value f = b.FeedForward(x, kernels::Activation::kGeluErf);
-    x = b.LayerLayerNorm(b.Add(x, f), "layer_output_norm");
-  }
-  b.SetLayer(-1);
-  return b.FinishHidden(x);
+  return b.FinishHidden(b.RotaryLayers(
+      m.layers, [&](program::Value x) { return b.FeedForward(x, kernels::Activation::kGeluErf); }));
 }
 
 }  // namespace cairn::model

@@ -13,16 +13,9 @@ Result<program::Program> BuildNomicBert(const Gguf& gguf) {
   m.whole = true;
   const GgufCatalog catalog(gguf);
   EncoderBuilder b(catalog, m);
-  using program::Value;
-  Value x = b.EndLayerNorm(b.TypedTokens(), "token_embd_norm");
-  for (int l = 0; l < m.layers; ++l) {
-    b.SetLayer(l);
-    x = b.LayerLayerNorm(b.Add(x, b.Attention(b.Rotated(b.Project(x)))), "attn_output_norm");
-    const Value f = b.GatedFeedForward(x, kernels::Activation::kSilu);
-    x = b.LayerLayerNorm(b.Add(x, f), "layer_output_norm");
-  }
-  b.SetLayer(-1);
-  return b.FinishRowsOrScores(x);
+  return b.FinishRowsOrScores(b.RotaryLayers(m.layers, [&](program::Value x) {
+    return b.GatedFeedForward(x, kernels::Activation::kSilu);
+  }));
 }
 
 }  // namespace cairn::model

@@ -10,6 +10,18 @@ Value EncoderBuilder::TypedTokens() {
   return Has("token_types.weight") ? Add(x, TokenType("token_types.weight")) : x;
 }
 
+EncoderBuilder::Value EncoderBuilder::RotaryLayers(
+    int layers, const std::function<Value(Value)>& feed_forward) {
+  Value x = EndLayerNorm(TypedTokens(), "token_embd_norm");
+  for (int l = 0; l < layers; ++l) {
+    SetLayer(l);
+    x = LayerLayerNorm(Add(x, Attention(Rotated(Project(x)))), "attn_output_norm");
+    x = LayerLayerNorm(Add(x, feed_forward(x)), "layer_output_norm");
+  }
+  SetLayer(-1);
+  return x;
+}
+
 Result<program::Program> EncoderBuilder::FinishRowsOrScores(Value x) {
   if (!Has("cls.output.weight")) return FinishHidden(x);
   const auto bias = [this](const char* name) {

@@ -3,6 +3,8 @@
 // Threads: used by one thread.
 #pragma once
 
+#include <functional>
+
 #include "model/decoder.h"
 
 namespace cairn::model {
@@ -13,6 +15,9 @@ class EncoderBuilder : public DecoderBuilder {
 
   // "token_embd", and "token_types" where the file has them.
   Value TypedTokens();
+
+  // The rows of a BERT with rotary heads in place of learned positions, norms behind its halves.
+  Value RotaryLayers(int layers, const std::function<Value(Value)>& feed_forward);
 
   // Ends the program: with the scores of pairs where the file has "cls.output" (of the first row;
   // "cls", with a tanh, comes before it where there is one), else with the rows x.
