@@ -206,5 +206,15 @@ TEST(MessageTest, PathsOfTargets) {
   EXPECT_EQ(QueryValue("a&b", "c"), "");
 }
 
+TEST(MessageTest, TokensOfBearersInAnyCase) {
+  EXPECT_EQ(BearerToken("Bearer a.B"), "a.B");
+  EXPECT_EQ(BearerToken("bearer a"), "a");
+  EXPECT_EQ(BearerToken("BEARER   a b"), "a b");
+  EXPECT_EQ(BearerToken("bEaReR "), "");
+  for (const char* other : {"", "a", "Bearer", "Bearers a", "Basic a", " Bearer a", "Bearer\ta"}) {
+    EXPECT_EQ(BearerToken(other), std::nullopt) << other;
+  }
+}
+
 }  // namespace
 }  // namespace cairn::http

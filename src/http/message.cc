@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <boost/beast/http/status.hpp>
-#include <optional>
 
 namespace cairn::http {
 namespace {
@@ -63,6 +62,16 @@ std::string_view FindHeader(const Headers& headers, std::string_view name) {
 std::size_t CountHeaders(const Headers& headers, std::string_view name) {
   return static_cast<std::size_t>(std::ranges::count_if(
       headers, [&](const auto& entry) { return SameName(entry.first, name); }));
+}
+
+std::optional<std::string_view> BearerToken(std::string_view credentials) {
+  const std::size_t space = credentials.find(' ');
+  if (space == std::string_view::npos || !SameName(credentials.substr(0, space), "bearer")) {
+    return std::nullopt;
+  }
+  credentials.remove_prefix(
+      std::min(credentials.find_first_not_of(' ', space), credentials.size()));
+  return credentials;
 }
 
 std::string PathOfTarget(std::string_view target) {

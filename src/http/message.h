@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,10 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 // The first header of that name (letters of either case), empty where there is none.
 std::string_view FindHeader(const Headers& headers, std::string_view name);
 std::size_t CountHeaders(const Headers& headers, std::string_view name);
+
+// What stands behind "Bearer" and its spaces in the value of an Authorization, where the scheme is
+// written in letters of either case (RFC 9110, section 11.1); absent for another scheme.
+std::optional<std::string_view> BearerToken(std::string_view credentials);
 
 struct Request {
   std::string method;  // as sent: "GET"

@@ -111,14 +111,8 @@ bool Front::OriginIsGood(const http::Request& request) const {
 
 std::shared_ptr<const KeyHolder> Front::HolderOf(const http::Request& request) const {
   if (!keys_) return std::make_shared<const KeyHolder>();
-  std::string_view key = request.Header("Authorization");
-  constexpr std::string_view kBearer = "Bearer ";
-  if (key.starts_with(kBearer)) {
-    key.remove_prefix(kBearer.size());
-  } else {
-    key = request.Header("x-api-key");
-  }
-  return keys_->Find(key);
+  const auto bearer = http::BearerToken(request.Header("Authorization"));
+  return keys_->Find(bearer ? *bearer : request.Header("x-api-key"));
 }
 
 http::Response Front::Refused(const http::Request& request, int status, std::string message) {

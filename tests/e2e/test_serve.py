@@ -188,6 +188,8 @@ def test_keys_are_needed_read_again_and_never_logged(smollm2, tmp_path):
         assert time.monotonic() < until
     with pytest.raises(openai.AuthenticationError):
         server.client("secret-one").models.list()
+    for authorization, status in (("bearer two", 200), ("BEARER  two", 200), ("bearer secret-one", 401), ("basic two", 401)):
+        assert server.ask("GET", "/v1/models", headers={"Authorization": authorization})[0] == status, authorization
     log = server.stop()
     assert "secret-one" not in log and '"key":"alice"' in log
 
