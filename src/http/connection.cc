@@ -3,11 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <boost/asio/write.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
-#include <iterator>
 #include <utility>
 
 #include "http/web_socket.h"
@@ -20,10 +17,6 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 namespace {
-
-// What a client may still send after its request was refused, so that it gets to read why.
-constexpr std::size_t kMostLingerBytes = std::size_t{1} << 20;
-constexpr milliseconds kLinger{2'000};
 
 std::string_view ViewOf(beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -39,6 +32,7 @@ int StatusOf(const boost::system::error_code& failed) {
 Connection::Connection(Stream stream, std::string peer, bool local, Shared& shared,
                        std::function<void(Connection&)> closed)
     : stream_(std::move(stream)),
+      outbox_(stream_),
       timer_(stream_.get_executor()),
       peer_(std::move(peer)),
       local_(local),
@@ -105,7 +99,6 @@ void Connection::OnWatched(const Error& error, std::size_t bytes) {
   if (phase_ == Phase::kClosed) return;
   if (error && error != asio::error::operation_aborted) return Close();
   if (phase_ == Phase::kAnswering) return Watch();
-  if (phase_ == Phase::kLingering) return Drain();
   if (phase_ == Phase::kIdle) return buffer_.size() > 0 ? ReadHeader() : WaitForRequest();
 }
 
@@ -184,13 +177,7 @@ void Connection::ReadBody() {
 
 void Connection::OnBody(const Error& error) {
   if (phase_ != Phase::kBody) return;
-  if (error == asio::error::operation_aborted || error == asio::error::connection_reset ||
-      error == beast::http::error::partial_message) {
-    return Close();
-  }
-  if (error) {
-    return Fail(StatusOf(error), fmt::format("the body cannot be read: {}", error.message()));
-  }
+  if (error) return BodyFailed(error);
   if (!CountBody(parser_->get().body().size() - body_bytes_)) return;
   if (!parser_->is_done()) return ReadBody();
   Request request = TakeRequest();
@@ -202,6 +189,15 @@ void Connection::OnBody(const Error& error) {
       std::make_shared<BoundExchange<Connection>>(shared_from_this(), number_, std::move(request));
   Watch();
   shared_.handler.Handle(exchange);
+}
+
+// A client that has gone is told nothing.
+void Connection::BodyFailed(const Error& error) {
+  if (error == asio::error::operation_aborted || error == asio::error::connection_reset ||
+      error == beast::http::error::partial_message) {
+    return Close();
+  }
+  Fail(StatusOf(error), fmt::format("the body cannot be read: {}", error.message()));
 }
 
 // False: there is no room for it, and the request is refused.
@@ -216,71 +212,6 @@ bool Connection::CountBody(std::size_t more) {
   return true;
 }
 
-// --- a body in pieces ---
-
-void Connection::TakePieces(Request request) {
-  phase_ = Phase::kPieces;
-  shared_.handler.Handle(
-      std::make_shared<BoundExchange<Connection>>(shared_from_this(), number_, std::move(request)));
-  if (phase_ != Phase::kPieces) return;
-  if (parser_->is_done()) return OnPiece({});
-  ReadPiece();
-}
-
-// The time for a body is that between two pieces here.
-void Connection::ReadPiece() {
-  SetDeadline(shared_.limits.body);
-  beast::http::async_read_some(
-      stream_, buffer_, *parser_,
-      [self = shared_from_this()](const Error& error, std::size_t) { self->OnPiece(error); });
-}
-
-void Connection::OnPiece(const Error& error) {
-  if (phase_ == Phase::kAnswering && error) return Close();  // answered before the body's end
-  if (phase_ != Phase::kPieces) return;
-  if (error == asio::error::operation_aborted || error == asio::error::connection_reset ||
-      error == beast::http::error::partial_message) {
-    return Close();
-  }
-  if (error) {
-    return Fail(StatusOf(error), fmt::format("the body cannot be read: {}", error.message()));
-  }
-  std::string piece = std::exchange(parser_->get().body(), {});
-  if (!CountBody(piece.size())) return;
-  const bool last = parser_->is_done();
-  if (last) {
-    phase_ = Phase::kAnswering;
-    timer_.cancel();
-    parser_.reset();
-    Watch();
-  }
-  const auto take = last ? std::exchange(hooks_.take, nullptr) : hooks_.take;  // it may answer
-  if (take && (last || !piece.empty())) take(std::move(piece), last);
-  if (phase_ == Phase::kPieces) ReadPiece();
-}
-
-// Answered whole before the end of the body, which is not read any more: the connection cannot go
-// on. Its read is still under way and keeps the parser.
-void Connection::LeavePieces() {
-  if (phase_ != Phase::kPieces) return;
-  phase_ = Phase::kAnswering;
-  keep_alive_ = false;
-  timer_.cancel();
-}
-
-void Connection::Upgrade(Request request) {
-  phase_ = Phase::kUpgraded;
-  timer_.cancel();
-  answering_ = false;  // from here on the WebSocket does
-  web_socket_ = std::make_shared<WebSocket>(std::move(stream_), std::move(request), shared_,
-                                            [self = shared_from_this()] {
-                                              if (self->phase_ == Phase::kClosed) return;
-                                              self->phase_ = Phase::kClosed;
-                                              self->closed_(*self);
-                                            });
-  web_socket_->Accept(parser_->get());
-}
-
 // The rest of the request is not read: the connection cannot go on.
 void Connection::RefuseRequest(Response response) {
   phase_ = Phase::kAnswering;
@@ -292,151 +223,6 @@ void Connection::Fail(int status, const std::string& message) {
   if (responded_) return Close();
   RefuseRequest(shared_.handler.Refusal(status, message));
 }
-
-// --- answering ---
-
-void Connection::Respond(Response response) {
-  if (responded_) return;
-  LeavePieces();
-  responded_ = true;
-  outcome_.status = response.status;
-  std::ranges::move(std::exchange(also_, {}), std::back_inserter(response.headers));
-  std::string head =
-      HeadOf(response, static_cast<std::int64_t>(response.body.size()), keep_alive_, false);
-  if (!head_only_) head += response.body;
-  ended_ = true;
-  Send(head);
-}
-
-void Connection::Begin(Response head) {
-  if (responded_) return;
-  responded_ = true;
-  streams_ = true;
-  outcome_.status = head.status;
-  std::ranges::move(std::exchange(also_, {}), std::back_inserter(head.headers));
-  if (!chunked_) keep_alive_ = false;  // HTTP/1.0: the end of the connection is that of the body
-  Send(HeadOf(head, -1, keep_alive_, chunked_));
-}
-
-void Connection::Write(std::string_view piece) {
-  if (!streams_ || ended_ || piece.empty() || head_only_) return;
-  if (chunked_) {
-    Send(fmt::format("{:x}\r\n{}\r\n", piece.size(), piece));
-  } else {
-    Send(piece);
-  }
-}
-
-void Connection::End() {
-  if (!streams_ || ended_) return;
-  LeavePieces();
-  ended_ = true;
-  if (chunked_ && !head_only_) {
-    Send("0\r\n\r\n");
-  } else if (!writing_) {
-    Finished();
-  }
-}
-
-void Connection::Break() {
-  if (!ended_) Close();
-}
-
-void Connection::Send(std::string_view bytes) {
-  if (phase_ == Phase::kClosed) return;
-  out_ += bytes;
-  // One piece alone may be longer; a reader that keeps up has taken it before the next one.
-  if (streams_ && writing_ && out_.size() + sending_.size() > shared_.limits.unsent_bytes) {
-    return Close();
-  }
-  if (!writing_) StartWrite();
-}
-
-void Connection::StartWrite() {
-  writing_ = true;
-  sending_.clear();
-  std::swap(sending_, out_);
-  outcome_.sent_bytes += sending_.size();
-  OnWritten({});
-}
-
-// What is sent at once is bounded, so that the time for it is one for a pace.
-void Connection::OnWritten(const Error& error) {
-  constexpr std::size_t kPiece = std::size_t{64} << 10;
-  if (phase_ == Phase::kClosed) return;
-  if (error) return Close();
-  if (sent_ == sending_.size()) {
-    sent_ = 0;
-    sending_.clear();
-    if (out_.empty()) {
-      writing_ = false;
-      if (phase_ == Phase::kAnswering) timer_.cancel();
-      if (ended_ && phase_ == Phase::kAnswering) Finished();
-      return;
-    }
-    std::swap(sending_, out_);
-    outcome_.sent_bytes += sending_.size();
-  }
-  const std::size_t size = std::min(kPiece, sending_.size() - sent_);
-  const auto piece = asio::buffer(sending_.data() + sent_, size);
-  sent_ += size;
-  if (phase_ == Phase::kAnswering) SetDeadline(shared_.limits.write);
-  asio::async_write(stream_, piece, [self = shared_from_this()](const Error& failed, std::size_t) {
-    self->OnWritten(failed);
-  });
-}
-
-void Connection::Finished() {
-  outcome_.seconds = std::chrono::duration<double>(steady_clock::now() - began_).count();
-  answering_ = false;
-  ++number_;
-  const auto end = std::exchange(hooks_, {}).end;
-  const Outcome outcome = std::exchange(outcome_, {});
-  const bool goes_on = keep_alive_ && !shared_.draining;
-  responded_ = streams_ = ended_ = false;
-  also_.clear();
-  ReleaseBody();
-  if (end) end(outcome);
-  if (!goes_on) return Linger();
-  WaitForRequest();
-}
-
-// Closed with bytes unread, TCP would take back what the client has not read yet.
-void Connection::Linger() {
-  phase_ = Phase::kLingering;
-  Error ignored;
-  stream_.socket().shutdown(Stream::Socket::shutdown_send, ignored);
-  SetDeadline(kLinger);
-  lingered_ = 0;
-  Drain();
-}
-
-void Connection::Drain() {
-  if (watching_ || phase_ != Phase::kLingering) return;
-  watching_ = true;
-  // Not into buffer_: after a 408 its reader may still hold it.
-  if (!rest_) rest_ = std::make_unique<std::array<char, 4096>>();
-  stream_.async_read_some(asio::buffer(*rest_),
-                          [self = shared_from_this()](const Error& error, std::size_t bytes) {
-                            self->watching_ = false;
-                            self->lingered_ += bytes;
-                            if (error || self->lingered_ > kMostLingerBytes) return self->Close();
-                            self->Drain();
-                          });
-}
-
-void Connection::Gone() {
-  if (!answering_) return;
-  answering_ = false;
-  ++number_;
-  outcome_.gone = true;
-  outcome_.seconds = std::chrono::duration<double>(steady_clock::now() - began_).count();
-  const ExchangeHooks hooks = std::exchange(hooks_, {});
-  if (hooks.gone) hooks.gone();
-  if (hooks.end) hooks.end(outcome_);
-}
-
-void Connection::ReleaseBody() { shared_.bodies_bytes -= std::exchange(body_bytes_, 0); }
 
 // --- time ---
 

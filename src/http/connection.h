@@ -5,10 +5,11 @@
 // it learns that the client has gone, and what it reads belongs to the next requests. An end of the
 // client's bytes counts as gone.
 // Threads: the event loop's. It lives as long as something is going on with it (shared_from_this).
+// In three files: connection.cc reads, connection_pieces.cc reads what comes in pieces,
+// connection_answer.cc answers.
 // Test: http_test.cc.
 #pragma once
 
-#include <array>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -22,6 +23,7 @@
 #include "http/bound_exchange.h"
 #include "http/exchange.h"
 #include "http/limits.h"
+#include "http/outbox.h"
 #include "http/stream.h"
 
 namespace cairn::http {
@@ -36,14 +38,14 @@ struct Shared {
 
 class WebSocket;
 
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection final : public Outbox::Listener, public std::enable_shared_from_this<Connection> {
  public:
   // Bytes of later requests that are read while one is answered.
   static constexpr std::size_t kMostAhead = std::size_t{64} << 10;
 
   Connection(Stream stream, std::string peer, bool local, Shared& shared,
              std::function<void(Connection&)> closed);
-  ~Connection();
+  ~Connection() override;
 
   void Start();
   // For a server that is full: this and goodbye.
@@ -67,6 +69,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnHeader(const Error& error);
   void ReadBody();
   void OnBody(const Error& error);
+  void BodyFailed(const Error& error);
   bool CountBody(std::size_t more);
   void TakePieces(Request request);
   void ReadPiece();
@@ -93,11 +96,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void End();
   void Break();
   void Send(std::string_view bytes);
-  void StartWrite();
-  void OnWritten(const Error& error);
+  void Sending() override;
+  void Sent() override;
+  void Lost() override { Close(); }
   void Finished();
   void Linger();
-  void Drain();
   void Gone();
   void ReleaseBody();
 
@@ -105,6 +108,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnDeadline();
 
   Stream stream_;
+  Outbox outbox_;
   boost::asio::steady_timer timer_;
   const std::string peer_;
   const bool local_;
@@ -130,16 +134,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool chunked_ = false;
   bool head_only_ = false;
   bool keep_alive_ = false;
-  bool ended_ = false;  // all of the answer is in out_
+  bool ended_ = false;  // all of the answer is in outbox_
   Outcome outcome_;
   std::chrono::steady_clock::time_point began_;
-
-  std::string out_;                               // waits
-  std::string sending_;                           // is being written
-  std::size_t sent_ = 0;                          // of sending_, handed to the system
-  std::unique_ptr<std::array<char, 4096>> rest_;  // what comes while lingering
-  std::size_t lingered_ = 0;
-  bool writing_ = false;
 };
 
 }  // namespace cairn::http
