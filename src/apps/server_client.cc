@@ -8,6 +8,9 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/json/serialize.hpp>
@@ -23,6 +26,7 @@ namespace {
 
 namespace asio = boost::asio;
 namespace beast_http = boost::beast::http;
+namespace ssl = asio::ssl;
 using asio::ip::tcp;
 
 constexpr std::size_t kMostBody = std::size_t{256} << 20;
@@ -33,20 +37,47 @@ constexpr long kSeconds = 300;
 struct ServerClient::State {
   ServerAddress address;
   asio::io_context loop;
-  tcp::socket socket{loop};
+  ssl::context tls{ssl::context::tls_client};
+  ssl::stream<tcp::socket> stream{loop, tls};
   boost::beast::flat_buffer buffer;
+
+  tcp::socket& socket() { return stream.next_layer(); }
+  // `act` on the connection, with or without TLS.
+  template <typename Act>
+  void OnStream(const Act& act) {
+    if (address.tls) {
+      act(stream);
+    } else {
+      act(socket());
+    }
+  }
+  boost::system::error_code Shake() {
+    boost::system::error_code error;
+    tls.set_default_verify_paths(error);
+    stream.set_verify_mode(ssl::verify_peer, error);
+    stream.set_verify_callback(ssl::host_name_verification(address.host), error);
+    SSL_set_tlsext_host_name(stream.native_handle(), address.host.c_str());
+    stream.handshake(ssl::stream_base::client, error);
+    return error;
+  }
+  std::string Where() const {
+    return fmt::format("the server at {}:{}", address.host, address.port);
+  }
 };
 
 Result<ServerAddress> ParseServerUrl(const std::string& url) {
   const auto parsed = http::ParseUrl(url);
-  if (!parsed || parsed->tls || parsed->target != "/") {
+  if (!parsed || parsed->target != "/") {
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("'{}' is no address of a server; http://HOST:PORT was expected",
+                fmt::format("'{}' is no address of a server; http://HOST:PORT or https://HOST:PORT "
+                            "was expected",
                             Printable(url, 100)));
   }
   const char* key = std::getenv("CAIRN_API_KEY");
-  return ServerAddress{
-      .host = parsed->host, .port = parsed->port, .key = key != nullptr ? key : ""};
+  return ServerAddress{.tls = parsed->tls,
+                       .host = parsed->host,
+                       .port = parsed->port,
+                       .key = key != nullptr ? key : ""};
 }
 
 ServerClient::ServerClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -58,14 +89,19 @@ Result<ServerClient> ServerClient::Connect(const ServerAddress& address) {
   state->address = address;
   boost::system::error_code error;
   const auto found = tcp::resolver(state->loop).resolve(address.host, address.port, error);
-  if (!error) asio::connect(state->socket, found, error);
+  if (!error) asio::connect(state->socket(), found, error);
   if (error) {
-    return Fail(ErrorCode::kIo, fmt::format("the server at {}:{} cannot be reached: {}",
-                                            address.host, address.port, error.message()));
+    return Fail(ErrorCode::kIo,
+                fmt::format("{} cannot be reached: {}", state->Where(), error.message()));
   }
   const timeval limit{.tv_sec = kSeconds, .tv_usec = 0};
   for (const int which : {SO_RCVTIMEO, SO_SNDTIMEO}) {
-    setsockopt(state->socket.native_handle(), SOL_SOCKET, which, &limit, sizeof limit);
+    setsockopt(state->socket().native_handle(), SOL_SOCKET, which, &limit, sizeof limit);
+  }
+  if (address.tls) error = state->Shake();
+  if (error) {
+    return Fail(ErrorCode::kIo, fmt::format("{} cannot be spoken to over TLS: {}", state->Where(),
+                                            error.message()));
   }
   return ServerClient(std::move(state));
 }
@@ -81,21 +117,22 @@ Result<std::string> ServerClient::Ask(const std::string& path, std::string body)
   request.body() = std::move(body);
   request.prepare_payload();
   boost::system::error_code error;
-  beast_http::write(state_->socket, request, error);
+  state_->OnStream([&](auto& stream) { beast_http::write(stream, request, error); });
   beast_http::response_parser<beast_http::string_body> parser;
   parser.body_limit(kMostBody);
-  if (!error) beast_http::read(state_->socket, state_->buffer, parser, error);
+  if (!error) {
+    state_->OnStream(
+        [&](auto& stream) { beast_http::read(stream, state_->buffer, parser, error); });
+  }
   if (error) {
     return Fail(ErrorCode::kIo,
-                fmt::format("the connection to the server at {}:{} broke: {}", state_->address.host,
-                            state_->address.port, error.message()));
+                fmt::format("the connection to {} broke: {}", state_->Where(), error.message()));
   }
   auto& response = parser.get();
   if (response.result() != beast_http::status::ok) {
-    return Fail(
-        ErrorCode::kInvalidArgument,
-        fmt::format("the server at {}:{} says {}: {}", state_->address.host, state_->address.port,
-                    response.result_int(), Printable(response.body(), 300)));
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} says {}: {}", state_->Where(), response.result_int(),
+                            Printable(response.body(), 300)));
   }
   return std::move(response.body());
 }

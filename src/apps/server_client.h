@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plain client of a server of ours: JSON over HTTP, one connection.
+// A plain client of a server of ours: JSON over HTTP or HTTPS, one connection. Certificates are
+// those that the system trusts (SSL_CERT_FILE names others), and must be of that host.
 // Its key is the environment's CAIRN_API_KEY.
 // Threads: one at a time; every call waits for the answer, for at most five minutes.
 #pragma once
@@ -14,12 +15,14 @@
 namespace cairn::apps {
 
 struct ServerAddress {
+  bool tls = false;
   std::string host;  // a name or an address
   std::string port;
   std::string key;  // empty: none
 };
 
-// Of "http://HOST[:PORT]", with the environment's key. Errors: kInvalidArgument.
+// Of "http://HOST[:PORT]" or "https://HOST[:PORT]", with the environment's key. Errors:
+// kInvalidArgument.
 [[nodiscard]] Result<ServerAddress> ParseServerUrl(const std::string& url);
 
 class ServerClient {

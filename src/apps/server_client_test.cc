@@ -9,16 +9,18 @@ namespace {
 TEST(ServerClientTest, AddressesAreReadAndOthersRefused) {
   struct Case {
     const char *url, *host, *port;
+    bool tls = false;
   };
   for (const Case& c :
        {Case{"http://box", "box", "80"}, Case{"http://127.0.0.1:8080/", "127.0.0.1", "8080"},
-        Case{"http://[::1]:9", "::1", "9"}}) {
+        Case{"http://[::1]:9", "::1", "9"}, Case{"https://box", "box", "443", true}}) {
     const auto address = ParseServerUrl(c.url);
     ASSERT_TRUE(address) << c.url;
     EXPECT_EQ(address->host, c.host);
     EXPECT_EQ(address->port, c.port);
+    EXPECT_EQ(address->tls, c.tls);
   }
-  for (const char* url : {"", "box:80", "https://box", "http://", "http://:80",
+  for (const char* url : {"", "box:80", "ftp://box", "http://", "http://:80",
                           "http://box:", "http://box:8o", "http://box/v1", "http://[::1"}) {
     EXPECT_FALSE(ParseServerUrl(url)) << url;
   }

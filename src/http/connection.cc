@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/ssl/error.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <utility>
@@ -43,9 +44,30 @@ Connection::Connection(Stream stream, std::string peer, bool local, Shared& shar
 
 Connection::~Connection() { ReleaseBody(); }
 
-void Connection::Start() { WaitForRequest(); }
+void Connection::Start() {
+  Handshake([this] { WaitForRequest(); });
+}
 
 void Connection::Turn(int status, const std::string& message) {
+  Handshake([this, status, message] { RefuseAtOnce(status, message); });
+}
+
+// `then` at once where nothing is encrypted.
+void Connection::Handshake(std::function<void()> then) {
+  if (!stream_.secure()) return then();
+  phase_ = Phase::kHandshake;
+  SetDeadline(shared_.limits.header);
+  stream_.Handshake([self = shared_from_this(), then = std::move(then)](const Error& error) {
+    if (self->phase_ != Phase::kHandshake) return;
+    if (!error) return then();
+    if (!SpeaksPlainHttp(error)) return self->Close();
+    self->stream_.LeaveTls();
+    self->RefuseAtOnce(400, "this port speaks HTTPS: the address begins with https://");
+  });
+}
+
+// Before there is a request.
+void Connection::RefuseAtOnce(int status, const std::string& message) {
   answering_ = true;
   began_ = steady_clock::now();
   RefuseRequest(shared_.handler.Refusal(status, message));
@@ -131,7 +153,8 @@ Request Connection::TakeRequest() {
 
 void Connection::OnHeader(const Error& error) {
   if (phase_ != Phase::kHeader) return;
-  if (error == beast::http::error::end_of_stream || error == asio::error::operation_aborted) {
+  if (error == beast::http::error::end_of_stream || error == asio::error::operation_aborted ||
+      error == asio::ssl::error::stream_truncated) {
     return Close();
   }
   answering_ = true;
@@ -194,7 +217,7 @@ void Connection::OnBody(const Error& error) {
 // A client that has gone is told nothing.
 void Connection::BodyFailed(const Error& error) {
   if (error == asio::error::operation_aborted || error == asio::error::connection_reset ||
-      error == beast::http::error::partial_message) {
+      error == beast::http::error::partial_message || error == asio::ssl::error::stream_truncated) {
     return Close();
   }
   Fail(StatusOf(error), fmt::format("the body cannot be read: {}", error.message()));

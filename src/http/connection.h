@@ -51,7 +51,7 @@ class Connection final : public Outbox::Listener, public std::enable_shared_from
   // For a server that is full: this and goodbye.
   void Turn(int status, const std::string& message);
   // Waits for a request and holds nothing: may be closed for another one.
-  bool idle() const { return phase_ == Phase::kIdle; }
+  bool idle() const { return phase_ == Phase::kIdle || phase_ == Phase::kHandshake; }
   std::chrono::steady_clock::time_point since() const { return since_; }
   // At once; an exchange under way learns that its client has gone.
   void Close();
@@ -61,9 +61,21 @@ class Connection final : public Outbox::Listener, public std::enable_shared_from
   friend class BoundExchange;
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   using Error = boost::system::error_code;
-  // kPieces: the body is read while its handler may answer. kUpgraded: a WebSocket has the stream.
-  enum class Phase { kIdle, kHeader, kBody, kPieces, kAnswering, kUpgraded, kLingering, kClosed };
+  // kHandshake: of TLS. kPieces: the body is read while its handler may answer. kUpgraded: a
+  // WebSocket has the stream.
+  enum class Phase {
+    kHandshake,
+    kIdle,
+    kHeader,
+    kBody,
+    kPieces,
+    kAnswering,
+    kUpgraded,
+    kLingering,
+    kClosed
+  };
 
+  void Handshake(std::function<void()> then);
   void WaitForRequest();
   void ReadHeader();
   void OnHeader(const Error& error);
@@ -77,6 +89,7 @@ class Connection final : public Outbox::Listener, public std::enable_shared_from
   void LeavePieces();
   void Upgrade(Request request);
   void RefuseRequest(Response response);
+  void RefuseAtOnce(int status, const std::string& message);
   void Fail(int status, const std::string& message);
   Request TakeRequest();
   void Watch();

@@ -20,12 +20,17 @@ class Farewell : public std::enable_shared_from_this<Farewell> {
   Farewell(Stream& stream, std::function<void()> over) : stream_(stream), over_(std::move(over)) {}
 
   void Say() {
+    if (!stream_.secure()) return LeaveOff();
+    stream_.Shutdown([self = shared_from_this()](const Error&) { self->LeaveOff(); });
+  }
+
+ private:
+  void LeaveOff() {
     Error ignored;
     stream_.socket().shutdown(Stream::Socket::shutdown_send, ignored);
     Drop();
   }
-
- private:
+  // Encrypted or not: nobody looks at it.
   void Drop() {
     stream_.socket().async_read_some(
         boost::asio::buffer(rest_),

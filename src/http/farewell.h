@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of a connection whose client has still to read its answer: a goodbye, then what the
-// client sends meanwhile is read and dropped. Closed with bytes unread, TCP would take back what
-// the client has not read yet.
-// Threads: the event loop's.
-// Test: http_test.cc.
+// The end of a connection whose client has still to read its answer: a goodbye, TLS's first where
+// there is one, then what the client sends meanwhile is read and dropped. Closed with bytes unread,
+// TCP would take back what the client has not read yet. Threads: the event loop's. Test:
+// http_test.cc.
 #pragma once
 
 #include <chrono>

@@ -119,7 +119,9 @@ void HttpServer::Accept(std::shared_ptr<Acceptor> acceptor) {
           if (!gone) socket.set_option(tcp::no_delay(true), gone);
         }
         constexpr bool kLocal = std::is_same_v<Protocol, UnixProtocol>;
-        if (!gone) Take(Stream(std::move(socket)), PeerOf(peer), kLocal);
+        if (!gone) {
+          Take(Stream(std::move(socket), kLocal ? nullptr : tls_), PeerOf(peer), kLocal);
+        }
         Accept(acceptor);
       });
 }

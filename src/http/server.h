@@ -33,6 +33,8 @@ class HttpServer {
   // A name or an address. Port 0: a free one. Returns the port. Errors: kInvalidArgument (no such
   // host), kIo (in use, not allowed).
   [[nodiscard]] Result<int> Listen(const std::string& host, int port);
+  // Connections to ports from now on are encrypted with it; null: they are not.
+  void SetTls(std::shared_ptr<Tls> tls) { tls_ = std::move(tls); }
   // A socket of the file system for this user alone. One that nobody listens on any more is
   // replaced; any other file is not touched. It is removed in the end. Errors: kIo.
   [[nodiscard]] Result<void> ListenUnix(const std::string& path);
@@ -54,6 +56,7 @@ class HttpServer {
 
   boost::asio::io_context& loop_;
   Shared shared_;
+  std::shared_ptr<Tls> tls_;
   std::list<std::function<void()>> stop_listening_;
   std::string unix_path_;
   std::unordered_set<Connection*> connections_;

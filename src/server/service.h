@@ -40,6 +40,8 @@ class Service {
   // Files and batches are kept in that folder, at most `most_bytes` of files. Before Run. Errors:
   // kIo.
   [[nodiscard]] Result<void> KeepFiles(const std::string& folder, std::uint64_t most_bytes);
+  // As HttpServer's. Before Run, or on the event loop.
+  void SetTls(std::shared_ptr<http::Tls> tls) { http_.SetTls(std::move(tls)); }
   // From now on keys are needed. Before Run, or on the event loop.
   void SetKeys(std::shared_ptr<const Keys> keys) { front_.SetKeys(std::move(keys)); }
 
