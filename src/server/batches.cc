@@ -19,7 +19,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kFacts = ".json";
+constexpr std::string_view kFacts = ".json", kResults = ".out";
 constexpr std::size_t kMostFactsBytes = std::size_t{1} << 20;
 constexpr std::size_t kMostMetadata = 16, kMostMetadataBytes = 512;  // pairs, of a value
 constexpr std::int64_t kDay = 86'400;
@@ -148,6 +148,7 @@ void Batches::Keep(const BatchState& state, std::function<void(Result<void>)> ke
 
 Result<void> Batches::Resume() {
   const auto names = OR_RETURN(files_.disk().List(files_.folder()));
+  std::vector<StateRef> ended;
   for (const std::string& name : names) {
     if (!name.starts_with("batch_") || !name.ends_with(kFacts)) continue;
     const auto text = ReadWholeFile(files_.disk(), files_.folder() + '/' + name, kMostFactsBytes);
@@ -155,9 +156,16 @@ Result<void> Batches::Resume() {
     if (!state || state->id + std::string(kFacts) != name) continue;  // somebody else's
     auto shared = std::make_shared<BatchState>(*std::move(state));
     batches_.emplace(shared->id, shared);
-    if (!HasEnded(*shared)) waiting_.push_back(shared);
+    if (HasEnded(*shared)) {
+      ended.push_back(shared);
+    } else {
+      waiting_.push_back(shared);
+    }
   }
   std::ranges::stable_sort(waiting_, {}, [](const StateRef& s) { return s->created_s; });
+  std::ranges::stable_sort(ended, {}, [](const StateRef& s) { return s->ended_s; });
+  for (const StateRef& state : ended) ended_.Add(state->tenant, state->id, 1);
+  Forget();
   Next();
   return {};
 }
@@ -181,9 +189,9 @@ Result<Batches::StateRef> Batches::Read(std::string tenant, std::vector<std::str
     return Fail(ErrorCode::kInvalidArgument, "completion_window must be 24h", "completion_window");
   }
   OR_RETURN(files_.Find(tenant, state->input));
-  if (batches_.size() >= kMostBatches) {
+  if (batches_.size() - ended_.count() >= kMostBatches) {
     return Fail(ErrorCode::kLimit,
-                fmt::format("the server keeps at most {} batches", kMostBatches));
+                fmt::format("{} batches wait already; one must end first", kMostBatches));
   }
   state->id = NewId("batch_");
   state->tenant = std::move(tenant);
@@ -265,6 +273,22 @@ void Batches::Ended(const StateRef& state, Result<void> result) {
   }
   // Not kept, it is found unfinished at the next start and ends again.
   Keep(*state, [](const Result<void>&) {});
+  ended_.Add(state->tenant, state->id, 1);
+  Forget();
+}
+
+// Not removed, they are read at the next start and go then.
+void Batches::Forget() {
+  while (ended_.count() > kMostEnded) {
+    const std::string id = ended_.TakeNext();
+    batches_.erase(id);
+    boost::asio::post(api_.preparing, [&files = files_, id] {
+      for (const std::string_view kind : {kFacts, kResults}) {
+        IgnoreResult(files.disk().Remove(fmt::format("{}/{}{}", files.folder(), id, kind)),
+                     "one that is there still goes at the next start");
+      }
+    });
+  }
 }
 
 }  // namespace cairn::server

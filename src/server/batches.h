@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "server/api.h"
 #include "server/file_store.h"
+#include "server/oldest_first.h"
 
 namespace cairn::server {
 
@@ -32,7 +33,10 @@ class BatchRun;     // batch_run.h
 
 class Batches {
  public:
-  static constexpr std::size_t kMostBatches = 1'000;
+  static constexpr std::size_t kMostBatches = 1'000;  // that have not ended: none is made past it
+  // That have ended: past it the oldest is forgotten of the tenant that has most of them. Its
+  // results are files like any other and stay.
+  static constexpr std::size_t kMostEnded = 1'000;
 
   Batches(Api& api, FileStore& files);
   ~Batches();
@@ -62,10 +66,12 @@ class Batches {
   void Keep(const BatchState& state, std::function<void(Result<void>)> kept);
   void Next();
   void Ended(const StateRef& state, Result<void> result);
+  void Forget();
 
   Api& api_;
   FileStore& files_;
   std::map<std::string, StateRef, std::less<>> batches_;
+  OldestFirst ended_;
   std::deque<StateRef> waiting_;
   std::shared_ptr<BatchRun> running_;
 };

@@ -134,3 +134,35 @@ def test_tenants_see_their_own_alone(smollm2, tmp_path):
             call()
     assert ann.files.content(batch.output_file_id).text
     running.stop()
+
+
+def test_old_batches_that_have_ended_are_forgotten_and_new_ones_made(smollm2, tmp_path):
+    """Files of many ended ones, as a long life of the server leaves them."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    kept = 1000
+    for number in range(kept + 3):
+        name = f"batch_{number:024x}"
+        facts = {"id": name, "tenant": "", "endpoint": "/v1/completions", "input_file_id": "file-x", "created_at": 1,
+                 "ended_at": 100 + number, "status": "failed"}
+        (folder / f"{name}.json").write_text(json.dumps(facts))
+    (folder / f"batch_{0:024x}.out").write_text("")
+    running = Server(smollm2, "--files", folder)
+    client = running.client()
+
+    def numbers():
+        return {int(one["id"][6:], 16) for one in json.loads(running.ask("GET", "/v1/batches")[1])["data"]}
+
+    def on_disk():
+        return {int(path.stem[6:], 16) for path in folder.glob("batch_*")}
+
+    assert numbers() == set(range(3, kept + 3))
+    batch = wait(client, start(client, [line(1)]))
+    assert batch.status == "completed" and client.files.content(batch.output_file_id).text
+    left = numbers()
+    assert left == {int(batch.id[6:], 16), *range(4, kept + 3)}
+    deadline = time.monotonic() + SECONDS
+    while on_disk() != left:
+        assert time.monotonic() < deadline, on_disk() ^ left
+        time.sleep(0.02)
+    running.stop()
