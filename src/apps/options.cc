@@ -103,6 +103,13 @@ CLI::Validator ByteSize() {
   });
 }
 
+CLI::Validator ByteSizeOrZero() {
+  return Named([](std::string& text) -> std::string {
+    if (text == "0" || BytesOf(text)) return {};
+    return fmt::format("expected 0 or a size such as 1048576, 512M or 2G, got {}", Quoted(text));
+  });
+}
+
 CLI::Validator NotEmpty() {
   return Named([](std::string& text) -> std::string {
     return text.empty() ? "expected a text that is not empty" : "";

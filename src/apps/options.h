@@ -29,6 +29,7 @@ CLI::Validator NumberAbove(double bound, double most);  // in (bound, most]
 CLI::Validator WholeNumbers(std::int64_t least, std::int64_t most);
 // A number of bytes: 1048576, 512M, 2G (K, M, G and T are powers of 1024), at most 2^60.
 CLI::Validator ByteSize();
+CLI::Validator ByteSizeOrZero();
 CLI::Validator NotEmpty();
 // The numbers of a text that WholeNumbers accepted.
 std::vector<std::int64_t> ParseWholeNumbers(const std::string& text);

@@ -137,6 +137,15 @@ void AddServeOptions(CLI::App& command, ServeOptions& o) {
       ->type_name("SIZE")
       ->default_str("1G")
       ->check(ByteSize());
+  command
+      .add_option_function<std::string>(
+          "--responses-size",
+          [&o](const std::string& text) { o.server.responses_bytes = ParseByteSize(text); },
+          "Most bytes of responses that are stored for clients of /v1/responses, in memory; 0: "
+          "none is")
+      ->type_name("SIZE")
+      ->default_str("64M")
+      ->check(ByteSizeOrZero());
   AddContext(command, o.context,
              "Tokens a prompt and its answer may have together (default: what the model has and "
              "memory fits)");

@@ -104,7 +104,7 @@ void WithModel(const CallRef& call, const std::string& given,
   call->api.models.Use(name, [call, work = std::move(work)](
                                  Result<std::shared_ptr<const ServedModel>> model) mutable {
     if (!model) return call->Fail(model.error());
-    const std::size_t bytes = call->request().body.size();
+    const std::size_t bytes = call->request().body.size() + call->more_bytes;
     call->api.Prepare(bytes, [work = std::move(work), model = *std::move(model)] { work(model); });
   });
 }

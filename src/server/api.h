@@ -26,6 +26,7 @@
 #include "server/metrics.h"
 #include "server/models.h"
 #include "server/options.h"
+#include "server/response_store.h"
 
 namespace cairn::server {
 
@@ -59,9 +60,10 @@ struct Api {
   Metrics& metrics;
   const ServerOptions& options;
   const std::function<bool()> draining;
-  Allowances allowances = {};  // the event loop's
-  FileStore* files = nullptr;  // null: the server keeps none
-  Batches* batches = nullptr;  // the event loop's; null: the same
+  Allowances allowances = {};                        // the event loop's
+  FileStore* files = nullptr;                        // null: the server keeps none
+  Batches* batches = nullptr;                        // the event loop's; null: the same
+  ResponseStore responses{options.responses_bytes};  // the event loop's
   grammar::CompiledForms forms{};
   boost::asio::thread_pool preparing{1};
 
@@ -76,7 +78,8 @@ struct Call {
   std::string id;      // of the request, for logs and clients
   std::string tenant;  // the key's name; empty: there are no keys
   std::shared_ptr<const KeyHolder> holder = std::make_shared<const KeyHolder>();  // of the key
-  std::string rest = {};  // what stands in the path for the route's '*'
+  std::string rest = {};       // what stands in the path for the route's '*'
+  std::size_t more_bytes = 0;  // of what the server keeps and the body only names
   ErrorForm error_form = OpenAiError;
 
   // Whether the key may use that model.
@@ -108,17 +111,18 @@ struct Route {
 
 // All routes; routes.cc.
 std::vector<Route> AllRoutes();
-std::vector<Route> OpenAiRoutes();     // openai_routes.cc
-std::vector<Route> ResponsesRoutes();  // responses_routes.cc
-std::vector<Route> AnthropicRoutes();  // anthropic_routes.cc
-std::vector<Route> OllamaRoutes();     // ollama_routes.cc
-std::vector<Route> LlamaRoutes();      // llama_routes.cc
-std::vector<Route> TokenRoutes();      // token_routes.cc
-std::vector<Route> EmbeddingRoutes();  // embedding_routes.cc
-std::vector<Route> HealthRoutes();     // health_routes.cc
-std::vector<Route> StreamRoutes();     // stream_routes.cc
-std::vector<Route> BatchRoutes();      // batch_routes.cc
-std::vector<Route> MetricsRoutes();    // metrics_routes.cc
-std::vector<Route> PageRoutes();       // page_routes.cc
+std::vector<Route> OpenAiRoutes();          // openai_routes.cc
+std::vector<Route> ResponsesRoutes();       // responses_routes.cc
+std::vector<Route> StoredResponseRoutes();  // stored_response_routes.cc
+std::vector<Route> AnthropicRoutes();       // anthropic_routes.cc
+std::vector<Route> OllamaRoutes();          // ollama_routes.cc
+std::vector<Route> LlamaRoutes();           // llama_routes.cc
+std::vector<Route> TokenRoutes();           // token_routes.cc
+std::vector<Route> EmbeddingRoutes();       // embedding_routes.cc
+std::vector<Route> HealthRoutes();          // health_routes.cc
+std::vector<Route> StreamRoutes();          // stream_routes.cc
+std::vector<Route> BatchRoutes();           // batch_routes.cc
+std::vector<Route> MetricsRoutes();         // metrics_routes.cc
+std::vector<Route> PageRoutes();            // page_routes.cc
 
 }  // namespace cairn::server

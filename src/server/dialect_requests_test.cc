@@ -8,6 +8,7 @@
 
 #include "server/anthropic_request.h"
 #include "server/ollama_request.h"
+#include "server/response_items.h"
 #include "server/responses_request.h"
 
 namespace cairn::server {
@@ -214,8 +215,20 @@ TEST(OllamaRequestTest, WhatIsWrongIsNamed) {
   }
 }
 
+// Behind "resp_1" there is a conversation, behind other names nothing.
+Result<ResponsesRequest> ReadResponses(const json::value& body) {
+  return ReadResponsesRequest(body, [](const std::string& id) -> Result<json::array> {
+    if (id != "resp_1")
+      return Fail(ErrorCode::kNotFound, "no such response", "previous_response_id");
+    return json::parse(R"([{"id": "a", "role": "user", "content": "Hi"},
+                           {"type": "message", "role": "assistant",
+                            "content": [{"type": "output_text", "text": "Ho"}]}])")
+        .as_array();
+  });
+}
+
 TEST(ResponsesRequestTest, ItemsBecomeMessagesThatTemplatesRead) {
-  const auto request = ReadResponsesRequest(json::parse(R"({
+  const auto request = ReadResponses(json::parse(R"({
     "model": "m", "instructions": "Be kind.", "max_output_tokens": 9, "stream": true,
     "temperature": 0.5, "store": true, "reasoning": {"effort": "low"},
     "input": [
@@ -241,14 +254,33 @@ TEST(ResponsesRequestTest, ItemsBecomeMessagesThatTemplatesRead) {
     {"role": "assistant", "content": "3"}, {"role": "system", "content": "Go on."}])");
   EXPECT_EQ(ConversationOf(request->question).tools.tools,
             json::parse(R"([{"type": "function", "function": {"name": "f", "parameters": {}}}])"));
-  const auto text = ReadResponsesRequest(json::parse(R"({"input": "Hi"})"));
+  const auto text = ReadResponses(json::parse(R"({"input": "Hi"})"));
   ASSERT_TRUE(text);
   ExpectMessages(text->question, R"([{"role": "user", "content": "Hi"}])");
 }
 
+TEST(ResponsesRequestTest, WhatCameBeforeStandsBehindTheNewInstructions) {
+  const auto request = ReadResponses(json::parse(
+      R"({"input": "What?", "previous_response_id": "resp_1", "instructions": "Be kind."})"));
+  ASSERT_TRUE(request) << MessageOf(request);
+  EXPECT_TRUE(request->store);
+  EXPECT_EQ(request->echo.at("previous_response_id"), "resp_1");
+  ExpectMessages(request->question, R"([
+    {"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": "Ho"}, {"role": "user", "content": "What?"}])");
+  ASSERT_EQ(request->items.size(), 3U);
+  EXPECT_EQ(KeptItem(request->items[0].as_object(), "x").at("id"), "a");
+  EXPECT_EQ(KeptItem(request->items[2].as_object(), "x"),
+            json::parse(R"({"role": "user", "content": [{"type": "input_text", "text": "What?"}],
+                            "id": "x", "type": "message"})"));
+  const auto unkept = ReadResponses(json::parse(R"({"input": "What?", "store": false})"));
+  ASSERT_TRUE(unkept);
+  EXPECT_FALSE(unkept->store);
+}
+
 TEST(ResponsesRequestTest, ToolChoicesAndFormsAreThoseOfTheApi) {
   const auto read = [](const std::string& members) {
-    auto request = ReadResponsesRequest(json::parse(
+    auto request = ReadResponses(json::parse(
         R"({"input": "x", "tools": [{"type": "function", "name": "f", "strict": true},
                                     {"type": "function", "name": "g"}], )" +
         members + "}"));
@@ -281,7 +313,9 @@ TEST(ResponsesRequestTest, WhatIsWrongOrNotKeptIsNamed) {
       {R"({"input": [{"type": "item_reference", "id": "x"}]})", "input[0] is of type"},
       {R"({"input": [{"role": "user", "content": [{"type": "input_image"}]}]})",
        "input[0].content[0] is of type"},
-      {R"({"input": "x", "previous_response_id": "resp_1"})", "previous_response_id"},
+      {R"({"input": "x", "previous_response_id": "resp_2"})", "no such response"},
+      {R"({"input": "x", "previous_response_id": 3})", "previous_response_id must be"},
+      {R"({"input": "x", "conversation": "c"})", "conversation"},
       {R"({"input": "x", "background": true})", "background"},
       {R"({"input": "x", "text": {"format": {"type": "xml"}}})", "text.format.type must be"},
       {R"({"input": "x", "text": {"format": {"type": "json_schema"}}})", "text.format.schema"},
@@ -289,7 +323,7 @@ TEST(ResponsesRequestTest, WhatIsWrongOrNotKeptIsNamed) {
       {R"({"input": "x", "max_output_tokens": 0})", "max_output_tokens"},
   };
   for (const auto& [body, words] : table) {
-    const auto request = ReadResponsesRequest(json::parse(body));
+    const auto request = ReadResponses(json::parse(body));
     ASSERT_FALSE(request) << body;
     EXPECT_NE(MessageOf(request).find(words), std::string::npos) << MessageOf(request);
   }

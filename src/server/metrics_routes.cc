@@ -128,7 +128,8 @@ void WriteAnswers(ModelWriter& to) {
              [](const M& m) { return m.answer; });
 }
 
-void WriteServer(const Metrics& m, std::string& out) {
+void WriteServer(const Api& api, std::string& out) {
+  const Metrics& m = api.metrics;
   WriteHead("cairn_http_responses_total", "Requests that ended, by status; 0: the client went",
             "counter", out);
   for (const auto& [status, count] : m.responses) {
@@ -138,6 +139,10 @@ void WriteServer(const Metrics& m, std::string& out) {
               static_cast<double>(m.cancelled), out);
   WriteMetric("cairn_embedded_tokens_total", "Tokens of texts that were embedded or ranked",
               "counter", static_cast<double>(m.embedded_tokens), out);
+  WriteMetric("cairn_stored_responses", "Responses that clients may come back to", "gauge",
+              static_cast<double>(api.responses.count()), out);
+  WriteMetric("cairn_stored_response_bytes", "Memory of these", "gauge",
+              static_cast<double>(api.responses.bytes()), out);
   WriteHead("cairn_request_seconds", "From a request's headers to the end of its answer",
             "histogram", out);
   m.request.Write("cairn_request_seconds", "", out);
@@ -207,7 +212,7 @@ void ShowMetrics(const CallRef& call) {
   } else if (!names.empty()) {
     return call->Fail({.status = 400, .message = "names may be vllm", .param = "names"});
   } else {
-    WriteServer(call->api.metrics, out);
+    WriteServer(call->api, out);
     ModelWriter to(call->api, "model", out);
     WriteAnswers(to);
     WriteEngines(to);

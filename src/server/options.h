@@ -36,6 +36,8 @@ struct ServerOptions {
   // What loaded models may take together; 0: what there is. One that does not fit beside the others
   // has those unloaded that nobody uses, the one that was used longest ago first.
   std::size_t memory = 0;
+  // Of stored responses, in memory (response_store.h); 0: none is.
+  std::size_t responses_bytes = std::size_t{64} << 20;
   // A request that has no whole answer after so long fails.
   std::chrono::seconds request{600};
   // What answers get to finish once the server is told to end.

@@ -13,6 +13,7 @@
 #include "server/json_members.h"
 #include "server/openai_messages.h"
 #include "server/openai_request.h"
+#include "server/response_items.h"
 #include "server/sampling_members.h"
 
 namespace cairn::server {
@@ -24,87 +25,15 @@ std::unexpected<Error> NotHere(const char* name, const char* why) {
   return FailAt(ErrorCode::kUnsupported, name, why);
 }
 
-Result<const json::object*> ObjectAt(const json::value& value, const std::string& place) {
-  if (const auto* object = value.if_object()) return object;
-  return FailAt(ErrorCode::kInvalidArgument, place,
-                fmt::format("must be an object, got {}", KindOf(value)));
+// A text is a message of the user.
+json::array OneMessage(const json::value& text) {
+  json::array items;
+  items.push_back({{"role", "user"}, {"content", text}});
+  return items;
 }
 
-// Parts have other names here than in chats.
-Result<json::value> ContentOf(const json::value& content, const std::string& place) {
-  const auto* parts = content.if_array();
-  if (parts == nullptr) return content;
-  json::array texts;
-  for (std::size_t i = 0; i < parts->size(); ++i) {
-    const std::string at = fmt::format("{}[{}]", place, i);
-    const json::object& part = *OR_RETURN(ObjectAt((*parts)[i], at));
-    std::string type;
-    OR_RETURN(Members(part, at + ".").Read("type", kMostBodyBytes, type));
-    if (type != "input_text" && type != "output_text" && type != "text") {
-      return FailAt(ErrorCode::kUnsupported, at,
-                    fmt::format("is of type '{}'; only text is read", Printable(type, 40)));
-    }
-    const auto* text = part.if_contains("text");
-    texts.push_back({{"type", "text"}, {"text", text == nullptr ? json::value() : *text}});
-  }
-  return texts;
-}
-
-// Calls are items of their own: those that follow one another, and the answer before them, are one
-// message.
-json::object& MessageOfCalls(json::array& messages) {
-  if (!messages.empty()) {
-    json::object& last = messages.back().get_object();
-    const auto* role = last.if_contains("role");
-    if (role != nullptr && *role == "assistant") return last;
-  }
-  messages.push_back({{"role", "assistant"}, {"tool_calls", json::array()}});
-  return messages.back().get_object();
-}
-
-// A call and its result are items of their own; thoughts that come back are left out, as templates
-// leave out those of earlier turns.
-Result<void> AddItem(const json::value& value, const std::string& place, json::array& messages) {
-  const json::object& object = *OR_RETURN(ObjectAt(value, place));
-  const Members item(object, place + ".");
-  std::string type = "message", id;
-  OR_RETURN(item.Read("type", kMostBodyBytes, type));
-  if (type == "reasoning") return {};
-  if (type == "message") {
-    json::object message;
-    if (const auto* role = item.Find("role")) message["role"] = *role;
-    if (const auto* content = item.Find("content")) {
-      message["content"] = OR_RETURN(ContentOf(*content, place + ".content"));
-    }
-    messages.push_back(std::move(message));
-    return {};
-  }
-  OR_RETURN(item.Read("call_id", kMostNameBytes, id));
-  if (type == "function_call") {
-    json::object function;
-    for (const char* name : {"name", "arguments"}) {
-      if (const auto* member = item.Find(name)) function[name] = *member;
-    }
-    json::object call{{"id", id}, {"type", "function"}, {"function", std::move(function)}};
-    json::value& calls = MessageOfCalls(messages)["tool_calls"];
-    if (!calls.is_array()) calls = json::array();
-    calls.get_array().push_back(std::move(call));
-    return {};
-  }
-  if (type == "function_call_output") {
-    const json::value* output = item.Find("output");
-    messages.push_back(
-        {{"role", "tool"},
-         {"tool_call_id", id},
-         {"content",
-          output == nullptr ? json::value() : OR_RETURN(ContentOf(*output, place + ".output"))}});
-    return {};
-  }
-  return FailAt(ErrorCode::kUnsupported, place,
-                fmt::format("is of type '{}', which is not read here", Printable(type, 40)));
-}
-
-Result<json::value> ReadInput(const Members& members) {
+// What came before, then the request's own. Its items come behind `items` where they are `kept`.
+Result<json::value> ReadInput(const Members& members, bool kept, json::array& items) {
   json::array messages;
   std::string instructions;
   OR_RETURN(members.Read("instructions", kMostBodyBytes, instructions));
@@ -113,20 +42,21 @@ Result<json::value> ReadInput(const Members& members) {
   }
   const json::value* input = members.Find("input");
   if (input == nullptr) return FailAt(ErrorCode::kInvalidArgument, "input", "is missing");
-  if (input->is_string()) {
-    messages.push_back({{"role", "user"}, {"content", *input}});
-  } else if (const auto* items = input->if_array()) {
-    if (items->empty()) return FailAt(ErrorCode::kInvalidArgument, "input", "is empty");
-    if (items->size() > kMostMessages) {
-      return FailAt(
-          ErrorCode::kLimit, "input",
-          fmt::format("has {} entries, at most {} are taken", items->size(), kMostMessages));
-    }
-    for (std::size_t i = 0; i < items->size(); ++i) {
-      OR_RETURN(AddItem((*items)[i], fmt::format("input[{}]", i), messages));
-    }
-  } else {
-    return members.Wrong("input", "a string or an array of items", *input);
+  const json::array of_text = input->is_string() ? OneMessage(*input) : json::array();
+  const json::array* own = input->is_string() ? &of_text : input->if_array();
+  if (own == nullptr) return members.Wrong("input", "a string or an array of items", *input);
+  if (own->empty()) return FailAt(ErrorCode::kInvalidArgument, "input", "is empty");
+  if (own->size() + items.size() > kMostMessages) {
+    return FailAt(ErrorCode::kLimit, "input",
+                  fmt::format("has {} entries, {} with those before it; at most {} are taken",
+                              own->size(), own->size() + items.size(), kMostMessages));
+  }
+  for (const json::value& item : items) {
+    OR_RETURN(AddItem(item, "previous_response_id", messages));
+  }
+  for (std::size_t i = 0; i < own->size(); ++i) {
+    OR_RETURN(AddItem((*own)[i], fmt::format("input[{}]", i), messages));
+    if (kept) items.push_back((*own)[i]);
   }
   return ReadMessages(json::object{{"messages", std::move(messages)}});
 }
@@ -201,11 +131,11 @@ Result<std::optional<RequiredForm>> ReadTextForm(const Members& members) {
 }
 
 Result<void> CheckSupported(const Members& members) {
-  for (const char* name : {"previous_response_id", "conversation", "prompt"}) {
+  for (const char* name : {"conversation", "prompt"}) {
     if (members.Find(name) != nullptr) {
       return NotHere(name,
-                     "names something that this server does not keep; send the whole "
-                     "conversation as input");
+                     "names something that this server does not keep; previous_response_id names a "
+                     "response that it does");
     }
   }
   bool background = false;
@@ -216,7 +146,7 @@ Result<void> CheckSupported(const Members& members) {
 
 }  // namespace
 
-Result<ResponsesRequest> ReadResponsesRequest(const json::value& body) {
+Result<ResponsesRequest> ReadResponsesRequest(const json::value& body, const FindItems& before) {
   const json::object* object = OR_RETURN(BodyObject(body));
   const Members members(*object, "");
   ResponsesRequest request;
@@ -224,12 +154,16 @@ Result<ResponsesRequest> ReadResponsesRequest(const json::value& body) {
   OR_RETURN(members.Read("model", kMostNameBytes, question.model));
   OR_RETURN(members.Read("user", kMostNameBytes, question.tenant));
   OR_RETURN(members.Read("stream", request.stream));
+  OR_RETURN(members.Read("store", request.store));
   OR_RETURN(CheckSupported(members));
+  std::string previous;
+  OR_RETURN(members.Read("previous_response_id", kMostNameBytes, previous));
+  if (members.Find("previous_response_id") != nullptr) request.items = OR_RETURN(before(previous));
   OR_RETURN(ReadLimit(members, "max_output_tokens", question.options.max_tokens));
   OR_RETURN(ReadSampling(members, question.options.sampling));
   OR_RETURN(ReadStops(members, "stop", question.options.stop));
   question.form = OR_RETURN(ReadTextForm(members));
-  Conversation conversation{.messages = OR_RETURN(ReadInput(members)),
+  Conversation conversation{.messages = OR_RETURN(ReadInput(members, request.store, request.items)),
                             .tools = OR_RETURN(ReadFunctions(members)),
                             .variables = OR_RETURN(ReadTemplateVariables(*object)),
                             .begun = {}};
@@ -243,8 +177,8 @@ Result<ResponsesRequest> ReadResponsesRequest(const json::value& body) {
     }
   }
   question.prompt = std::move(conversation);
-  for (const char* name :
-       {"instructions", "max_output_tokens", "metadata", "temperature", "top_p", "user"}) {
+  for (const char* name : {"instructions", "max_output_tokens", "metadata", "previous_response_id",
+                           "temperature", "top_p", "user"}) {
     const json::value* given = members.Find(name);
     request.echo[name] = given == nullptr ? json::value() : *given;
   }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// OpenAI's Responses API, stateless (docs/server.md).
+// OpenAI's Responses API (docs/server.md); stored_response_routes.cc is what comes after an answer.
+#include <fmt/format.h>
+
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <ctime>
@@ -7,6 +9,10 @@
 
 #include "server/api.h"
 #include "server/dialect.h"
+#include "server/json_members.h"
+#include "server/new_id.h"
+#include "server/openai_request.h"
+#include "server/response_items.h"
 #include "server/responses_request.h"
 
 namespace cairn::server {
@@ -18,14 +24,19 @@ namespace json = boost::json;
 // Each begins when there is something for it and ends before the next.
 class ResponseTeller final : public AnswerTeller {
  public:
-  ResponseTeller(CallRef call, const Asked& asked, const ResponsesRequest& request)
-      : AnswerTeller(std::move(call), asked, request.stream, true), echo_(request.echo) {}
+  // `input`: the items that the store gets beside the response; empty: it gets nothing.
+  ResponseTeller(CallRef call, const Asked& asked, const ResponsesRequest& request, std::string id,
+                 std::string input)
+      : AnswerTeller(std::move(call), asked, request.stream, true),
+        echo_(request.echo),
+        id_(std::move(id)),
+        input_(std::move(input)) {}
 
  private:
   enum class Kind { kNone, kReasoning, kMessage, kCall };
 
   json::object Response(const char* status) const {
-    json::object response{{"id", "resp_" + call()->id},
+    json::object response{{"id", "resp_" + id_},
                           {"object", "response"},
                           {"created_at", created_s_},
                           {"status", status},
@@ -37,7 +48,7 @@ class ResponseTeller final : public AnswerTeller {
                           {"parallel_tool_calls", true},
                           {"previous_response_id", nullptr},
                           {"reasoning", json::object{{"effort", nullptr}, {"summary", nullptr}}},
-                          {"store", false},
+                          {"store", !input_.empty()},
                           {"text", json::object{{"format", json::object{{"type", "text"}}}}},
                           {"tool_choice", "auto"},
                           {"tools", json::array()},
@@ -50,7 +61,8 @@ class ResponseTeller final : public AnswerTeller {
     return answer.reason == engine::FinishReason::kEndOfTurn ||
            answer.reason == engine::FinishReason::kStopString;
   }
-  json::object LastResponse(const engine::Answer& answer) const {
+  // Kept where it is to be.
+  json::object LastResponse(const engine::Answer& answer) {
     const bool whole = IsWhole(answer);
     json::object response = Response(whole ? "completed" : "incomplete");
     if (!whole) response["incomplete_details"] = json::object{{"reason", "max_output_tokens"}};
@@ -61,11 +73,14 @@ class ResponseTeller final : public AnswerTeller {
         {"output_tokens", made},
         {"output_tokens_details", json::object{{"reasoning_tokens", 0}}},
         {"total_tokens", answer.prompt_tokens + made}};
+    if (input_.empty()) return response;
+    StoredResponse stored{.response = json::serialize(response), .input = std::move(input_)};
+    response["store"] = call()->api.responses.Put(call()->tenant, "resp_" + id_, std::move(stored));
     return response;
   }
   std::string ItemId(Kind kind) const {
     if (kind == Kind::kCall) return "fc_" + call_id_;
-    return (kind == Kind::kReasoning ? "rs_" : "msg_") + call()->id;
+    return (kind == Kind::kReasoning ? "rs_" : "msg_") + id_;
   }
   static json::object PartOf(Kind kind, const std::string& text) {
     if (kind == Kind::kReasoning) return {{"type", "reasoning_text"}, {"text", text}};
@@ -203,6 +218,8 @@ class ResponseTeller final : public AnswerTeller {
   }
 
   json::object echo_;
+  std::string id_;     // of the response and its items, behind what says which they are
+  std::string input_;  // JSON
   std::int64_t created_s_ = std::time(nullptr);
   json::array output_;  // items that are whole
   Kind open_ = Kind::kNone;
@@ -211,15 +228,57 @@ class ResponseTeller final : public AnswerTeller {
   int number_ = 0;              // of the next event
 };
 
+// The conversation up to the end of a stored response.
+Result<json::array> ItemsUpTo(const CallRef& call, const std::string& id) {
+  const StoredResponse* stored = call->api.responses.Find(call->tenant, id);
+  if (stored == nullptr) {
+    return cairn::Fail(ErrorCode::kNotFound, "there is no stored response of that name",
+                       "previous_response_id");
+  }
+  call->more_bytes = stored->input.size() + stored->response.size();
+  if (call->more_bytes > kMostBodyBytes) {
+    return cairn::Fail(ErrorCode::kLimit,
+                       fmt::format("the conversation behind previous_response_id has {} bytes, at "
+                                   "most {} are taken",
+                                   call->more_bytes, kMostBodyBytes),
+                       "previous_response_id");
+  }
+  json::value items = OR_RETURN(ParseJson(stored->input, kMostBodyBytes));
+  const json::value response = OR_RETURN(ParseJson(stored->response, kMostBodyBytes));
+  for (const json::value& item : response.at("output").as_array()) {
+    items.as_array().push_back(item);
+  }
+  return std::move(items.as_array());
+}
+
+// The items as the store has them.
+std::string Kept(json::array items, const std::string& id) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    items[i] = KeptItem(std::move(items[i].as_object()), fmt::format("in_{}_{}", id, i));
+  }
+  return json::serialize(items);
+}
+
 void Respond(const CallRef& call) {
   const auto body = call->Body();
   if (!body) return;
-  auto read = ReadResponsesRequest(*body);
-  if (!read) return call->Fail(read.error());
+  auto read =
+      ReadResponsesRequest(*body, [&call](const std::string& id) { return ItemsUpTo(call, id); });
+  if (!read) {
+    if (read.error().code != ErrorCode::kNotFound) return call->Fail(read.error());
+    return call->Fail({.status = 400,
+                       .message = read.error().message,
+                       .param = read.error().subject,
+                       .code = "previous_response_not_found"});
+  }
   const auto request = std::make_shared<ResponsesRequest>(*std::move(read));
-  Ask(call, std::move(request->question), [call, request](const Asked& asked) {
-    return std::make_shared<ResponseTeller>(call, asked, *request);
-  });
+  const std::string id = NewId("");
+  const bool stores = request->store && call->api.responses.keeps();
+  std::string input = stores ? Kept(std::exchange(request->items, {}), id) : "";
+  Ask(call, std::move(request->question),
+      [call, request, id, input = std::move(input)](const Asked& asked) mutable {
+        return std::make_shared<ResponseTeller>(call, asked, *request, id, std::move(input));
+      });
 }
 
 }  // namespace

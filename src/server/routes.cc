@@ -6,9 +6,9 @@ namespace cairn::server {
 
 std::vector<Route> AllRoutes() {
   std::vector<Route> all;
-  for (const auto routes :
-       {OpenAiRoutes, ResponsesRoutes, AnthropicRoutes, OllamaRoutes, LlamaRoutes, EmbeddingRoutes,
-        TokenRoutes, HealthRoutes, MetricsRoutes, StreamRoutes, BatchRoutes, PageRoutes}) {
+  for (const auto routes : {OpenAiRoutes, ResponsesRoutes, StoredResponseRoutes, AnthropicRoutes,
+                            OllamaRoutes, LlamaRoutes, EmbeddingRoutes, TokenRoutes, HealthRoutes,
+                            MetricsRoutes, StreamRoutes, BatchRoutes, PageRoutes}) {
     const std::vector<Route> some = routes();
     all.insert(all.end(), some.begin(), some.end());
   }

@@ -43,10 +43,10 @@ VALUES = [0, 1, -1, 2, -2, 0.5, -0.5, 1.5, 16, 17, 20, 21, 100, 101, -100, -101,
 MAY_BE_REFUSED = {"model", "guided_json", "guided_regex", "guided_grammar", "guided_choice", "json_schema", "grammar",
                   "response_format", "format", "structured_outputs", "json", "regex", "choice", "schema", "suffix", "dimensions",
                   "continue_final_message", "logit_bias", "tokens", "prompt", "messages", "input", "name",
-                  "instructions", "system", "tools", "tool_choice"}
+                  "instructions", "system", "tools", "tool_choice", "previous_response_id"}
 ONLY_OF_SOME_MODELS = {"/infill"}
-# Files, batches and streams of lines: test_batches.py and test_prompt_stream.py ask them.
-ELSEWHERE = ("/v1/files", "/v1/batches", "/v1/stream")
+# Files, batches, streams of lines and stored responses: test_batches.py, test_prompt_stream.py and test_responses.py ask them.
+ELSEWHERE = ("/v1/files", "/v1/batches", "/v1/stream", "/v1/responses/")
 
 
 def routes():

@@ -120,6 +120,14 @@ void CheckDialect(cairn::Result<Request> (*read)(const boost::json::value&),
   if (chat != nullptr && chat->messages.is_array()) CheckConversation(chat->messages, chat->tools);
 }
 
+// Behind one that is kept.
+cairn::Result<cairn::server::ResponsesRequest> ReadResponses(const boost::json::value& body) {
+  return cairn::server::ReadResponsesRequest(
+      body, [](const std::string& id) -> cairn::Result<boost::json::array> {
+        return boost::json::array{boost::json::object{{"role", "user"}, {"content", id}}};
+      });
+}
+
 cairn::Result<cairn::server::AnthropicRequest> ReadAnthropic(const boost::json::value& body) {
   return cairn::server::ReadAnthropicRequest(body, false);
 }
@@ -154,7 +162,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 'a': CheckDialect(ReadAnthropic, text); break;
     case 'o': CheckDialect(cairn::server::ReadOllamaChat, text); break;
     case 'g': CheckDialect(cairn::server::ReadOllamaGenerate, text); break;
-    case 's': CheckDialect(cairn::server::ReadResponsesRequest, text); break;
+    case 's': CheckDialect(ReadResponses, text); break;
     case 't': CheckAnswer(text); break;
     default: CheckBatchLine(text); break;
   }
