@@ -234,6 +234,12 @@ Result<object> MeasureMemory(engine::Engine& engine, std::span<const TraceReques
   // Buffers of a full step, and what the first requests bring into memory.
   const auto warm = SomeTokens(engine.step_rows(), engine.vocabulary(), 1);
   OR_RETURN(answers.Generate(warm, Wish({}, 8, 0).options, {}));
+  // And the logits of as many answers as will run: a megabyte each with a vocabulary of 262,144.
+  for (std::uint64_t seed = 2; seed < 2 + kRunning; ++seed) {
+    OR_RETURN(answers.Submit(Wish(SomeTokens(8, engine.vocabulary(), seed), 64, 0), {}));
+  }
+  while (answers.Step()) {
+  }
   const auto resident = [] {
     return static_cast<double>(engine::MemoryOfProcess().resident_bytes);
   };
