@@ -3,8 +3,8 @@
 // which checks and names its arguments; this is what it needs of C++.
 //
 // Nothing here holds Python's lock while the engine works. Ctrl-C reaches Python because no call
-// takes much longer than a step: waiting is cut into the milliseconds that the caller gives, and
-// Session.append looks for signals between its chunks.
+// takes much longer than a step: waiting is cut into the milliseconds that the caller gives,
+// Session.append looks for signals between its chunks, an Embedder between its steps.
 // Threads: as cairn.h says of each.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -48,7 +48,7 @@ const std::string& WithoutZero(const std::string& text, const char* name) {
 }
 
 using TokenArray = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using LogitArray = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Rows = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 cairn::Tokens ListOf(const TokenArray& tokens) {
   return {tokens.data(), tokens.data() + tokens.size()};
@@ -98,7 +98,7 @@ class Session {
   }
 
   // Logits of the last tokens into the rows of `out`.
-  void Append(const TokenArray& tokens, const LogitArray& out) {
+  void Append(const TokenArray& tokens, const Rows& out) {
     const std::size_t count = tokens.size();
     const std::size_t rows = out.shape(0);
     if (static_cast<std::int64_t>(out.shape(1)) != vocabulary_ || rows > count) {
@@ -136,6 +136,74 @@ class Session {
   std::int64_t vocabulary_;
 };
 
+// Looks for Ctrl-C between the steps of an Embedder, which works without Python's lock.
+class Interrupt {
+ public:
+  void Watch(cairn_embed_options& options) {
+    options.progress = Look;
+    options.user = this;
+    options.cancel = cancel_.get();
+  }
+  // With the lock: the exception of a signal handler, which goes before the call's own end.
+  void Raise() const {
+    if (raised_) throw nb::python_error();
+  }
+
+ private:
+  static void Look(void* user, std::uint64_t, std::uint64_t) {
+    auto& self = *static_cast<Interrupt*>(user);
+    const nb::gil_scoped_acquire held;
+    if (self.raised_ || PyErr_CheckSignals() == 0) return;
+    self.raised_ = true;
+    self.cancel_.Request();
+  }
+
+  cairn::Cancel cancel_;
+  bool raised_ = false;  // and Python has the exception
+};
+
+cairn_embed_options EmbedOptionsOf(bool truncate) {
+  cairn_embed_options options = cairn::EmbedOptions();
+  options.truncate = truncate ? 1 : 0;
+  return options;
+}
+
+// Calls `body` with the options, without Python's lock.
+template <typename Body>
+auto Watched(cairn_embed_options options, Body body) {
+  Interrupt interrupt;
+  interrupt.Watch(options);
+  auto result = [&] {
+    const nb::gil_scoped_release released;
+    return body(options);
+  }();
+  interrupt.Raise();
+  return Take(std::move(result));
+}
+
+// Embeddings of texts into the rows of `out`, as many values of each as it has columns.
+void Embed(const cairn::Embedder& embedder, const cairn::Texts& texts, const Rows& out,
+           bool truncate, bool raw) {
+  const auto width = static_cast<std::size_t>(embedder.info().width);
+  if (out.shape(0) != texts.size() || out.shape(1) < 1 || out.shape(1) > width) {
+    Refuse("out has the shape (" + std::to_string(out.shape(0)) + ", " +
+           std::to_string(out.shape(1)) + "), expected " + std::to_string(texts.size()) +
+           " rows of 1 to " + std::to_string(width));
+  }
+  cairn_embed_options options = EmbedOptionsOf(truncate);
+  options.dimensions = static_cast<std::int32_t>(out.shape(1));
+  options.raw = raw ? 1 : 0;
+  Watched(options,
+          [&](const cairn_embed_options& o) { return embedder.Embed(texts, out.data(), o); });
+}
+
+std::vector<double> Rerank(const cairn::Embedder& embedder, const std::string& query,
+                           const cairn::Texts& documents, bool truncate) {
+  return Watched(EmbedOptionsOf(truncate), [&](const cairn_embed_options& o) {
+    return embedder.Rerank(query, documents, o);
+  });
+}
+
 // Raised becomes what cairn._errors makes of its code; imported late, since stubs are made of this
 // module alone.
 void Translate(const std::exception_ptr& thrown, void*) {
@@ -149,11 +217,11 @@ void Translate(const std::exception_ptr& thrown, void*) {
 }
 
 cairn_model_options ModelOptionsOf(const std::string& folder, const std::string& pre,
-                                   std::int32_t threads) {
+                                   std::int32_t embed) {
   cairn_model_options options = cairn::ModelOptions();
   options.folder = folder.empty() ? nullptr : WithoutZero(folder, "folder").c_str();
   options.pre_tokenizer = pre.empty() ? nullptr : WithoutZero(pre, "pre_tokenizer").c_str();
-  options.threads = threads;
+  options.embed = embed;
   return options;
 }
 
@@ -170,6 +238,7 @@ nb::dict DictOf(const cairn_model_info& info) {
   dict["tokens"] = info.tokens;
   dict["begin_token"] = info.begin_token;
   dict["end_token"] = info.end_token;
+  dict["embeds"] = info.embeds != 0;
   return dict;
 }
 
@@ -181,6 +250,16 @@ nb::dict DictOf(const cairn_engine_info& info) {
   dict["kv_used"] = info.kv_used;
   dict["running"] = info.running;
   dict["waiting"] = info.waiting;
+  dict["threads"] = info.threads;
+  return dict;
+}
+
+nb::dict DictOf(const cairn_embedder_info& info) {
+  nb::dict dict;
+  dict["isa"] = info.isa;
+  dict["context"] = info.context;
+  dict["width"] = info.width;
+  dict["scores"] = info.scores != 0;
   dict["threads"] = info.threads;
   return dict;
 }
@@ -215,12 +294,12 @@ void BindModel(nb::module_& m) {
       .def_static(
           "open",
           [](const std::string& name, const std::string& folder, const std::string& pre,
-             std::int32_t threads) {
+             std::int32_t embed) {
             const nb::gil_scoped_release released;
-            return Take(cairn::Model::Open(WithoutZero(name, "name"),
-                                           ModelOptionsOf(folder, pre, threads)));
+            return Take(
+                cairn::Model::Open(WithoutZero(name, "name"), ModelOptionsOf(folder, pre, embed)));
           },
-          "name"_a, "folder"_a, "pre_tokenizer"_a, "threads"_a)
+          "name"_a, "folder"_a, "pre_tokenizer"_a, "embed"_a)
       .def("info", [](const cairn::Model& model) { return DictOf(model.info()); })
       .def(
           "tokenize",
@@ -288,6 +367,26 @@ void BindEngine(nb::module_& m) {
       .def("length", &Session::length)
       .def("truncate", &Session::Truncate, "length"_a)
       .def("append", &Session::Append, "tokens"_a, "out"_a.noconvert());
+}
+
+void BindEmbedder(nb::module_& m) {
+  nb::class_<cairn::Embedder>(m, "Embedder")
+      .def_static(
+          "open",
+          [](const cairn::Model& model, std::int64_t context, std::int32_t threads, bool pinned,
+             const std::string& isa) {
+            cairn_embedder_options options = cairn::EmbedderOptions();
+            options.isa = isa.empty() ? nullptr : WithoutZero(isa, "isa").c_str();
+            options.context = context;
+            options.threads = threads;
+            options.pinned = pinned ? 1 : 0;
+            const nb::gil_scoped_release released;
+            return Take(cairn::Embedder::Open(model, options));
+          },
+          "model"_a, "context"_a, "threads"_a, "pinned"_a, "isa"_a)
+      .def("info", [](const cairn::Embedder& embedder) { return DictOf(embedder.info()); })
+      .def("embed", &Embed, "texts"_a, "out"_a.noconvert(), "truncate"_a, "raw"_a)
+      .def("rerank", &Rerank, "query"_a, "documents"_a, "truncate"_a);
 }
 
 void BindAnswers(nb::module_& m) {
@@ -362,5 +461,6 @@ NB_MODULE(_cairn, m) {
   m.def("status_name", &cairn_status_name, "status"_a);
   BindModel(m);
   BindEngine(m);
+  BindEmbedder(m);
   BindAnswers(m);
 }

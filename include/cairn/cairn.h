@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cairn's library for C: models, answers to many prompts at once, conversations, logits.
+/* Cairn's library for C: models, answers to many prompts at once, conversations, logits,
+ * embeddings.
  *
  * Errors. Whatever can fail returns a cairn_status, CAIRN_OK where it worked. The last parameter
  *   `error` may be NULL; else it is set to NULL on success and to a new error with one sentence for
@@ -14,15 +15,16 @@
  *   with their ..._init first, which writes the size and every default. Reserved members are 0.
  * Texts are UTF-8 with a length, or end with a 0 where none is given. Ill-formed bytes read as
  *   U+FFFD. Times are in seconds, sizes in bytes.
- * Threads. A model and an engine may be used by any number of threads at once. A request, a chat, a
- *   sequence, an answer and an error belong to one thread at a time; different ones of the same
- *   engine may be used at the same time by different threads. cairn_cancel_request and
- *   cairn_cancel_requested work from any thread and from signal handlers.
+ * Threads. A model, an engine and an embedder may be used by any number of threads at once. A
+ *   request, a chat, a sequence, an answer and an error belong to one thread at a time; different
+ *   ones of the same engine may be used at the same time by different threads.
+ *   cairn_cancel_request and cairn_cancel_requested work from any thread and from signal handlers.
  *   An engine makes one step at a time, for all requests together: whoever waits for an answer
  *   makes steps, or waits for another thread's. A request's texts are handed out on the thread
  *   that waits for it, never on another one.
- * State. The library has none outside of its handles. It reads the environment when a model or an
- *   engine is opened (CAIRN_HOME, XDG_CACHE_HOME, HOME, CAIRN_PRE, CAIRN_ISA), and no other time.
+ * State. The library has none outside of its handles. It reads the environment when a model, an
+ *   engine or an embedder is opened (CAIRN_HOME, XDG_CACHE_HOME, HOME, CAIRN_PRE, CAIRN_ISA), and
+ *   no other time.
  * Binary interface. Symbols carry the version CAIRN_0; docs/library.md says what may change.
  */
 #ifndef CAIRN_CAIRN_H_
@@ -88,12 +90,22 @@ CAIRN_API void cairn_cancel_free(cairn_cancel* cancel);
 /* Weights, tokenizer and chat template of one GGUF file; never changes. */
 typedef struct cairn_model cairn_model;
 
+/* What a model is opened for: answers (cairn_engine_open) or embeddings (cairn_embedder_open), and
+ * how the rows of a text become one. */
+enum {
+  CAIRN_EMBED_AS_MADE = 0, /* encoders for embeddings, as CAIRN_EMBED_POOLED; others for answers */
+  CAIRN_EMBED_POOLED = 1,  /* what the file says, else the mean (encoders) or the last row */
+  CAIRN_EMBED_MEAN = 2,
+  CAIRN_EMBED_FIRST = 3, /* "cls" */
+  CAIRN_EMBED_LAST = 4
+};
+
 typedef struct cairn_model_options {
   size_t size;
   const char* folder; /* of models; NULL: $CAIRN_HOME, $XDG_CACHE_HOME/cairn, ~/.cache/cairn */
   const char* pre_tokenizer; /* in place of the file's; NULL: $CAIRN_PRE, else the file's */
   int32_t threads;           /* that load it; 0: the cores this process may use */
-  int32_t reserved;
+  int32_t embed;             /* CAIRN_EMBED_... */
 } cairn_model_options;
 CAIRN_API void cairn_model_options_init(cairn_model_options* options, size_t size);
 
@@ -129,6 +141,8 @@ typedef struct cairn_model_info {
   int32_t tokens;      /* of the tokenizer: ids are 0 to tokens - 1 */
   int32_t begin_token; /* -1: none */
   int32_t end_token;   /* -1: none */
+  int32_t embeds;      /* 1: opened for embeddings or scores, not for answers */
+  int32_t reserved;
 } cairn_model_info;
 /* Texts are valid as long as the model. */
 CAIRN_API cairn_status cairn_model_describe(const cairn_model* model, cairn_model_info* info,
@@ -336,6 +350,66 @@ CAIRN_API cairn_status cairn_sequence_append(cairn_sequence* sequence, const int
 /* Drops what is behind the first `length` tokens. */
 CAIRN_API cairn_status cairn_sequence_truncate(cairn_sequence* sequence, int64_t length,
                                                cairn_error** error);
+
+/* --- embeddings ---------------------------------------------------------------------------- */
+
+/* Texts to rows of numbers, and documents to scores. Calls of several threads come one after the
+ * other. What a text becomes depends on the text and the model alone, not on its company, the
+ * threads or the instruction set. */
+typedef struct cairn_embedder cairn_embedder;
+
+typedef struct cairn_embedder_options {
+  size_t size;
+  const char* isa; /* as in cairn_engine_options */
+  int64_t context; /* most tokens of a text; 0: what the model has, at most 8,192 */
+  int32_t threads; /* 0: the physical cores this process may use */
+  int32_t pinned;  /* not 0: each thread stays on a core of its own */
+} cairn_embedder_options;
+CAIRN_API void cairn_embedder_options_init(cairn_embedder_options* options, size_t size);
+
+/* `model`: one whose cairn_model_info.embeds is 1. `options` may be NULL. */
+CAIRN_API cairn_status cairn_embedder_open(const cairn_model* model,
+                                           const cairn_embedder_options* options,
+                                           cairn_embedder** embedder, cairn_error** error);
+CAIRN_API void cairn_embedder_free(cairn_embedder* embedder);
+
+typedef struct cairn_embedder_info {
+  size_t size; /* set by the caller */
+  const char* isa;
+  int64_t context;
+  int32_t width;  /* values of a row */
+  int32_t scores; /* 1: a cross-encoder, which only scores pairs (cairn_rerank) */
+  int32_t threads;
+  int32_t reserved;
+} cairn_embedder_info;
+CAIRN_API cairn_status cairn_embedder_describe(const cairn_embedder* embedder,
+                                               cairn_embedder_info* info, cairn_error** error);
+
+typedef struct cairn_embed_options {
+  size_t size;
+  cairn_cancel* cancel;    /* looked at between steps; NULL: none */
+  cairn_progress progress; /* texts that are done and all, between steps; NULL: none */
+  void* user;              /* of progress, which may not use the same embedder: CAIRN_BUSY */
+  int32_t dimensions;      /* 0: all; else the first so many, for models trained for that */
+  int32_t truncate;        /* not 0: too long a text is cut at its end, and no error */
+  int32_t raw;             /* not 0: as the model makes them, not scaled to a length of 1 */
+  int32_t reserved;
+} cairn_embed_options;
+CAIRN_API void cairn_embed_options_init(cairn_embed_options* options, size_t size);
+
+/* Embeddings of `count` texts. `lengths` may be NULL: each text then ends with a 0. `values` gets a
+ * row of `dimensions` (or `width`) values for each text, in their order; after an error some may
+ * have been written. Texts of any lengths share steps, so give many at once. */
+CAIRN_API cairn_status cairn_embed(cairn_embedder* embedder, const char* const* texts,
+                                   const size_t* lengths, size_t count,
+                                   const cairn_embed_options* options, float* values,
+                                   cairn_error** error);
+/* How well each of `count` documents fits a query, larger is better: the logit of a cross-encoder,
+ * of any size, else the cosine of the two embeddings. `dimensions` and `raw` must be 0. */
+CAIRN_API cairn_status cairn_rerank(cairn_embedder* embedder, const char* query, size_t length,
+                                    const char* const* documents, const size_t* lengths,
+                                    size_t count, const cairn_embed_options* options,
+                                    double* scores, cairn_error** error);
 
 #ifdef __cplusplus
 }

@@ -110,6 +110,16 @@ inline cairn_generate_options GenerateOptions() {
   cairn_generate_options_init(&o, sizeof(o));
   return o;
 }
+inline cairn_embedder_options EmbedderOptions() {
+  cairn_embedder_options o;
+  cairn_embedder_options_init(&o, sizeof(o));
+  return o;
+}
+inline cairn_embed_options EmbedOptions() {
+  cairn_embed_options o;
+  cairn_embed_options_init(&o, sizeof(o));
+  return o;
+}
 
 // A model of the folder; `path` is empty where it is known and not fetched yet.
 struct ListedModel {
@@ -418,6 +428,82 @@ class Sequence {
  private:
   explicit Sequence(cairn_sequence* made) : handle_(made) {}
   detail::Handle<cairn_sequence, cairn_sequence_free> handle_;
+};
+
+using Texts = std::vector<std::string>;
+
+namespace detail {
+
+// Texts as the C interface takes them; of a list that outlives it.
+struct TextList {
+  explicit TextList(const Texts& texts) {
+    for (const std::string& text : texts) {
+      data.push_back(text.data());
+      lengths.push_back(text.size());
+    }
+  }
+  std::vector<const char*> data;
+  std::vector<std::size_t> lengths;
+};
+
+}  // namespace detail
+
+// Texts to embeddings, documents to scores.
+class Embedder {
+ public:
+  static Result<Embedder> Open(const Model& model,
+                               const cairn_embedder_options& options = EmbedderOptions()) {
+    cairn_embedder* made = nullptr;
+    if (auto error = detail::Try(
+            [&](cairn_error** e) { return cairn_embedder_open(model.get(), &options, &made, e); }))
+      return *std::move(error);
+    return Embedder(made);
+  }
+
+  cairn_embedder_info info() const {
+    cairn_embedder_info info{};
+    info.size = sizeof(info);
+    cairn_embedder_describe(get(), &info, nullptr);
+    return info;
+  }
+  // `values` has room for a row of options.dimensions, or info().width, values for each text.
+  Result<Done> Embed(const Texts& texts, float* values,
+                     const cairn_embed_options& options = EmbedOptions()) const {
+    const detail::TextList list(texts);
+    if (auto error = detail::Try([&](cairn_error** e) {
+          return cairn_embed(get(), list.data.data(), list.lengths.data(), texts.size(), &options,
+                             values, e);
+        }))
+      return *std::move(error);
+    return Done{};
+  }
+  // The rows one after the other.
+  Result<std::vector<float>> Embed(const Texts& texts,
+                                   const cairn_embed_options& options = EmbedOptions()) const {
+    const auto width =
+        static_cast<std::size_t>(options.dimensions > 0 ? options.dimensions : info().width);
+    std::vector<float> values(texts.size() * width);
+    auto done = Embed(texts, values.data(), options);
+    if (!done) return done.error();
+    return values;
+  }
+  // A score for each document.
+  Result<std::vector<double>> Rerank(const std::string& query, const Texts& documents,
+                                     const cairn_embed_options& options = EmbedOptions()) const {
+    const detail::TextList list(documents);
+    std::vector<double> scores(documents.size());
+    if (auto error = detail::Try([&](cairn_error** e) {
+          return cairn_rerank(get(), query.data(), query.size(), list.data.data(),
+                              list.lengths.data(), documents.size(), &options, scores.data(), e);
+        }))
+      return *std::move(error);
+    return scores;
+  }
+  cairn_embedder* get() const { return handle_.get(); }
+
+ private:
+  explicit Embedder(cairn_embedder* made) : handle_(made) {}
+  detail::Handle<cairn_embedder, cairn_embedder_free> handle_;
 };
 
 }  // namespace v0

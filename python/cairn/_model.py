@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models, conversations and sequences."""
+"""Models, conversations, embeddings and sequences."""
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any, Unpack
@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from cairn import _cairn
 from cairn._answer import Answer, Sampling, options_of
-from cairn._errors import InvalidArgument
+from cairn._errors import InvalidArgument, Unsupported
 from cairn._stream import Stream
 
 Tokens = Sequence[int] | NDArray[np.integer]
 _KV = {"f16": 0, "f32": 1, "q8": 2}
+_EMBEDDINGS: dict[bool | str, int] = {False: 0, True: 1, "mean": 2, "cls": 3, "last": 4}
 
 
 def _ids(tokens: Tokens) -> NDArray[np.int32]:
@@ -25,6 +26,23 @@ def _ids(tokens: Tokens) -> NDArray[np.int32]:
     if not np.array_equal(ids, given):
         raise InvalidArgument("a token is not in the range of 32-bit numbers")
     return ids
+
+
+def _texts(texts: Sequence[str], what: str) -> list[str]:
+    if isinstance(texts, str):
+        raise InvalidArgument(f"{what} is one text, expected a list of them")
+    listed = list(texts)
+    for at, text in enumerate(listed):
+        if not isinstance(text, str):
+            raise InvalidArgument(f"{what}[{at}] is {text!r:.40}, which is no text")
+    return listed
+
+
+def _check_out(out: NDArray[np.float32], columns: str) -> None:
+    if (out.dtype != np.float32 or out.ndim != 2 or not out.flags.c_contiguous or
+            not out.flags.writeable):
+        raise InvalidArgument(f"out is an array of float32, of shape (rows, {columns}), "
+                              "C-contiguous and writeable")
 
 
 class Model:
@@ -42,6 +60,9 @@ class Model:
     isa: instruction set ("avx512", "avx2", "neon", "portable"); by default the best.
     pinned: each thread stays on a core of its own.
     propose: guess tokens from the text where that wins time; no answer changes by it.
+    embeddings: True: for `embed` and `rerank` in place of answers, the rows of a text becoming one
+        as the file says; "mean", "cls" (the first row) or "last": in that way. Encoders always are.
+        For them, kv, kv_memory, sequences and propose mean nothing; context is that of one text.
 
     Any number of threads may use a model at once. They share the steps of its engine, and each gets
     the answer that it would get alone. The interpreter's lock is free while the engine works.
@@ -50,9 +71,13 @@ class Model:
     def __init__(self, name: str | os.PathLike[str], *, folder: str | os.PathLike[str] | None = None,
                  pre_tokenizer: str | None = None, threads: int = 0, context: int = 0,
                  kv: str = "f16", kv_memory: int = 0, sequences: int = 32, isa: str | None = None,
-                 pinned: bool = False, propose: bool = True) -> None:
+                 pinned: bool = False, propose: bool = True,
+                 embeddings: bool | str = False) -> None:
         if kv not in _KV:
             raise InvalidArgument(f"kv is {kv!r}, expected one of: " + ", ".join(_KV))
+        if embeddings not in _EMBEDDINGS:
+            raise InvalidArgument(f"embeddings is {embeddings!r}, expected one of: " +
+                                  ", ".join(map(repr, _EMBEDDINGS)))
         options = _cairn.EngineOptions()
         numbers = {"threads": threads, "context": context, "kv_memory": kv_memory,
                    "sequences": sequences}
@@ -63,12 +88,34 @@ class Model:
                 raise InvalidArgument(f"{key} is {value!r}, which is no such number") from wrong
         options.kv, options.pinned, options.propose = _KV[kv], pinned, propose
         self._model = _cairn.Model.open(os.fspath(name), os.fspath(folder or ""),
-                                        pre_tokenizer or "", 0)
-        self._engine = _cairn.Engine.open(self._model, options, isa or "")
+                                        pre_tokenizer or "", _EMBEDDINGS[embeddings])
         self._info = self._model.info()
+        if self.embeds:
+            self._made_for_embeddings = _cairn.Embedder.open(self._model, options.context,
+                                                             options.threads, pinned, isa or "")
+        else:
+            self._made_for_answers = _cairn.Engine.open(self._model, options, isa or "")
 
     def __repr__(self) -> str:
         return f"<cairn.Model {self.path!r}, {self.architecture}, {self.parameters:,} parameters>"
+
+    @property
+    def _engine(self) -> _cairn.Engine:
+        if self.embeds:
+            raise Unsupported(f"{self.path!r} makes embeddings and no answers")
+        return self._made_for_answers
+
+    @property
+    def _embedder(self) -> _cairn.Embedder:
+        if not self.embeds:
+            raise Unsupported(f"{self.path!r} was opened for answers; cairn.Model(..., "
+                              "embeddings=True) opens it for embeddings")
+        return self._made_for_embeddings
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it is for `embed` and `rerank`, and not for answers."""
+        return self._info["embeds"]
 
     @property
     def path(self) -> str:
@@ -92,8 +139,8 @@ class Model:
 
     @property
     def context(self) -> int:
-        """Tokens that one sequence can have here."""
-        return self._engine.info()["context"]
+        """Tokens that one sequence, or one text to embed, can have here."""
+        return self.state["context"]
 
     @property
     def vocabulary(self) -> int:
@@ -114,8 +161,11 @@ class Model:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the engine does now: isa, threads, context, running, waiting, kv_budget, kv_used."""
-        return self._engine.info()
+        """What the engine does now: isa, threads, context, running, waiting, kv_budget, kv_used.
+
+        For embeddings: isa, threads, context, width, scores (whether it only reranks).
+        """
+        return self._embedder.info() if self.embeds else self._engine.info()
 
     def tokenize(self, text: str, *, add_special: bool = True,
                  parse_special: bool = False) -> list[int]:
@@ -166,6 +216,53 @@ class Model:
         finally:
             for stream in streams:
                 stream.close()
+
+    @property
+    def width(self) -> int:
+        """Values of an embedding."""
+        return self._embedder.info()["width"]
+
+    def embed(self, texts: Sequence[str], *, dimensions: int | None = None, normalise: bool = True,
+              truncate: bool = False,
+              out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Embeddings of texts, for a model that is for them (`embeds`).
+
+        texts: any number, of any lengths; they share steps, so give many at once.
+        dimensions: only the first so many values, for models that were trained for that.
+        normalise: scaled to a length of 1; the product of two rows is then their cosine.
+        truncate: texts that are longer than `context` are cut at their end; without it, `Limit`.
+        out: shape (len(texts), dimensions), float32, C-contiguous: where the rows are written;
+            without it a new array is made. Nothing is copied on the way to Python.
+        Returns: shape (len(texts), dimensions), float32; `width` columns unless said otherwise.
+
+        A row depends on its text and the model alone. After an exception, Ctrl-C too, some rows of
+        `out` may have been written.
+        """
+        listed = _texts(texts, "texts")
+        embedder = self._embedder
+        if out is None:
+            columns = self.width if dimensions is None else dimensions
+            if not isinstance(columns, int) or not 1 <= columns <= self.width:
+                raise InvalidArgument(f"dimensions is {columns!r}, expected 1 to {self.width}")
+            out = np.empty((len(listed), columns), dtype=np.float32)
+        else:
+            _check_out(out, "dimensions")
+            if dimensions not in (None, out.shape[1]):
+                raise InvalidArgument(f"dimensions is {dimensions!r}, out has {out.shape[1]}")
+        embedder.embed(listed, out, truncate, not normalise)
+        return out
+
+    def rerank(self, query: str, documents: Sequence[str], *,
+               truncate: bool = False) -> NDArray[np.float64]:
+        """How well documents fit a query, for a model with `embeds`: larger is better.
+
+        documents: any number of texts; give many at once.
+        truncate: texts that are longer than `context` are cut at their end; without it, `Limit`.
+        Returns: shape (len(documents),), float64: the logits of a cross-encoder, of any size, else
+            the cosines of the embeddings.
+        """
+        return np.array(self._embedder.rerank(query, _texts(documents, "documents"), truncate),
+                        dtype=np.float64)
 
     def chat(self, system: str | None = None, *, chat_template: str | None = None) -> "Chat":
         """A conversation. system: instructions; chat_template: in place of the model's own."""
@@ -239,10 +336,8 @@ class Session:
         """
         if out is None:
             out = np.empty((rows, self.model.vocabulary), dtype=np.float32)
-        elif (out.dtype != np.float32 or out.ndim != 2 or not out.flags.c_contiguous or
-              not out.flags.writeable):
-            raise InvalidArgument("out is an array of float32, of shape (rows, vocabulary), "
-                                  "C-contiguous and writeable")
+        else:
+            _check_out(out, "vocabulary")
         self._session.append(_ids(tokens), out)
         return out
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cairn's models in the tool `llm`: llm -m cairn/smollm2 "Name three rivers of Europe."
+"""Cairn's models in the tool `llm`: llm -m cairn/smollm2 "Name three rivers of Europe.", and
+llm embed -m cairn/minilm -c "A man is eating food."
 
 Models are those of `cairn.models()`; one that has a short name is fetched when it is first used.
 """
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import llm
@@ -14,8 +15,8 @@ import cairn
 
 
 @lru_cache(maxsize=1)  # a conversation or a batch of `llm` uses one model; memory holds one
-def _loaded(name: str) -> cairn.Model:
-    return cairn.Model(name)
+def _loaded(name: str, embeddings: bool) -> cairn.Model:
+    return cairn.Model(name, embeddings=embeddings)
 
 
 def _text_of(message: llm.Message) -> str:
@@ -46,7 +47,7 @@ class CairnModel(llm.Model):
                 conversation: llm.Conversation | None) -> Iterator[str]:
         if not self._fetched:
             cairn.pull(self._name)
-        model = _loaded(self._name)
+        model = _loaded(self._name, False)
         *earlier, question = prompt.messages
         chat = cairn.Chat(model)
         for message in earlier:
@@ -58,7 +59,31 @@ class CairnModel(llm.Model):
         response.set_usage(input=done.prompt_tokens, output=len(done.tokens))
 
 
+class CairnEmbeddings(llm.EmbeddingModel):
+    """One model of Cairn's folder or of its short names, for embeddings."""
+
+    supports_text = True
+
+    def __init__(self, name: str, fetched: bool) -> None:
+        self.model_id = "cairn/" + name.removesuffix(".gguf")
+        self._name = name
+        self._fetched = fetched
+
+    def embed_batch(self, items: Iterable[str | bytes]) -> Iterator[list[float]]:
+        if not self._fetched:
+            cairn.pull(self._name)
+        texts = [item if isinstance(item, str) else item.decode() for item in items]
+        for row in _loaded(self._name, True).embed(texts):
+            yield row.tolist()
+
+
 @llm.hookimpl
 def register_models(register) -> None:
     for listed in cairn.models():
         register(CairnModel(listed.name, listed.path is not None))
+
+
+@llm.hookimpl
+def register_embedding_models(register) -> None:
+    for listed in cairn.models():
+        register(CairnEmbeddings(listed.name, listed.path is not None))

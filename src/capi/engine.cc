@@ -37,12 +37,6 @@ Result<kernels::KvFormat> KvOf(std::int32_t kv) {
   }
 }
 
-Result<kernels::Isa> IsaOf(const char* isa) {
-  const char* forced = isa != nullptr ? isa : std::getenv("CAIRN_ISA");
-  return kernels::ChooseIsa(forced == nullptr ? std::nullopt
-                                              : std::optional<std::string_view>(forced));
-}
-
 Result<void> CheckRange(const char* name, std::int64_t value, std::int64_t most) {
   if (value >= 1 && value <= most) return {};
   return Fail(ErrorCode::kInvalidArgument,
@@ -116,6 +110,13 @@ Result<void> Append(cairn_sequence& sequence, std::span<const std::int32_t> toke
 }
 
 }  // namespace
+
+Result<kernels::Isa> IsaOf(const char* isa) {
+  const char* forced = isa != nullptr ? isa : std::getenv("CAIRN_ISA");
+  return kernels::ChooseIsa(forced == nullptr ? std::nullopt
+                                              : std::optional<std::string_view>(forced));
+}
+
 }  // namespace cairn::capi
 
 using namespace cairn;        // NOLINT(google-build-using-namespace): definitions of cairn.h

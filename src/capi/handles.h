@@ -8,13 +8,16 @@
 #include <boost/json/array.hpp>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cairn/cairn.h"
 #include "capi/guard.h"
 #include "capi/shared_engine.h"
+#include "engine/embedder.h"
 #include "model/model.h"
 #include "model/prompt.h"
 
@@ -38,6 +41,9 @@ struct Conversation {
 // Reads a request to its end. Errors: what the answer failed with.
 [[nodiscard]] Result<void> ReadAll(cairn_request& request, cairn_sink sink, void* user,
                                    cairn_answer** answer);
+
+// The instruction set of that name; null: $CAIRN_ISA, else the best. Errors: as ChooseIsa.
+[[nodiscard]] Result<kernels::Isa> IsaOf(const char* isa);
 
 // *count = values.size(), and as many of them as there is room for. Errors: kInvalidArgument.
 template <typename T, typename Values>
@@ -63,6 +69,12 @@ struct cairn_model {
 
 struct cairn_engine {
   std::shared_ptr<cairn::capi::SharedEngine> shared;
+};
+
+struct cairn_embedder {
+  std::unique_ptr<cairn::engine::Embedder> embedder;  // Run with `turn` held
+  std::timed_mutex turn;
+  std::atomic<std::thread::id> holder;  // of `turn`; the default id: nobody
 };
 
 struct cairn_answer {

@@ -17,6 +17,20 @@ namespace {
 constexpr std::size_t kModelOptionsV0 = 32;
 constexpr std::size_t kModelInfoV0 = 72;
 
+Result<model::ProgramUse> UseOf(std::int32_t embed) {
+  using program::Pooling;
+  switch (embed) {
+    case CAIRN_EMBED_AS_MADE: return model::ProgramUse{};
+    case CAIRN_EMBED_POOLED: return model::ProgramUse{.embed = true};
+    case CAIRN_EMBED_MEAN: return model::ProgramUse{.embed = true, .pooling = Pooling::kMean};
+    case CAIRN_EMBED_FIRST: return model::ProgramUse{.embed = true, .pooling = Pooling::kFirst};
+    case CAIRN_EMBED_LAST: return model::ProgramUse{.embed = true, .pooling = Pooling::kLast};
+    default:
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("embed is {}, expected a CAIRN_EMBED_ constant", embed));
+  }
+}
+
 cairn_model_options Defaults() { return {.size = sizeof(cairn_model_options)}; }
 
 Result<model::Store> OpenStore(const cairn_model_options& options) {
@@ -85,8 +99,8 @@ cairn_status cairn_model_open(const char* name, const cairn_model_options* optio
     OR_RETURN(NeedPointer(model, "place for the model"));
     const cairn_model_options o = OR_RETURN(Read(options));
     const std::string path = OR_RETURN(PathOf(name, o));
-    *model = new cairn_model{
-        OR_RETURN(model::Model::Load(path, {.threads = o.threads, .pre = PreTokenizerOf(o)}))};
+    *model = new cairn_model{OR_RETURN(model::Model::Load(
+        path, {.threads = o.threads, .pre = PreTokenizerOf(o), .use = OR_RETURN(UseOf(o.embed))}))};
     return {};
   });
 }
@@ -152,6 +166,7 @@ cairn_status cairn_model_describe(const cairn_model* model, cairn_model_info* in
         .tokens = m.tokenizer().size(),
         .begin_token = IdOf(vocabulary.bos),
         .end_token = IdOf(vocabulary.eos),
+        .embeds = m.program().output == program::Output::kLogits ? 0 : 1,
     };
     return WriteStruct("cairn_model_info", info, kModelInfoV0, filled);
   });

@@ -114,4 +114,33 @@ TEST_F(WrapperTest, ACancelEndsARequestAndASequence) {
   EXPECT_EQ(sequence->length(), 1);
 }
 
+TEST_F(WrapperTest, TextsBecomeRowsAndDocumentsScores) {
+  cairn_model_options opened = cairn::ModelOptions();
+  opened.embed = CAIRN_EMBED_MEAN;
+  const auto model = cairn::Model::Open(tiny_.path(), opened);
+  ASSERT_TRUE(model);
+  EXPECT_EQ(model->info().embeds, 1);
+  const auto embedder = cairn::Embedder::Open(*model);
+  ASSERT_TRUE(embedder);
+  const auto width = static_cast<std::size_t>(embedder->info().width);
+  const cairn::Texts texts{"the sound of", "in the", std::string("a\0b", 3)};
+  const auto rows = embedder->Embed(texts);
+  ASSERT_TRUE(rows);
+  ASSERT_EQ(rows->size(), 3 * width);
+  std::vector<float> again(3 * width);
+  ASSERT_TRUE(embedder->Embed(texts, again.data()));
+  EXPECT_EQ(again, *rows);
+  const auto scores = embedder->Rerank("in the", texts);
+  ASSERT_TRUE(scores);
+  double cosine = 0;
+  for (std::size_t i = 0; i < width; ++i) cosine += double{(*rows)[i]} * double{(*rows)[width + i]};
+  EXPECT_EQ((*scores)[0], cosine);
+  EXPECT_NEAR((*scores)[1], 1, 1e-6);
+  cairn_embed_options options = cairn::EmbedOptions();
+  options.dimensions = 4;
+  EXPECT_EQ(embedder->Embed(texts, options)->size(), 12u);
+  EXPECT_EQ(embedder->Embed({""}).error().code, CAIRN_INVALID_ARGUMENT);
+  EXPECT_EQ(cairn::Embedder::Open(model_).error().code, CAIRN_UNSUPPORTED);
+}
+
 }  // namespace

@@ -169,7 +169,7 @@ Result<void> Embedder::RunStep(std::span<const int> chosen, const EmbeddingSink&
 }
 
 Result<void> Embedder::Run(std::span<const EmbedInput> inputs, const EmbeddingSink& sink,
-                           std::stop_token stop) {
+                           std::stop_token stop, const EmbedProgress& progress) {
   for (const EmbedInput& input : inputs) OR_RETURN(Check(input));
   // Texts of like lengths together: units of attention are then of like size.
   std::vector<int> order(inputs.size());
@@ -184,6 +184,9 @@ Result<void> Embedder::Run(std::span<const EmbedInput> inputs, const EmbeddingSi
     sequences_.clear();
     OR_RETURN(done);
     left = left.subspan(taken);
+    if (progress && !progress(inputs.size() - left.size()) && !left.empty()) {
+      return Fail(ErrorCode::kCancelled, "cancelled");
+    }
   }
   return {};
 }

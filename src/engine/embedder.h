@@ -45,6 +45,9 @@ struct EmbedInput {
 // thread; inputs come in no order.
 using EmbeddingSink = std::function<void(int input, int row, std::span<const float> values)>;
 
+// Hears between two steps, on the caller's thread, how many inputs are done. False: stop here.
+using EmbedProgress = std::function<bool(std::size_t done)>;
+
 class Embedder {
  public:
   // `model` must have been loaded for embeddings (model::ProgramUse). Errors: as Engine::Create.
@@ -73,9 +76,9 @@ class Embedder {
   [[nodiscard]] Result<void> Check(const EmbedInput& input) const;
 
   // Rows as the model makes them, not normalised. Errors: those of Check; kNumeric, naming the
-  // input; kOutOfMemory, kCancelled.
+  // input; kOutOfMemory; kCancelled, also where `progress` says so.
   [[nodiscard]] Result<void> Run(std::span<const EmbedInput> inputs, const EmbeddingSink& sink,
-                                 std::stop_token stop = {});
+                                 std::stop_token stop = {}, const EmbedProgress& progress = {});
 
   // Scales values to a Euclidean length of 1 (docs/canonical.md, section 11).
   void Normalise(std::span<float> values) const;

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ROOT, SECONDS, model_folder, need
 
@@ -90,6 +91,26 @@ def test_many_example_serves_32_sequences(by_cmake, smollm2):
     for at in (0, 31, 39):
         alone = smollm2("run", "smollm2", questions[at], "-n", "8").stdout.decode()
         assert answers[at] == alone.rstrip("\n")
+
+
+@pytest.mark.parametrize("kind", ["cairn", "static"])
+def test_embed_example_gives_the_programs_bytes(by_cmake, tmp_path, kind):
+    need("minilm")
+    texts = (ROOT / "tests/golden/embeddings/texts.txt").read_text(encoding="utf-8").split("\n")[:40]
+    given = "\n".join(texts) + "\n"
+    run(BUILD / "cairn", "embed", "minilm", "--out", tmp_path / "rows.npy", input=given,
+        env=environment())
+    heard = run(by_cmake[kind] / "embed", "minilm", input=given, env=environment())
+    rows = np.array([line.split() for line in heard.splitlines()]).astype(np.float32)
+    assert rows.tobytes() == np.load(tmp_path / "rows.npy").tobytes()
+
+
+def test_examples_are_short():
+    """docs/library.md promises about 30 lines: counted are those of code."""
+    for name in ("chat.c", "many.cc", "embed.cc"):
+        text = (ROOT / "examples" / name).read_text()
+        lines = [l for l in text.splitlines() if l.strip() and not l.startswith(("//", "/*", "#"))]
+        assert len(lines) <= 36, f"{name}: {len(lines)}"
 
 
 def test_static_program_needs_no_libcairn(by_cmake):

@@ -22,6 +22,14 @@ def model():
         pytest.skip(str(missing))
 
 
+@pytest.fixture(scope="session")
+def minilm():
+    try:
+        return cairn.Model("minilm")
+    except cairn.NotFound as missing:
+        pytest.skip(str(missing))
+
+
 def program(*words, stdin: str = "") -> str:
     """Standard output of the command `cairn`, which the package must agree with."""
     return program_bytes(*words, stdin=stdin).decode()

@@ -2,6 +2,7 @@
 """The package: its examples, its types, its documentation, and the plug-in of the tool llm."""
 import ast
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from importlib import metadata, resources
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import QUESTION, ROOT, SECONDS, program
 
@@ -44,7 +46,7 @@ def test_package_is_the_installed_one_with_its_types():
     assert (folder / "py.typed").is_file()
     stub = ast.parse((folder / "_cairn.pyi").read_text())
     classes = {node.name for node in stub.body if isinstance(node, ast.ClassDef)}
-    assert {"Model", "Engine", "Request", "Chat", "Session", "Options"} <= classes
+    assert {"Model", "Engine", "Request", "Chat", "Session", "Options", "Embedder"} <= classes
     assert metadata.version("cairn-lm") == cairn.__version__
     assert cairn.__version__ in program("--version")
 
@@ -62,8 +64,8 @@ def test_everything_public_is_documented_and_typed():
             if not (inspect.isclass(thing) and issubclass(thing, (Exception, tuple, dict))):
                 assert value.__doc__ or member == "__init__", f"{name}.{member}"
                 assert "return" in value.__annotations__, f"{name}.{member}"
-    for method in (cairn.Session.append,):
-        assert method.__doc__.count("shape (") >= 3
+    for method in (cairn.Session.append, cairn.Model.embed):
+        assert method.__doc__.count("shape (") >= 2
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +101,42 @@ def test_llm_refuses_an_option_that_makes_no_sense(llm):
     done = subprocess.run([tool, "-m", "cairn/smollm2", "-o", "temperature", "-3", "hello"],
                           capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode != 0 and "temperature" in done.stderr
+
+
+def test_llm_embeds(minilm, llm):
+    assert "cairn/minilm" in llm("embed-models", "list")
+    heard = json.loads(llm("embed", "-m", "cairn/minilm", "-c", "A man is eating food."))
+    assert np.float32(heard).tobytes() == minilm.embed(["A man is eating food."])[0].tobytes()
+
+
+TYPED = """
+import cairn
+import numpy as np
+from numpy.typing import NDArray
+
+model = cairn.Model("smollm2", context=512, embeddings="mean")
+tokens: list[int] = model.tokenize("a text")
+answer: cairn.Answer = model.generate(tokens, max_tokens=3, stop=["a", "b"])
+texts: list[str] = [text for text in model.chat("Be brief.").stream("Hello", seed=1)]
+many: list[cairn.Answer] = model.batch(["a", tokens, np.array(tokens)], temperature=0)
+rows: NDArray[np.float32] = model.embed(texts, dimensions=8)
+scores: NDArray[np.float64] = model.rerank("a", texts)
+logits: NDArray[np.float32] = model.session().append(tokens, rows=2)
+"""
+
+
+@pytest.mark.parametrize("line,word", [
+    ("", ""),
+    ("number: int = model.tokenize('a')", "assignment"),
+    ("model.generate('a', temprature=1)", "temprature"),
+    ("model.generate('a', max_tokens='3')", "max_tokens"),
+    ("model.embed([1])", "list-item"),
+    ("answer.txt", "txt"),
+])
+def test_types_let_a_checker_see_what_is_wrong(tmp_path, line, word):
+    (tmp_path / "mine.py").write_text(TYPED + line + "\n")
+    done = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--cache-dir",
+                           str(Path(sys.prefix) / "mypy-cache"), "mine.py"],
+                          capture_output=True, text=True, timeout=SECONDS, cwd=tmp_path)
+    assert done.returncode == (1 if line else 0), done.stdout + done.stderr
+    assert word in done.stdout and "Found 2 errors" not in done.stdout
