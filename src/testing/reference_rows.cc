@@ -25,6 +25,8 @@ double Activate(kernels::Activation activation, double g) {
     case Activation::kRelu: return positive;
     case Activation::kReluSquared: return positive * positive;
     case Activation::kSoftplus: return positive + std::log1p(std::exp(-std::abs(g)));
+    case Activation::kSigmoid: return 1 / (1 + std::exp(-g));
+    case Activation::kIdentity: return g;
     case Activation::kSiluClamped: break;  // of gates alone
   }
   return 0;
