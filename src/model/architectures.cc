@@ -94,6 +94,7 @@ Result<void> RefuseUnusedTensors(const Gguf& gguf, std::string_view architecture
       used.insert(weight.TensorOf(e * weight.expert_rows()));
     }
   }
+  used.insert(program.spare.begin(), program.spare.end());
   const bool factors = HasFrequencyFactors(program);
   for (const GgufTensor& tensor : gguf.tensors()) {
     if (used.contains(tensor.name)) continue;

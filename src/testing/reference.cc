@@ -25,6 +25,7 @@ Result<Rows> ReferenceWalk::Evaluate(const Operation& op) {
     case OpKind::kEmbed: return Embed(op);
     case OpKind::kPosition: return Position(op);
     case OpKind::kTokenType: return TokenType(op);
+    case OpKind::kVector: return Vector(op);
     case OpKind::kPool: return Pool(op);
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: return Norm(op);
@@ -47,10 +48,13 @@ Result<Rows> ReferenceWalk::Evaluate(const Operation& op) {
       std::copy(x.row(x.count - sampled_), x.row(x.count), out.values.begin());
       return out;
     }
+    case OpKind::kResize: return Resize(op);
+    case OpKind::kSparsify: return Sparsify(op);
+    case OpKind::kBlend: return Blend(op);
+    case OpKind::kScale: return Scale(op);
     case OpKind::kGate:
     case OpKind::kActivate:
     case OpKind::kAdd:
-    case OpKind::kScale:
     case OpKind::kClamp:
     case OpKind::kSoftcap: return Elementwise(op);
   }

@@ -111,10 +111,14 @@ Result<Rows> ReferenceWalk::Matmul(const Operation& op) {
 Result<Rows> ReferenceWalk::Route(const Operation& op) {
   const kernels::Routing& r = op.as<program::RouteAttributes>().routing;
   const std::vector<float> bias = OR_RETURN(ReadVector(op.bias));
+  const std::vector<float> scales = OR_RETURN(ReadVector(op.as<program::RouteAttributes>().scales));
   const Rows& logits = in(op, 0);
   Rows out(logits.count, 2 * r.used);
   for (int row = 0; row < logits.count; ++row) {
     RouteRow(r, {logits.row(row), static_cast<std::size_t>(r.experts)}, bias, out.row(row));
+    for (int rank = 0; rank < r.used && !scales.empty(); ++rank) {
+      out.row(row)[r.used + rank] *= scales[static_cast<std::size_t>(out.row(row)[rank])];
+    }
   }
   return out;
 }

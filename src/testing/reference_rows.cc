@@ -74,6 +74,13 @@ Result<Rows> ReferenceWalk::TokenType(const Operation& op) {
   return out;
 }
 
+Result<Rows> ReferenceWalk::Vector(const Operation& op) {
+  const std::vector<float> values = OR_RETURN(ReadVector(op.weight));
+  Rows out(static_cast<int>(tokens_.size()), static_cast<int>(values.size()));
+  for (int r = 0; r < out.count; ++r) std::copy(values.begin(), values.end(), out.row(r));
+  return out;
+}
+
 Rows ReferenceWalk::Pool(const Operation& op) {
   const Rows& x = in(op, 0);
   Rows out(1, x.width);
@@ -124,6 +131,51 @@ Rows ReferenceWalk::Grow(const Operation& op) {
   return out;
 }
 
+Rows ReferenceWalk::Resize(const Operation& op) {
+  const auto mean_square = [](const Rows& rows, int r) {
+    double sum = 0;
+    for (int i = 0; i < rows.width; ++i) sum += rows.row(r)[i] * rows.row(r)[i];
+    return sum / rows.width;
+  };
+  Rows out = in(op, 0);
+  for (int r = 0; r < out.count; ++r) {
+    const double own = std::max(mean_square(out, r), double{program::kLeastSquare});
+    const double factor = std::sqrt(mean_square(in(op, 1), r) / own);
+    for (int i = 0; i < out.width; ++i) out.row(r)[i] *= factor;
+  }
+  return out;
+}
+
+Rows ReferenceWalk::Sparsify(const Operation& op) {
+  Rows out = in(op, 0);
+  for (int r = 0; r < out.count; ++r) {
+    double mean = 0, squares = 0;
+    for (int i = 0; i < out.width; ++i) mean += out.row(r)[i] / out.width;
+    for (int i = 0; i < out.width; ++i) squares += std::pow(out.row(r)[i] - mean, 2) / out.width;
+    const double cut = mean + op.as<program::ScaleAttributes>().factor * std::sqrt(squares);
+    for (int i = 0; i < out.width; ++i) out.row(r)[i] = std::max(out.row(r)[i] - cut, 0.0);
+  }
+  return out;
+}
+
+Rows ReferenceWalk::Blend(const Operation& op) {
+  Rows out = in(op, 0);
+  const auto index = op.as<program::BlendAttributes>().index;
+  for (int r = 0; r < out.count; ++r) {
+    AddScaled(in(op, 2).row(r)[index], in(op, 1).row(r), static_cast<std::size_t>(out.width),
+              out.row(r));
+  }
+  return out;
+}
+
+Result<Rows> ReferenceWalk::Scale(const Operation& op) {
+  const std::vector<float> only = OR_RETURN(ReadVector(op.weight));
+  const double factor = only.empty() ? op.as<program::ScaleAttributes>().factor : only[0];
+  Rows out = in(op, 0);
+  for (double& x : out.values) x *= factor;
+  return out;
+}
+
 Rows ReferenceWalk::Elementwise(const Operation& op) {
   const Rows& a = in(op, 0);
   Rows out(a.count, a.width);
@@ -141,7 +193,6 @@ Rows ReferenceWalk::Elementwise(const Operation& op) {
         y = std::clamp(x, -limit, limit);
         break;
       }
-      case OpKind::kScale: y = x * op.as<program::ScaleAttributes>().factor; break;
       default: {
         const double cap = op.as<program::ScaleAttributes>().factor;
         y = cap * std::tanh(x / cap);

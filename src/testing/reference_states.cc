@@ -37,10 +37,14 @@ Result<Rows> ReferenceWalk::Scan(const Operation& op) {
   const Rows &x = in(op, 0), &dt = in(op, 1), &b = in(op, 2), &c = in(op, 3);
   const int channels = a.blocks * a.channels;
   Rows out(x.count, channels);
+  if (op.inputs.size() > 4) {
+    ScanByDelta(op, rates, out);
+    return out;
+  }
   team_.ForEach(channels, [&](std::int64_t index) {
     const auto channel = static_cast<int>(index);
     const int block = channel / a.channels, own = a.apart ? channel : block;
-    const int group = block / (a.blocks / a.groups) * a.size;
+    const int group = a.group_of(block) * a.size;
     std::vector<double> state(static_cast<std::size_t>(a.size));
     for (int r = 0; r < x.count; ++r) {
       const double value = x.row(r)[a.x + channel], step = dt.row(r)[own];
@@ -55,6 +59,27 @@ Result<Rows> ReferenceWalk::Scan(const Operation& op) {
     }
   });
   return out;
+}
+
+void ReferenceWalk::ScanByDelta(const Operation& op, const std::vector<float>& rates, Rows& out) {
+  const auto& a = op.as<program::ScanAttributes>();
+  const Rows &x = in(op, 0), &dt = in(op, 1), &b = in(op, 2), &c = in(op, 3), &share = in(op, 4);
+  team_.ForEach(out.width, [&](std::int64_t index) {
+    const auto channel = static_cast<int>(index);
+    const int block = channel / a.channels, group = a.group_of(block) * a.size;
+    std::vector<double> state(static_cast<std::size_t>(a.size));
+    for (int r = 0; r < x.count; ++r) {
+      const double decay = std::exp(dt.row(r)[block] * rates[static_cast<std::size_t>(block)]);
+      const double *key = b.row(r) + a.b + group, *query = c.row(r) + a.c + group;
+      double known = 0;
+      for (std::size_t n = 0; n < state.size(); ++n) known += (state[n] *= decay) * key[n];
+      const double learnt = (x.row(r)[a.x + channel] - known) * share.row(r)[block];
+      for (std::size_t n = 0; n < state.size(); ++n) {
+        state[n] += learnt * key[n];
+        out.row(r)[channel] += state[n] * query[n];
+      }
+    }
+  });
 }
 
 }  // namespace cairn::testing

@@ -39,21 +39,22 @@ class ReferenceWalk {
         team_(options.threads > 0 ? options.threads : parallel::UsableCores()),
         values_(program.values.size()) {}
 
-  Result<ReferenceReport> Run(const ReferenceSink& sink);
+  [[nodiscard]] Result<ReferenceReport> Run(const ReferenceSink& sink);
 
  private:
-  Result<Rows> Evaluate(const program::Operation& op);
-  Result<void> RunLogits(std::size_t tail, const ReferenceSink& sink);
-  Result<Rows> Embed(const program::Operation& op);
-  Result<Rows> Position(const program::Operation& op);
-  Result<Rows> TokenType(const program::Operation& op);
+  [[nodiscard]] Result<Rows> Evaluate(const program::Operation& op);
+  [[nodiscard]] Result<void> RunLogits(std::size_t tail, const ReferenceSink& sink);
+  [[nodiscard]] Result<Rows> Embed(const program::Operation& op);
+  [[nodiscard]] Result<Rows> Position(const program::Operation& op);
+  [[nodiscard]] Result<Rows> TokenType(const program::Operation& op);
+  [[nodiscard]] Result<Rows> Vector(const program::Operation& op);
   Rows Pool(const program::Operation& op);
-  Result<Rows> Norm(const program::Operation& op);
-  Result<Rows> Matmul(const program::Operation& op);
-  Result<Rows> HeadMatmul(const program::Operation& op);
+  [[nodiscard]] Result<Rows> Norm(const program::Operation& op);
+  [[nodiscard]] Result<Rows> Matmul(const program::Operation& op);
+  [[nodiscard]] Result<Rows> HeadMatmul(const program::Operation& op);
   Rows Join(const program::Operation& op);
-  Result<Rows> Route(const program::Operation& op);
-  Result<Rows> Experts(const program::Operation& op);
+  [[nodiscard]] Result<Rows> Route(const program::Operation& op);
+  [[nodiscard]] Result<Rows> Experts(const program::Operation& op);
   Rows Combine(const program::Operation& op);
   Rows Preweigh(const program::Operation& op);
   Rows Grow(const program::Operation& op);
@@ -61,13 +62,19 @@ class ReferenceWalk {
   // What the rows of x lose where they meet quantised weights, applied and counted.
   void LoseActivations(const program::Weight& weight, bool two_terms, Rows& x);
   // x by rows [first, first + outputs) of a weight.
-  Result<Rows> Product(const program::Weight& weight, int first, int outputs, const Rows& x);
+  [[nodiscard]] Result<Rows> Product(const program::Weight& weight, int first, int outputs,
+                                     const Rows& x);
   Rows Rotate(const program::Operation& op);
-  Result<Rows> Attend(const program::Operation& op);
+  [[nodiscard]] Result<Rows> Attend(const program::Operation& op);
   void AttendHead(const program::Operation& op, int head, const std::vector<float>& sinks,
                   const std::vector<float>& relative, Rows& out);
-  Result<Rows> Convolve(const program::Operation& op);
-  Result<Rows> Scan(const program::Operation& op);
+  [[nodiscard]] Result<Rows> Convolve(const program::Operation& op);
+  [[nodiscard]] Result<Rows> Scan(const program::Operation& op);
+  void ScanByDelta(const program::Operation& op, const std::vector<float>& rates, Rows& out);
+  Rows Resize(const program::Operation& op);
+  Rows Sparsify(const program::Operation& op);
+  Rows Blend(const program::Operation& op);
+  [[nodiscard]] Result<Rows> Scale(const program::Operation& op);
   Rows Elementwise(const program::Operation& op);
 
   Rows& in(const program::Operation& op, std::size_t i) {
@@ -88,9 +95,10 @@ class ReferenceWalk {
     return static_cast<int>(tokens_.size()) - rows.count;
   }
   // Rows [first, first + count) of a weight, dequantised.
-  Result<std::vector<float>> ReadRows(const program::Weight& weight, int first, int count) const;
+  [[nodiscard]] Result<std::vector<float>> ReadRows(const program::Weight& weight, int first,
+                                                    int count) const;
   // A vector; nothing for index -1.
-  Result<std::vector<float>> ReadVector(int index) const;
+  [[nodiscard]] Result<std::vector<float>> ReadVector(int index) const;
   void Release(std::size_t done);
 
   const program::Program& program_;
