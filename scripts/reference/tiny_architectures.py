@@ -177,6 +177,11 @@ def states(name, values, config):
         f"blk.{layer}.ssm_a": -np.exp(values)}
 
 
+def short_convolutions(name, values, config):
+    match = re.fullmatch(r".*\.layers\.(\d+)\.conv\.conv\.weight", name)
+    return {f"blk.{match[1]}.shortconv.conv.weight": values[:, 0]} if match else None
+
+
 def dense_hybrid(name, values, config):
     """Granite's shared expert is the feed-forward where there are no others."""
     match = re.fullmatch(r".*\.layers\.(\d+)\.shared_mlp\.(input|output)_linear\.weight", name)
@@ -341,9 +346,17 @@ def write_granite_hybrid(w, c):
     w.add_ssm_state_size(c.mamba_d_state)
     w.add_ssm_time_step_rank(c.mamba_n_heads)
     w.add_ssm_group_count(c.mamba_n_groups)
-    w.add_head_count_kv([c.num_key_value_heads if kind == "full_attention" else 0
-                         for kind in c.layer_types])
+    w.add_head_count_kv(heads_by_layer(c))
     w.add_rope_scaling_finetuned(False)
+
+
+def heads_by_layer(c):
+    return [c.num_key_value_heads if kind == "full_attention" else 0 for kind in c.layer_types]
+
+
+def write_lfm2(w, c):
+    w.add_shortconv_l_cache(c.conv_L_cache)
+    w.add_head_count_kv(heads_by_layer(c))
 
 
 def write_minicpm(w, c):
@@ -649,6 +662,11 @@ TINY = {
                               dict(num_local_experts=6, num_experts_per_tok=2, intermediate_size=32,
                                    **GRANITE_HYBRID),
                               write_granite_hybrid, tensors=permuted, apart=states),
+    "lfm2": Tiny("lfm2", hf.Lfm2ForCausalLM, hf.Lfm2Config,
+                 dict(num_hidden_layers=4, tie_word_embeddings=True, conv_L_cache=3,
+                      block_auto_adjust_ff_dim=False, full_attn_idxs=[1],
+                      rope_parameters=rope(base=1e6)),
+                 write_lfm2, apart=short_convolutions),
     "olmo": Tiny("olmo", hf.OlmoForCausalLM, hf.OlmoConfig,
                  dict(tie_word_embeddings=True, clip_qkv=1.5, rope_parameters=rope()),
                  lambda w, c: w.add_clamp_kqv(c.clip_qkv), tensors=permuted, rms=False),
