@@ -177,6 +177,10 @@ def states(name, values, config):
         f"blk.{layer}.ssm_a": -np.exp(values)}
 
 
+def jamba_parts(name, values, config):
+    return states(name.replace(".feed_forward.experts", ".mlp.experts"), values, config)
+
+
 def short_convolutions(name, values, config):
     match = re.fullmatch(r".*\.layers\.(\d+)\.conv\.conv\.weight", name)
     return {f"blk.{match[1]}.shortconv.conv.weight": values[:, 0]} if match else None
@@ -352,6 +356,15 @@ def write_granite_hybrid(w, c):
 
 def heads_by_layer(c):
     return [c.num_key_value_heads if kind == "full_attention" else 0 for kind in c.layer_types]
+
+
+def write_jamba(w, c):
+    write_experts(w, c)
+    w.add_ssm_conv_kernel(c.mamba_d_conv)
+    w.add_ssm_inner_size(c.mamba_expand * c.hidden_size)
+    w.add_ssm_state_size(c.mamba_d_state)
+    w.add_ssm_time_step_rank(c.mamba_dt_rank)
+    w.add_head_count_kv(heads_by_layer(c))
 
 
 def write_lfm2(w, c):
@@ -662,6 +675,12 @@ TINY = {
                               dict(num_local_experts=6, num_experts_per_tok=2, intermediate_size=32,
                                    **GRANITE_HYBRID),
                               write_granite_hybrid, tensors=permuted, apart=states),
+    "jamba": Tiny("jamba", hf.JambaForCausalLM, hf.JambaConfig,
+                  dict(num_hidden_layers=4, tie_word_embeddings=False, attn_layer_period=4,
+                       attn_layer_offset=1, expert_layer_period=2, expert_layer_offset=1,
+                       num_experts=4, num_experts_per_tok=2, intermediate_size=32,
+                       mamba_d_state=16, mamba_expand=2, mamba_d_conv=4),
+                  write_jamba, apart=jamba_parts, prompt=12),
     "lfm2": Tiny("lfm2", hf.Lfm2ForCausalLM, hf.Lfm2Config,
                  dict(num_hidden_layers=4, tie_word_embeddings=True, conv_L_cache=3,
                       block_auto_adjust_ff_dim=False, full_attn_idxs=[1],
