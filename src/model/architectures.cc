@@ -39,6 +39,7 @@ constexpr Architecture kArchitectures[] = {
     {"granitemoe", "Granite 3 MoE", BuildGraniteMoe},
     {"internlm2", "InternLM2, InternLM2.5", BuildInternLm2},
     {"jamba", "Jamba", BuildJamba},
+    {"jina-bert-v2", "jina-embeddings-v2 (texts)", BuildJinaBertV2},
     {"jina-bert-v3", "jina-embeddings-v3", BuildJinaBertV3},
     {"lfm2", "LFM2", BuildLfm2},
     {"llama", "Llama 1 to 3, Mistral, Mixtral, SmolLM2 and others like them", BuildLlama},

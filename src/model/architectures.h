@@ -66,6 +66,7 @@ bool IsForEmbeddings(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildGraniteMoe(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildInternLm2(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildJamba(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildJinaBertV2(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildJinaBertV3(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildLfm2(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildLlama(const Gguf& gguf);
