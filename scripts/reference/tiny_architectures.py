@@ -186,6 +186,32 @@ def short_convolutions(name, values, config):
     return {f"blk.{match[1]}.shortconv.conv.weight": values[:, 0]} if match else None
 
 
+def delta_nets_joined(name, values, config):
+    """What makes queries, keys, values and gates stays as it is: by heads of keys."""
+    match = re.fullmatch(r".*\.layers\.(\d+)\.linear_attn\."
+                         r"(A_log|dt_bias|conv1d\.weight|norm\.weight)", name)
+    if match is None:
+        return experts(name, values, config)
+    target, value = {"A_log": ("ssm_a", -np.exp(values)), "dt_bias": ("ssm_dt.bias", values),
+                     "conv1d.weight": ("ssm_conv1d.weight", values.squeeze()),
+                     "norm.weight": ("ssm_norm.weight", values)}[match[2]]
+    return {f"blk.{match[1]}.{target}": value}
+
+
+def delta_nets(name, values, config):
+    match = re.fullmatch(r".*\.layers\.(\d+)\.linear_attn\.in_proj_qkvz\.weight", name)
+    if match is None:
+        return delta_nets_joined(name, values, config)
+    c = config
+    keys = c.linear_key_head_dim
+    own = c.linear_value_head_dim * c.linear_num_value_heads // c.linear_num_key_heads
+    by_head = values.reshape(c.linear_num_key_heads, 2 * (keys + own), values.shape[1])
+    kinds = [kind.reshape(-1, values.shape[1])
+             for kind in np.split(by_head, [keys, 2 * keys, 2 * keys + own], axis=1)]
+    return {f"blk.{match[1]}.attn_qkv.weight": np.concatenate(kinds[:3]),
+            f"blk.{match[1]}.attn_gate.weight": kinds[3]}
+
+
 def dense_hybrid(name, values, config):
     """Granite's shared expert is the feed-forward where there are no others."""
     match = re.fullmatch(r".*\.layers\.(\d+)\.shared_mlp\.(input|output)_linear\.weight", name)
@@ -372,6 +398,17 @@ def write_lfm2(w, c):
     w.add_head_count_kv(heads_by_layer(c))
 
 
+def write_qwen3next(w, c):
+    if hasattr(c, "num_experts"):
+        write_experts(w, c)
+        w.add_expert_shared_feed_forward_length(c.shared_expert_intermediate_size)
+    w.add_ssm_conv_kernel(c.linear_conv_kernel_dim)
+    w.add_ssm_inner_size(c.linear_value_head_dim * c.linear_num_value_heads)
+    w.add_ssm_state_size(c.linear_key_head_dim)
+    w.add_ssm_time_step_rank(c.linear_num_value_heads)
+    w.add_ssm_group_count(c.linear_num_key_heads)
+
+
 def write_minicpm(w, c):
     w.add_embedding_scale(c.embedding_multiplier)
     w.add_residual_scale(c.residual_multiplier)
@@ -441,6 +478,12 @@ GRANITE_HYBRID = dict(
     shared_intermediate_size=48, position_embedding_type=None, mamba_n_heads=8, mamba_d_head=16,
     mamba_d_state=16, mamba_n_groups=2, mamba_expand=2, mamba_d_conv=4,
     layer_types=["linear_attention", "full_attention", "linear_attention", "linear_attention"])
+
+DELTA_NETS = dict(head_dim=32, linear_num_key_heads=2, linear_num_value_heads=4,
+                  rope_parameters=rope(base=1e7, partial_rotary_factor=0.25))
+QWEN3_NEXT = dict(tie_word_embeddings=False, num_experts=4, num_experts_per_tok=2,
+                  moe_intermediate_size=32, shared_expert_intermediate_size=48, **DELTA_NETS)
+DELTA_GAINS = {"mlp.gate.weight": 3.0, "linear_attn.norm": 4.0}
 
 TINY = {
     "llama": Tiny("llama", hf.LlamaForCausalLM, hf.LlamaConfig,
@@ -686,6 +729,19 @@ TINY = {
                       block_auto_adjust_ff_dim=False, full_attn_idxs=[1],
                       rope_parameters=rope(base=1e6)),
                  write_lfm2, apart=short_convolutions),
+    "qwen3next": Tiny("qwen3next", hf.Qwen3NextForCausalLM, hf.Qwen3NextConfig,
+                      dict(num_hidden_layers=4, linear_key_head_dim=32, linear_value_head_dim=32,
+                           **QWEN3_NEXT),
+                      write_qwen3next, tensors=plus_one, norm_is_added=True, apart=delta_nets,
+                      prompt=12, gains=DELTA_GAINS),
+    "qwen3next_joined": Tiny("qwen3next", hf.Qwen3NextForCausalLM, hf.Qwen3NextConfig,
+                             dict(num_hidden_layers=2, linear_key_head_dim=16,
+                                  linear_value_head_dim=32,
+                                  layer_types=["linear_attention", "full_attention"],
+                                  **QWEN3_NEXT),
+                             write_qwen3next, tensors=plus_one, norm_is_added=True,
+                             apart=delta_nets_joined, prompt=12,
+                             gains=DELTA_GAINS),
     "olmo": Tiny("olmo", hf.OlmoForCausalLM, hf.OlmoConfig,
                  dict(tie_word_embeddings=True, clip_qkv=1.5, rope_parameters=rope()),
                  lambda w, c: w.add_clamp_kqv(c.clip_qkv), tensors=permuted, rms=False),

@@ -61,6 +61,7 @@ constexpr Architecture kArchitectures[] = {
     {"qwen2moe", "Qwen1.5-MoE, Qwen2-MoE", BuildQwen2Moe},
     {"qwen3", "Qwen3 (dense)", BuildQwen3},
     {"qwen3moe", "Qwen3-MoE", BuildQwen3Moe},
+    {"qwen3next", "Qwen3-Next", BuildQwen3Next},
     {"smollm3", "SmolLM3", BuildSmolLm3},
     {"stablelm", "StableLM, StableLM 2", BuildStableLm},
     {"starcoder2", "StarCoder2", BuildStarCoder2},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The blocks of models with states: Mamba, Mamba 2, short convolutions, and those that have some
-// layers of them.
+// layers of them. Gated delta nets: delta_net.h.
 // Threads: used by one thread.
 #pragma once
 
@@ -46,13 +46,17 @@ class StateBuilder : public DecoderBuilder {
   [[nodiscard]] Result<program::Program> StatesAlone(int layers,
                                                      const std::function<Value(Value)>& state);
 
- private:
+ protected:
+  // ssm_conv1d with its bias, then silu.
   Value ConvolvedSilu(Value x);
+  // A name without an ending.
+  std::string LayerTensor(std::string_view name) const;
+
+ private:
   // Rows of the layer's weight.
   Value Part(Value x, std::string_view name, int first, int count) {
     return Matmul(x, {LayerWeight(name), first, count});
   }
-  std::string LayerTensor(std::string_view name) const;
 };
 
 }  // namespace cairn::model
