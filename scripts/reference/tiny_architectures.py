@@ -212,6 +212,41 @@ def delta_nets(name, values, config):
             f"blk.{match[1]}.attn_gate.weight": kinds[3]}
 
 
+def by_turns(values, config, axis=0):
+    """Heads of values in the order in which heads of keys take turns."""
+    keys, heads = config.linear_num_key_heads, config.linear_num_value_heads
+    shape = values.shape
+    apart = values.reshape(*shape[:axis], keys, heads // keys, shape[axis] // heads,
+                           *shape[axis + 1:])
+    return apart.swapaxes(axis, axis + 1).reshape(shape)
+
+
+def delta_nets_by_turns(name, values, config):
+    """Qwen3.5's files have heads of keys take turns; shares and time steps are made apart."""
+    match = re.fullmatch(r".*\.layers\.(\d+)\.linear_attn\."
+                         r"(in_proj_\w+\.weight|out_proj\.weight|A_log|dt_bias|conv1d\.weight)",
+                         name)
+    if match is None:
+        return delta_nets_joined(name, values, config)
+    layer, rest = match.groups()
+    keys = 2 * config.linear_num_key_heads * config.linear_key_head_dim
+
+    def behind_keys():
+        return np.concatenate([values[:keys], by_turns(values[keys:], config)])
+
+    target, value = {
+        "in_proj_qkv.weight": lambda: ("attn_qkv.weight", behind_keys()),
+        "conv1d.weight": lambda: ("ssm_conv1d.weight", behind_keys().squeeze()),
+        "in_proj_z.weight": lambda: ("attn_gate.weight", by_turns(values, config)),
+        "in_proj_b.weight": lambda: ("ssm_beta.weight", by_turns(values, config)),
+        "in_proj_a.weight": lambda: ("ssm_alpha.weight", by_turns(values, config)),
+        "A_log": lambda: ("ssm_a", -np.exp(by_turns(values, config))),
+        "dt_bias": lambda: ("ssm_dt.bias", by_turns(values, config)),
+        "out_proj.weight": lambda: ("ssm_out.weight", by_turns(values, config, 1)),
+    }[rest]()
+    return {f"blk.{layer}.{target}": value}
+
+
 def dense_hybrid(name, values, config):
     """Granite's shared expert is the feed-forward where there are no others."""
     match = re.fullmatch(r".*\.layers\.(\d+)\.shared_mlp\.(input|output)_linear\.weight", name)
@@ -742,6 +777,16 @@ TINY = {
                              write_qwen3next, tensors=plus_one, norm_is_added=True,
                              apart=delta_nets_joined, prompt=12,
                              gains=DELTA_GAINS),
+    "qwen35": Tiny("qwen35", hf.Qwen3_5ForCausalLM, hf.Qwen3_5TextConfig,
+                   dict(num_hidden_layers=4, tie_word_embeddings=True, linear_key_head_dim=16,
+                        linear_value_head_dim=32, **DELTA_NETS),
+                   write_qwen3next, tensors=plus_one, norm_is_added=True,
+                   apart=delta_nets_by_turns, gains=DELTA_GAINS),
+    "qwen35moe": Tiny("qwen35moe", hf.Qwen3_5MoeForCausalLM, hf.Qwen3_5MoeTextConfig,
+                      dict(num_hidden_layers=4, linear_key_head_dim=16, linear_value_head_dim=32,
+                           **QWEN3_NEXT),
+                      write_qwen3next, tensors=plus_one, norm_is_added=True,
+                      apart=delta_nets_by_turns, prompt=12, gains=DELTA_GAINS),
     "olmo": Tiny("olmo", hf.OlmoForCausalLM, hf.OlmoConfig,
                  dict(tie_word_embeddings=True, clip_qkv=1.5, rope_parameters=rope()),
                  lambda w, c: w.add_clamp_kqv(c.clip_qkv), tensors=permuted, rms=False),

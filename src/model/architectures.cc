@@ -60,6 +60,8 @@ constexpr Architecture kArchitectures[] = {
     {"qwen2", "Qwen2, Qwen2.5", BuildQwen2},
     {"qwen2moe", "Qwen1.5-MoE, Qwen2-MoE", BuildQwen2Moe},
     {"qwen3", "Qwen3 (dense)", BuildQwen3},
+    {"qwen35", "Qwen3.5, Qwen3.6 (dense, text)", BuildQwen35},
+    {"qwen35moe", "Qwen3.5-MoE, Qwen3.6-MoE (text)", BuildQwen35Moe},
     {"qwen3moe", "Qwen3-MoE", BuildQwen3Moe},
     {"qwen3next", "Qwen3-Next", BuildQwen3Next},
     {"smollm3", "SmolLM3", BuildSmolLm3},

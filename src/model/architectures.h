@@ -88,6 +88,8 @@ bool IsForEmbeddings(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildQwen2Moe(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildQwen3(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildQwen3Moe(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildQwen35(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildQwen35Moe(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildQwen3Next(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildSmolLm3(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildStableLm(const Gguf& gguf);
