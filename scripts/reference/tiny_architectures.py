@@ -247,6 +247,16 @@ def delta_nets_by_turns(name, values, config):
     return {f"blk.{layer}.{target}": value}
 
 
+def gemma4_parts(name, values, config):
+    match = re.fullmatch(r".*\.layers\.(\d+)\."
+                         r"(router\.scale|router\.per_expert_scale|layer_scalar)", name)
+    if match is None:
+        return experts(name, values, config)
+    target = {"router.scale": "ffn_gate_inp.scale", "layer_scalar": "layer_output_scale.weight",
+              "router.per_expert_scale": "ffn_down_exps.scale"}[match[2]]
+    return {f"blk.{match[1]}.{target}": values}
+
+
 def dense_hybrid(name, values, config):
     """Granite's shared expert is the feed-forward where there are no others."""
     match = re.fullmatch(r".*\.layers\.(\d+)\.shared_mlp\.(input|output)_linear\.weight", name)
@@ -464,6 +474,40 @@ def write_gemma3(w, c):
     w.add_rope_scaling_factor(full["factor"])
 
 
+def global_layer(c):
+    return c.per_layer_config[c.layer_types.index("full_attention")]
+
+
+def write_gemma4(w, c):
+    w.add_sliding_window(c.sliding_window)
+    w.add_sliding_window_pattern([kind == "sliding_attention" for kind in c.layer_types])
+    w.add_shared_kv_layers(c.num_kv_shared_layers)
+    w.add_embedding_length_per_layer_input(c.hidden_size_per_layer_input)
+    w.add_key_length(global_layer(c).head_dim)
+    w.add_value_length(global_layer(c).head_dim)
+    w.add_key_length_swa(c.head_dim)
+    w.add_value_length_swa(c.head_dim)
+    w.add_head_count_kv([c.per_layer_config[i].num_key_value_heads
+                         for i in range(c.num_hidden_layers)])
+    w.add_rope_dimension_count(global_layer(c).head_dim)
+    w.add_rope_dimension_count_swa(c.head_dim)
+    w.add_rope_freq_base(c.rope_parameters["full_attention"]["rope_theta"])
+    w.add_rope_freq_base_swa(c.rope_parameters["sliding_attention"]["rope_theta"])
+    if c.final_logit_softcapping:
+        w.add_final_logit_softcapping(c.final_logit_softcapping)
+    if c.enable_moe_block:
+        w.add_expert_count(c.num_experts)
+        w.add_expert_used_count(c.top_k_experts)
+        w.add_expert_feed_forward_length(c.moe_intermediate_size)
+
+
+def pairs_that_rotate(c):
+    """Gemma 4 rotates a part of the pairs of its global heads; files say so by divisors."""
+    pairs = global_layer(c).head_dim // 2
+    rotate = int(pairs * c.rope_parameters["full_attention"]["partial_rotary_factor"])
+    return {"rope_freqs.weight": np.float32([1.0] * rotate + [1e30] * (pairs - rotate))}
+
+
 def write_yarn(w, c):
     w.add_rope_scaling_type(hf_scaling("yarn"))
     w.add_rope_scaling_factor(c.rope_parameters["factor"])
@@ -520,6 +564,12 @@ QWEN3_NEXT = dict(tie_word_embeddings=False, num_experts=4, num_experts_per_tok=
                   moe_intermediate_size=32, shared_expert_intermediate_size=48, **DELTA_NETS)
 DELTA_GAINS = {"mlp.gate.weight": 3.0, "linear_attn.norm": 4.0}
 
+GEMMA4 = dict(num_hidden_layers=4, sliding_window=WINDOW, global_head_dim=32,
+              layer_types=["sliding_attention", "full_attention"] * 2,
+              vocab_size_per_layer_input=VOCABULARY, rope_parameters=dict(
+                  full_attention=rope("proportional", 1e6, partial_rotary_factor=0.25),
+                  sliding_attention=rope()))
+
 TINY = {
     "llama": Tiny("llama", hf.LlamaForCausalLM, hf.LlamaConfig,
                   dict(tie_word_embeddings=False, attention_bias=True, rope_parameters=rope()),
@@ -556,6 +606,17 @@ TINY = {
                         rope_parameters=dict(full_attention=rope("linear", 1e6, factor=8.0),
                                              sliding_attention=rope())),
                    write_gemma3, tensors=plus_one, norm_is_added=True),
+    "gemma4": Tiny("gemma4", hf.Gemma4ForCausalLM, hf.Gemma4TextConfig,
+                   dict(head_dim=HEAD_DIM, num_kv_shared_layers=2, use_double_wide_mlp=True,
+                        hidden_size_per_layer_input=16, final_logit_softcapping=8.0, **GEMMA4),
+                   write_gemma4, apart=gemma4_parts, extra=pairs_that_rotate),
+    "gemma4_moe": Tiny("gemma4", hf.Gemma4ForCausalLM, hf.Gemma4TextConfig,
+                       dict(head_dim=HEAD_DIM, hidden_size_per_layer_input=0,
+                            attention_k_eq_v=True, num_global_key_value_heads=1,
+                            enable_moe_block=True, num_experts=4, top_k_experts=2,
+                            moe_intermediate_size=32, **GEMMA4),
+                       write_gemma4, apart=gemma4_parts, extra=pairs_that_rotate, prompt=12,
+                       gains={"router.proj": 20.0, "router.scale": 3.0, "per_expert_scale": 3.0}),
     "phi3": Tiny("phi3", hf.Phi3ForCausalLM, hf.Phi3Config,
                  dict(tie_word_embeddings=False, sliding_window=WINDOW, rope_parameters=rope()),
                  write_phi3),
