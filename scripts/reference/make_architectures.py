@@ -129,10 +129,12 @@ def write_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
 
 
 def stacked(state: dict) -> dict:
-    """StableLM keeps a norm for each head in a tensor of its own; files have one."""
+    """StableLM keeps a norm for each head in a tensor of its own, Gemma 3n a matrix for each of its
+    streams; files have one."""
     joined, stacks = {}, {}
     for name, values in state.items():
-        match = re.fullmatch(r"(.*_layernorm)\.norms\.(\d+)\.weight", name)
+        match = re.fullmatch(r"(.*_layernorm(?=\.norms)|.*\.altup_\w*projections)(?:\.norms)?"
+                             r"\.(\d+)\.weight", name)
         if match:
             stacks.setdefault(match[1] + ".weight", []).append(values)
         else:

@@ -247,6 +247,11 @@ def delta_nets_by_turns(name, values, config):
     return {f"blk.{layer}.{target}": value}
 
 
+def gemma3n_parts(name, values, config):
+    match = re.fullmatch(r".*\.layers\.(\d+)\.altup\.correct_output_scale", name)
+    return {f"blk.{match[1]}.altup_correct_scale.weight": values} if match else None
+
+
 def gemma4_parts(name, values, config):
     match = re.fullmatch(r".*\.layers\.(\d+)\."
                          r"(router\.scale|router\.per_expert_scale|layer_scalar)", name)
@@ -501,6 +506,20 @@ def write_gemma4(w, c):
         w.add_expert_feed_forward_length(c.moe_intermediate_size)
 
 
+def write_gemma3n(w, c):
+    from statistics import NormalDist
+    w.add_sliding_window(c.sliding_window)
+    w.add_sliding_window_pattern([kind == "sliding_attention" for kind in c.layer_types])
+    w.add_shared_kv_layers(c.num_kv_shared_layers)
+    w.add_embedding_length_per_layer_input(c.hidden_size_per_layer_input)
+    w.add_altup_active_idx(c.altup_active_idx)
+    w.add_altup_num_inputs(c.altup_num_inputs)
+    w.add_activation_sparsity_scale([NormalDist().inv_cdf(share) if share > 0 else -math.inf
+                                     for share in c.activation_sparsity_pattern])
+    w.add_rope_freq_base(c.rope_parameters["full_attention"]["rope_theta"])
+    w.add_final_logit_softcapping(c.final_logit_softcapping)
+
+
 def pairs_that_rotate(c):
     """Gemma 4 rotates a part of the pairs of its global heads; files say so by divisors."""
     pairs = global_layer(c).head_dim // 2
@@ -606,6 +625,16 @@ TINY = {
                         rope_parameters=dict(full_attention=rope("linear", 1e6, factor=8.0),
                                              sliding_attention=rope())),
                    write_gemma3, tensors=plus_one, norm_is_added=True),
+    "gemma3n": Tiny("gemma3n", hf.Gemma3nForCausalLM, hf.Gemma3nTextConfig,
+                    dict(num_hidden_layers=4, head_dim=HEAD_DIM, num_kv_shared_layers=2,
+                         sliding_window=WINDOW, laurel_rank=16, hidden_size_per_layer_input=16,
+                         layer_types=["sliding_attention", "full_attention"] * 2,
+                         vocab_size_per_layer_input=VOCABULARY, final_logit_softcapping=8.0,
+                         activation_sparsity_pattern=[0.8, 0.0, 0.6, 0.0],
+                         rope_parameters=dict(full_attention=rope(base=1e6),
+                                              sliding_attention=rope())),
+                    write_gemma3n, apart=gemma3n_parts,
+                    gains={"modality_router": 40.0, "correct_output_scale": 3.0}),
     "gemma4": Tiny("gemma4", hf.Gemma4ForCausalLM, hf.Gemma4TextConfig,
                    dict(head_dim=HEAD_DIM, num_kv_shared_layers=2, use_double_wide_mlp=True,
                         hidden_size_per_layer_input=16, final_logit_softcapping=8.0, **GEMMA4),

@@ -29,6 +29,7 @@ constexpr Architecture kArchitectures[] = {
     {"gemma", "Gemma", BuildGemma},
     {"gemma2", "Gemma 2", BuildGemma2},
     {"gemma3", "Gemma 3 (text)", BuildGemma3},
+    {"gemma3n", "Gemma 3n (text)", BuildGemma3n},
     {"gemma4", "Gemma 4 (text)", BuildGemma4},
     {"glm4", "GLM-4-0414", BuildGlm4},
     {"glm4moe", "GLM-4.5, GLM-4.6", BuildGlm4Moe},

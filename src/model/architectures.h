@@ -56,6 +56,7 @@ bool IsForEmbeddings(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildGemma(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildGemma2(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildGemma3(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildGemma3n(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildGemma4(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildGlm4(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildGlm4Moe(const Gguf& gguf);
