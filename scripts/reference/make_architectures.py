@@ -59,6 +59,8 @@ def draw_buffers(model: torch.nn.Module, seed: int) -> None:
     for name, buffer in sorted(model.named_buffers()):
         if name.endswith("e_score_correction_bias"):
             buffer.copy_(torch.from_numpy(0.1 * random.standard_normal(tuple(buffer.shape))))
+        elif name.endswith("layer_scalar"):
+            buffer.copy_(torch.from_numpy(1 + 0.25 * random.standard_normal(tuple(buffer.shape))))
 
 
 def build(tiny: Tiny, seed: int) -> torch.nn.Module:
@@ -84,6 +86,7 @@ def get(config, *names, default=None):
 
 
 def write_metadata(writer: gguf.GGUFWriter, tiny: Tiny, config) -> None:
+    config.allow_global_per_layer_attribute_access = True  # write says what layers have otherwise
     width = get(config, "hidden_size", "d_model", "n_embd")
     heads = get(config, "num_attention_heads", "n_heads", "n_head", default=0)
     writer.add_context_length(get(config, "max_position_embeddings", "max_seq_len", "n_positions",
@@ -126,10 +129,12 @@ def write_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
 
 
 def stacked(state: dict) -> dict:
-    """StableLM keeps a norm for each head in a tensor of its own; files have one."""
+    """StableLM keeps a norm for each head in a tensor of its own, Gemma 3n a matrix for each of its
+    streams; files have one."""
     joined, stacks = {}, {}
     for name, values in state.items():
-        match = re.fullmatch(r"(.*_layernorm)\.norms\.(\d+)\.weight", name)
+        match = re.fullmatch(r"(.*_layernorm(?=\.norms)|.*\.altup_\w*projections)(?:\.norms)?"
+                             r"\.(\d+)\.weight", name)
         if match:
             stacks.setdefault(match[1] + ".weight", []).append(values)
         else:
@@ -191,7 +196,8 @@ class Choices:
 
     def __init__(self, model: torch.nn.Module):
         self.least = math.inf
-        self.used = get(get(model.config, "ffn_config"), "moe_top_k")
+        self.used = get(get(model.config, "ffn_config"), "moe_top_k",
+                        default=get(model.config, "top_k_experts"))
         for module in model.modules():
             if type(module).__name__.endswith("Router"):
                 module.register_forward_hook(self.look)
@@ -200,6 +206,8 @@ class Choices:
         decides = outputs if isinstance(outputs, torch.Tensor) else outputs[0]
         if type(module).__name__ == "Llama4Router":  # scores first
             decides = outputs[1]
+        if type(module).__name__ == "Gemma4TextRouter":  # probabilities
+            decides = decides.log()
         bias = getattr(module, "e_score_correction_bias", None)
         if bias is not None:
             decides = decides.sigmoid() + bias

@@ -177,6 +177,91 @@ def states(name, values, config):
         f"blk.{layer}.ssm_a": -np.exp(values)}
 
 
+def jamba_parts(name, values, config):
+    return states(name.replace(".feed_forward.experts", ".mlp.experts"), values, config)
+
+
+def short_convolutions(name, values, config):
+    match = re.fullmatch(r".*\.layers\.(\d+)\.conv\.conv\.weight", name)
+    return {f"blk.{match[1]}.shortconv.conv.weight": values[:, 0]} if match else None
+
+
+def delta_nets_joined(name, values, config):
+    """What makes queries, keys, values and gates stays as it is: by heads of keys."""
+    match = re.fullmatch(r".*\.layers\.(\d+)\.linear_attn\."
+                         r"(A_log|dt_bias|conv1d\.weight|norm\.weight)", name)
+    if match is None:
+        return experts(name, values, config)
+    target, value = {"A_log": ("ssm_a", -np.exp(values)), "dt_bias": ("ssm_dt.bias", values),
+                     "conv1d.weight": ("ssm_conv1d.weight", values.squeeze()),
+                     "norm.weight": ("ssm_norm.weight", values)}[match[2]]
+    return {f"blk.{match[1]}.{target}": value}
+
+
+def delta_nets(name, values, config):
+    match = re.fullmatch(r".*\.layers\.(\d+)\.linear_attn\.in_proj_qkvz\.weight", name)
+    if match is None:
+        return delta_nets_joined(name, values, config)
+    c = config
+    keys = c.linear_key_head_dim
+    own = c.linear_value_head_dim * c.linear_num_value_heads // c.linear_num_key_heads
+    by_head = values.reshape(c.linear_num_key_heads, 2 * (keys + own), values.shape[1])
+    kinds = [kind.reshape(-1, values.shape[1])
+             for kind in np.split(by_head, [keys, 2 * keys, 2 * keys + own], axis=1)]
+    return {f"blk.{match[1]}.attn_qkv.weight": np.concatenate(kinds[:3]),
+            f"blk.{match[1]}.attn_gate.weight": kinds[3]}
+
+
+def by_turns(values, config, axis=0):
+    """Heads of values in the order in which heads of keys take turns."""
+    keys, heads = config.linear_num_key_heads, config.linear_num_value_heads
+    shape = values.shape
+    apart = values.reshape(*shape[:axis], keys, heads // keys, shape[axis] // heads,
+                           *shape[axis + 1:])
+    return apart.swapaxes(axis, axis + 1).reshape(shape)
+
+
+def delta_nets_by_turns(name, values, config):
+    """Qwen3.5's files have heads of keys take turns; shares and time steps are made apart."""
+    match = re.fullmatch(r".*\.layers\.(\d+)\.linear_attn\."
+                         r"(in_proj_\w+\.weight|out_proj\.weight|A_log|dt_bias|conv1d\.weight)",
+                         name)
+    if match is None:
+        return delta_nets_joined(name, values, config)
+    layer, rest = match.groups()
+    keys = 2 * config.linear_num_key_heads * config.linear_key_head_dim
+
+    def behind_keys():
+        return np.concatenate([values[:keys], by_turns(values[keys:], config)])
+
+    target, value = {
+        "in_proj_qkv.weight": lambda: ("attn_qkv.weight", behind_keys()),
+        "conv1d.weight": lambda: ("ssm_conv1d.weight", behind_keys().squeeze()),
+        "in_proj_z.weight": lambda: ("attn_gate.weight", by_turns(values, config)),
+        "in_proj_b.weight": lambda: ("ssm_beta.weight", by_turns(values, config)),
+        "in_proj_a.weight": lambda: ("ssm_alpha.weight", by_turns(values, config)),
+        "A_log": lambda: ("ssm_a", -np.exp(by_turns(values, config))),
+        "dt_bias": lambda: ("ssm_dt.bias", by_turns(values, config)),
+        "out_proj.weight": lambda: ("ssm_out.weight", by_turns(values, config, 1)),
+    }[rest]()
+    return {f"blk.{layer}.{target}": value}
+
+
+def gemma3n_parts(name, values, config):
+    match = re.fullmatch(r".*\.layers\.(\d+)\.altup\.correct_output_scale", name)
+    return {f"blk.{match[1]}.altup_correct_scale.weight": values} if match else None
+
+
+def gemma4_parts(name, values, config):
+    match = re.fullmatch(r".*\.layers\.(\d+)\."
+                         r"(router\.scale|router\.per_expert_scale|layer_scalar)", name)
+    if match is None:
+        return experts(name, values, config)
+    target = {"router.scale": "ffn_gate_inp.scale", "layer_scalar": "layer_output_scale.weight",
+              "router.per_expert_scale": "ffn_down_exps.scale"}[match[2]]
+    return {f"blk.{match[1]}.{target}": values}
+
+
 def dense_hybrid(name, values, config):
     """Granite's shared expert is the feed-forward where there are no others."""
     match = re.fullmatch(r".*\.layers\.(\d+)\.shared_mlp\.(input|output)_linear\.weight", name)
@@ -341,9 +426,37 @@ def write_granite_hybrid(w, c):
     w.add_ssm_state_size(c.mamba_d_state)
     w.add_ssm_time_step_rank(c.mamba_n_heads)
     w.add_ssm_group_count(c.mamba_n_groups)
-    w.add_head_count_kv([c.num_key_value_heads if kind == "full_attention" else 0
-                         for kind in c.layer_types])
+    w.add_head_count_kv(heads_by_layer(c))
     w.add_rope_scaling_finetuned(False)
+
+
+def heads_by_layer(c):
+    return [c.num_key_value_heads if kind == "full_attention" else 0 for kind in c.layer_types]
+
+
+def write_jamba(w, c):
+    write_experts(w, c)
+    w.add_ssm_conv_kernel(c.mamba_d_conv)
+    w.add_ssm_inner_size(c.mamba_expand * c.hidden_size)
+    w.add_ssm_state_size(c.mamba_d_state)
+    w.add_ssm_time_step_rank(c.mamba_dt_rank)
+    w.add_head_count_kv(heads_by_layer(c))
+
+
+def write_lfm2(w, c):
+    w.add_shortconv_l_cache(c.conv_L_cache)
+    w.add_head_count_kv(heads_by_layer(c))
+
+
+def write_qwen3next(w, c):
+    if hasattr(c, "num_experts"):
+        write_experts(w, c)
+        w.add_expert_shared_feed_forward_length(c.shared_expert_intermediate_size)
+    w.add_ssm_conv_kernel(c.linear_conv_kernel_dim)
+    w.add_ssm_inner_size(c.linear_value_head_dim * c.linear_num_value_heads)
+    w.add_ssm_state_size(c.linear_key_head_dim)
+    w.add_ssm_time_step_rank(c.linear_num_value_heads)
+    w.add_ssm_group_count(c.linear_num_key_heads)
 
 
 def write_minicpm(w, c):
@@ -364,6 +477,54 @@ def write_gemma3(w, c):
     w.add_rope_freq_base(full["rope_theta"])
     w.add_rope_scaling_type(hf_scaling("linear"))
     w.add_rope_scaling_factor(full["factor"])
+
+
+def global_layer(c):
+    return c.per_layer_config[c.layer_types.index("full_attention")]
+
+
+def write_gemma4(w, c):
+    w.add_sliding_window(c.sliding_window)
+    w.add_sliding_window_pattern([kind == "sliding_attention" for kind in c.layer_types])
+    w.add_shared_kv_layers(c.num_kv_shared_layers)
+    w.add_embedding_length_per_layer_input(c.hidden_size_per_layer_input)
+    w.add_key_length(global_layer(c).head_dim)
+    w.add_value_length(global_layer(c).head_dim)
+    w.add_key_length_swa(c.head_dim)
+    w.add_value_length_swa(c.head_dim)
+    w.add_head_count_kv([c.per_layer_config[i].num_key_value_heads
+                         for i in range(c.num_hidden_layers)])
+    w.add_rope_dimension_count(global_layer(c).head_dim)
+    w.add_rope_dimension_count_swa(c.head_dim)
+    w.add_rope_freq_base(c.rope_parameters["full_attention"]["rope_theta"])
+    w.add_rope_freq_base_swa(c.rope_parameters["sliding_attention"]["rope_theta"])
+    if c.final_logit_softcapping:
+        w.add_final_logit_softcapping(c.final_logit_softcapping)
+    if c.enable_moe_block:
+        w.add_expert_count(c.num_experts)
+        w.add_expert_used_count(c.top_k_experts)
+        w.add_expert_feed_forward_length(c.moe_intermediate_size)
+
+
+def write_gemma3n(w, c):
+    from statistics import NormalDist
+    w.add_sliding_window(c.sliding_window)
+    w.add_sliding_window_pattern([kind == "sliding_attention" for kind in c.layer_types])
+    w.add_shared_kv_layers(c.num_kv_shared_layers)
+    w.add_embedding_length_per_layer_input(c.hidden_size_per_layer_input)
+    w.add_altup_active_idx(c.altup_active_idx)
+    w.add_altup_num_inputs(c.altup_num_inputs)
+    w.add_activation_sparsity_scale([NormalDist().inv_cdf(share) if share > 0 else -math.inf
+                                     for share in c.activation_sparsity_pattern])
+    w.add_rope_freq_base(c.rope_parameters["full_attention"]["rope_theta"])
+    w.add_final_logit_softcapping(c.final_logit_softcapping)
+
+
+def pairs_that_rotate(c):
+    """Gemma 4 rotates a part of the pairs of its global heads; files say so by divisors."""
+    pairs = global_layer(c).head_dim // 2
+    rotate = int(pairs * c.rope_parameters["full_attention"]["partial_rotary_factor"])
+    return {"rope_freqs.weight": np.float32([1.0] * rotate + [1e30] * (pairs - rotate))}
 
 
 def write_yarn(w, c):
@@ -416,6 +577,18 @@ GRANITE_HYBRID = dict(
     mamba_d_state=16, mamba_n_groups=2, mamba_expand=2, mamba_d_conv=4,
     layer_types=["linear_attention", "full_attention", "linear_attention", "linear_attention"])
 
+DELTA_NETS = dict(head_dim=32, linear_num_key_heads=2, linear_num_value_heads=4,
+                  rope_parameters=rope(base=1e7, partial_rotary_factor=0.25))
+QWEN3_NEXT = dict(tie_word_embeddings=False, num_experts=4, num_experts_per_tok=2,
+                  moe_intermediate_size=32, shared_expert_intermediate_size=48, **DELTA_NETS)
+DELTA_GAINS = {"mlp.gate.weight": 3.0, "linear_attn.norm": 4.0}
+
+GEMMA4 = dict(num_hidden_layers=4, sliding_window=WINDOW, global_head_dim=32,
+              layer_types=["sliding_attention", "full_attention"] * 2,
+              vocab_size_per_layer_input=VOCABULARY, rope_parameters=dict(
+                  full_attention=rope("proportional", 1e6, partial_rotary_factor=0.25),
+                  sliding_attention=rope()))
+
 TINY = {
     "llama": Tiny("llama", hf.LlamaForCausalLM, hf.LlamaConfig,
                   dict(tie_word_embeddings=False, attention_bias=True, rope_parameters=rope()),
@@ -452,6 +625,27 @@ TINY = {
                         rope_parameters=dict(full_attention=rope("linear", 1e6, factor=8.0),
                                              sliding_attention=rope())),
                    write_gemma3, tensors=plus_one, norm_is_added=True),
+    "gemma3n": Tiny("gemma3n", hf.Gemma3nForCausalLM, hf.Gemma3nTextConfig,
+                    dict(num_hidden_layers=4, head_dim=HEAD_DIM, num_kv_shared_layers=2,
+                         sliding_window=WINDOW, laurel_rank=16, hidden_size_per_layer_input=16,
+                         layer_types=["sliding_attention", "full_attention"] * 2,
+                         vocab_size_per_layer_input=VOCABULARY, final_logit_softcapping=8.0,
+                         activation_sparsity_pattern=[0.8, 0.0, 0.6, 0.0],
+                         rope_parameters=dict(full_attention=rope(base=1e6),
+                                              sliding_attention=rope())),
+                    write_gemma3n, apart=gemma3n_parts,
+                    gains={"modality_router": 40.0, "correct_output_scale": 3.0}),
+    "gemma4": Tiny("gemma4", hf.Gemma4ForCausalLM, hf.Gemma4TextConfig,
+                   dict(head_dim=HEAD_DIM, num_kv_shared_layers=2, use_double_wide_mlp=True,
+                        hidden_size_per_layer_input=16, final_logit_softcapping=8.0, **GEMMA4),
+                   write_gemma4, apart=gemma4_parts, extra=pairs_that_rotate),
+    "gemma4_moe": Tiny("gemma4", hf.Gemma4ForCausalLM, hf.Gemma4TextConfig,
+                       dict(head_dim=HEAD_DIM, hidden_size_per_layer_input=0,
+                            attention_k_eq_v=True, num_global_key_value_heads=1,
+                            enable_moe_block=True, num_experts=4, top_k_experts=2,
+                            moe_intermediate_size=32, **GEMMA4),
+                       write_gemma4, apart=gemma4_parts, extra=pairs_that_rotate, prompt=12,
+                       gains={"router.proj": 20.0, "router.scale": 3.0, "per_expert_scale": 3.0}),
     "phi3": Tiny("phi3", hf.Phi3ForCausalLM, hf.Phi3Config,
                  dict(tie_word_embeddings=False, sliding_window=WINDOW, rope_parameters=rope()),
                  write_phi3),
@@ -649,6 +843,40 @@ TINY = {
                               dict(num_local_experts=6, num_experts_per_tok=2, intermediate_size=32,
                                    **GRANITE_HYBRID),
                               write_granite_hybrid, tensors=permuted, apart=states),
+    "jamba": Tiny("jamba", hf.JambaForCausalLM, hf.JambaConfig,
+                  dict(num_hidden_layers=4, tie_word_embeddings=False, attn_layer_period=4,
+                       attn_layer_offset=1, expert_layer_period=2, expert_layer_offset=1,
+                       num_experts=4, num_experts_per_tok=2, intermediate_size=32,
+                       mamba_d_state=16, mamba_expand=2, mamba_d_conv=4),
+                  write_jamba, apart=jamba_parts, prompt=12),
+    "lfm2": Tiny("lfm2", hf.Lfm2ForCausalLM, hf.Lfm2Config,
+                 dict(num_hidden_layers=4, tie_word_embeddings=True, conv_L_cache=3,
+                      block_auto_adjust_ff_dim=False, full_attn_idxs=[1],
+                      rope_parameters=rope(base=1e6)),
+                 write_lfm2, apart=short_convolutions),
+    "qwen3next": Tiny("qwen3next", hf.Qwen3NextForCausalLM, hf.Qwen3NextConfig,
+                      dict(num_hidden_layers=4, linear_key_head_dim=32, linear_value_head_dim=32,
+                           **QWEN3_NEXT),
+                      write_qwen3next, tensors=plus_one, norm_is_added=True, apart=delta_nets,
+                      prompt=12, gains=DELTA_GAINS),
+    "qwen3next_joined": Tiny("qwen3next", hf.Qwen3NextForCausalLM, hf.Qwen3NextConfig,
+                             dict(num_hidden_layers=2, linear_key_head_dim=16,
+                                  linear_value_head_dim=32,
+                                  layer_types=["linear_attention", "full_attention"],
+                                  **QWEN3_NEXT),
+                             write_qwen3next, tensors=plus_one, norm_is_added=True,
+                             apart=delta_nets_joined, prompt=12,
+                             gains=DELTA_GAINS),
+    "qwen35": Tiny("qwen35", hf.Qwen3_5ForCausalLM, hf.Qwen3_5TextConfig,
+                   dict(num_hidden_layers=4, tie_word_embeddings=True, linear_key_head_dim=16,
+                        linear_value_head_dim=32, **DELTA_NETS),
+                   write_qwen3next, tensors=plus_one, norm_is_added=True,
+                   apart=delta_nets_by_turns, gains=DELTA_GAINS),
+    "qwen35moe": Tiny("qwen35moe", hf.Qwen3_5MoeForCausalLM, hf.Qwen3_5MoeTextConfig,
+                      dict(num_hidden_layers=4, linear_key_head_dim=16, linear_value_head_dim=32,
+                           **QWEN3_NEXT),
+                      write_qwen3next, tensors=plus_one, norm_is_added=True,
+                      apart=delta_nets_by_turns, prompt=12, gains=DELTA_GAINS),
     "olmo": Tiny("olmo", hf.OlmoForCausalLM, hf.OlmoConfig,
                  dict(tie_word_embeddings=True, clip_qkv=1.5, rope_parameters=rope()),
                  lambda w, c: w.add_clamp_kqv(c.clip_qkv), tensors=permuted, rms=False),

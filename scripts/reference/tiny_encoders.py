@@ -6,6 +6,7 @@ from typing import Callable
 
 import numpy as np
 import transformers as hf
+from jina_bert_v2 import JinaBertV2Model
 from tiny_architectures import HEADS, Tiny
 
 WIDTH, FORWARD, VOCABULARY, CONTEXT = 64, 96, 64, 192
@@ -63,6 +64,21 @@ def jina_name(name):
     return nomic_name(name)
 
 
+def jina_v2_name(name):
+    end = ".intermediate.gated_layers"
+    return f"blk.{name.split('.')[2]}.ffn_up" if name.endswith(end) else None
+
+
+def halved_gates(tensors):
+    """A gate and what it multiplies in two tensors, as some files have them."""
+    result = {}
+    for name, values in tensors.items():
+        if ".ffn_up." in name:
+            result[name.replace("ffn_up", "ffn_gate")], values = np.split(values, 2)
+        result[name] = values
+    return result
+
+
 def joined_heads(tensors):
     """Queries, keys and values as one tensor, as files have them."""
     result = {}
@@ -100,6 +116,13 @@ ENCODERS = {
     "nomic_bert": Encoder("nomic-bert", hf.NomicBertModel, hf.NomicBertConfig, {},
                           write=write_nomic, rms=False, common=COMMON, rename=nomic_name,
                           join=joined_heads),
+    # Five heads: more than a power of two.
+    "jina_bert_v2": Encoder("jina-bert-v2", JinaBertV2Model, hf.BertConfig,
+                            {"hidden_size": 80, "num_attention_heads": 5}, write=write_bert,
+                            rms=False, common=COMMON, rename=jina_v2_name, join=halved_gates),
+    "jina_bert_v2_joined": Encoder("jina-bert-v2", JinaBertV2Model, hf.BertConfig, {},
+                                   write=write_bert, rms=False, common=COMMON, rename=jina_v2_name,
+                                   inputs=(1, 24, (5, 9))),
     "jina_bert_v3": Encoder("jina-bert-v3", hf.JinaEmbeddingsV3Model, hf.JinaEmbeddingsV3Config, {},
                             write=write_bert, rms=False, common={**COMMON, "type_vocab_size": 1},
                             rename=jina_name, join=joined_heads, inputs=(1, 7, 24, 70)),

@@ -74,7 +74,8 @@ bool Executor::Step::RunAttend(Walk& walk, const program::Stage& stage) {
   const int heads = body.kv.heads;
   const bool sampled = stage.rows == Rows::kSampled;
   const std::vector<RowBlock>& blocks = sampled ? s_.sampled_blocks : s_.attend_blocks;
-  const auto stores = static_cast<std::int64_t>(s_.token_blocks.size()) * heads;
+  const auto stores =
+      body.attributes.stores ? static_cast<std::int64_t>(s_.token_blocks.size()) * heads : 0;
   const auto query_units = static_cast<std::int64_t>(blocks.size()) * heads;
   const bool go = Phase(walk, StagePart::kHeads, stores + query_units, [&](std::int64_t i) {
     const bool queries = i >= stores;

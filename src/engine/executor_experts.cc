@@ -135,6 +135,17 @@ bool Executor::Step::RunExperts(Walk& walk, const Stage& stage, RowRange rows) {
 
 // --- row operations -------------------------------------------------------------------------
 
+void Executor::Step::Route(const program::RowOp& op, const float* logits, float* out) const {
+  const auto& route = std::get<program::RouteAttributes>(op.attributes);
+  kernels::Route(s_.kernels, route.routing, logits,
+                 op.bias < 0 ? nullptr : s_.weights.vector(op.bias), out);
+  if (route.scales < 0) return;
+  const float* scales = s_.weights.vector(route.scales);
+  for (int rank = 0; rank < route.routing.used; ++rank) {
+    out[route.routing.used + rank] *= scales[static_cast<int>(out[rank])];
+  }
+}
+
 void Executor::Step::Combine(const program::RowOp& op, int row, float* out) const {
   const int width = s_.fused.buffers[static_cast<std::size_t>(op.out)].width;
   const int used = s_.fused.buffers[static_cast<std::size_t>(op.a)].width / width;

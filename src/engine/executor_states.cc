@@ -80,7 +80,7 @@ bool Executor::Step::RunConvolve(Walk& walk, const program::Stage& stage) {
 void Executor::Step::ScanUnit(const program::ScanBody& body, const SequenceSlice& slice,
                               int block) const {
   const program::ScanAttributes& a = body.attributes;
-  const int group = block / (a.blocks / a.groups);
+  const int group = a.group_of(block);
   const int own = a.apart ? block * a.channels : block;  // its first rate, skip and time step
   const std::ptrdiff_t place = static_cast<std::ptrdiff_t>(block) * a.size * a.channels;
   const float* before = StateBefore(slice, a.state);
@@ -93,17 +93,19 @@ void Executor::Step::ScanUnit(const program::ScanBody& body, const SequenceSlice
       return rows;
     };
     const program::Weight& rates = s_.program.weights[static_cast<std::size_t>(body.rates)];
-    const kernels::ScanView rows{.x = view(body.x, a.x + block * a.channels),
-                                 .dt = view(body.dt, own),
-                                 .b = view(body.b, a.b + group * a.size),
-                                 .c = view(body.c, a.c + group * a.size),
-                                 .out = view(body.out, block * a.channels),
-                                 .rate = s_.weights.vector(body.rates) + own,
-                                 .rate_stride = a.apart ? model::Weights::turned_stride(rates) : 0,
-                                 .skip = s_.weights.vector(body.skips) + own,
-                                 .channels = a.channels,
-                                 .size = a.size,
-                                 .apart = a.apart};
+    const kernels::ScanView rows{
+        .x = view(body.x, a.x + block * a.channels),
+        .dt = view(body.dt, own),
+        .b = view(body.b, a.b + group * a.size),
+        .c = view(body.c, a.c + group * a.size),
+        .share = body.share < 0 ? kernels::ConstRowsView() : view(body.share, block),
+        .out = view(body.out, block * a.channels),
+        .rate = s_.weights.vector(body.rates) + own,
+        .rate_stride = a.apart ? model::Weights::turned_stride(rates) : 0,
+        .skip = body.skips < 0 ? nullptr : s_.weights.vector(body.skips) + own,
+        .channels = a.channels,
+        .size = a.size,
+        .apart = a.apart};
     const auto end = static_cast<int>(step.end - slice.position);
     float* behind = StateBehind(step, a.state) + place;
     s_.kernels.scan(rows, end - done, before, behind);

@@ -176,13 +176,11 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
       kernels::UnpackRow(types, std::min(type, types.rows - 1), 1, out);
       return;
     }
+    case OpKind::kVector: std::copy_n(s_.weights.vector(op.weight), width, out); return;
     case OpKind::kPool: Pool(op, row, width, out); return;
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: Norm(op, in(op.a), width, out); return;
-    case OpKind::kRoute:
-      kernels::Route(k, std::get<program::RouteAttributes>(op.attributes).routing, in(op.a),
-                     op.bias < 0 ? nullptr : s_.weights.vector(op.bias), out);
-      return;
+    case OpKind::kRoute: Route(op, in(op.a), out); return;
     case OpKind::kJoin: Join(op, row, out); return;
     case OpKind::kGrow: Grow(op, in(op.a), row, width, out); return;
     case OpKind::kPreweigh: k.scale(in(op.a), in(op.b)[1], width, out); return;
@@ -190,8 +188,26 @@ void Executor::Step::RowOperation(const program::RowOp& op, int row, int out_row
     case OpKind::kWeigh: Weigh(in(op.a), in(op.b), width, out); return;
     case OpKind::kAdd: k.add(in(op.a), in(op.b), width, out); return;
     case OpKind::kScale:
-      k.scale(in(op.a), std::get<program::ScaleAttributes>(op.attributes).factor, width, out);
+      k.scale(in(op.a),
+              op.weight < 0 ? std::get<program::ScaleAttributes>(op.attributes).factor
+                            : s_.weights.vector(op.weight)[0],
+              width, out);
       return;
+    case OpKind::kResize: {
+      const float square = std::max(k.mean_square(in(op.a), width), program::kLeastSquare);
+      const float factor = std::sqrt(k.mean_square(in(op.b), width)) / std::sqrt(square);
+      k.scale(in(op.a), factor, width, out);
+      return;
+    }
+    case OpKind::kSparsify:
+      k.sparsify(in(op.a), width, std::get<program::ScaleAttributes>(op.attributes).factor, out);
+      return;
+    case OpKind::kBlend: {
+      const auto& blend = std::get<program::BlendAttributes>(op.attributes);
+      std::copy_n(in(op.a), width, out);
+      k.add_scaled(in(op.b), in(op.more[0])[blend.index], width, out);
+      return;
+    }
     case OpKind::kSoftcap:
       k.softcap(in(op.a), std::get<program::ScaleAttributes>(op.attributes).factor, width, out);
       return;

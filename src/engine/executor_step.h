@@ -117,6 +117,7 @@ class Executor::Step {
   void PackHeadTile(const program::Stage& stage, RowRange rows, int head, int tile);
   void Join(const program::RowOp& op, int row, float* out) const;
   void Grow(const program::RowOp& op, const float* x, int row, int width, float* out) const;
+  void Route(const program::RowOp& op, const float* logits, float* out) const;
   void Combine(const program::RowOp& op, int row, float* out) const;
   void Weigh(const float* x, const float* g, int width, float* out) const;
   void CheckLogits(const program::Stage& stage, const MatmulUnit& unit);

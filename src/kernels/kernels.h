@@ -114,13 +114,14 @@ struct ScanView {
   ConstRowsView x;              // `channels` values
   ConstRowsView dt;             // the time step: one value, or one for each channel
   ConstRowsView b, c;           // `size` values
+  ConstRowsView share;          // of the delta rule: one value; no data: the other rule
   RowsView out;                 // `channels` values
   const float* rate = nullptr;  // one value, or [size][rate_stride] where channels have their own
   std::ptrdiff_t rate_stride = 0;
-  const float* skip = nullptr;  // one value, or one for each channel
+  const float* skip = nullptr;  // one value, or one for each channel; unused by the delta rule
   int channels = 0;             // a multiple of 16
   int size = 0;                 // values of the state of each channel
-  bool apart = false;           // channels have their own time steps, rates and skips
+  bool apart = false;           // channels have their own; never with the delta rule
 };
 
 // A weight matrix and the packed rows that it meets: `tiles` is the first tile, the others follow
@@ -133,8 +134,18 @@ struct Factors {
 };
 
 // kGelu is the tanh form, kGeluErf the exact one. kSiluClamped is for gates alone: it bounds both
-// sides (canonical.md, section 8).
-enum class Activation { kSilu, kGelu, kGeluErf, kRelu, kReluSquared, kSiluClamped, kSoftplus };
+// sides (canonical.md, section 8). kIdentity is x itself, for gates that are products.
+enum class Activation {
+  kSilu,
+  kGelu,
+  kGeluErf,
+  kRelu,
+  kReluSquared,
+  kSiluClamped,
+  kSoftplus,
+  kSigmoid,
+  kIdentity
+};
 enum class RotaryPairs { kNeighbours, kHalves };
 
 struct Kernels {
@@ -179,6 +190,11 @@ struct Kernels {
   void (*rms_norm)(const float* x, const float* w, int n, float eps, float* y);
   // y = layer_norm(x) * w + b over n values; w and b may be null. x may equal y.
   void (*layer_norm)(const float* x, const float* w, const float* b, int n, float eps, float* y);
+  // The mean of the squares of n values.
+  float (*mean_square)(const float* x, int n);
+  // y = what of x is more than so many standard deviations above the mean of all n, else 0. x may
+  // equal y.
+  void (*sparsify)(const float* x, int n, float deviations, float* y);
   // y = a + b. y may equal a or b.
   void (*add)(const float* a, const float* b, int n, float* y);
   // y = fma(x, s, y).

@@ -34,6 +34,8 @@ inline float Exp(float x) {
   return p * std::ldexp(1.0f, static_cast<int>(n));
 }
 
+inline float Sigmoid(float x) { return 1.0f / (1.0f + Exp(-x)); }
+
 inline float Silu(float x) { return x / (1.0f + Exp(-x)); }
 
 inline float Gelu(float x) {
@@ -85,6 +87,8 @@ inline float Activated(Activation activation, float x) {
     case Activation::kRelu: return Relu(x);
     case Activation::kReluSquared: return Relu(x) * Relu(x);
     case Activation::kSoftplus: return Softplus(x);
+    case Activation::kSigmoid: return Sigmoid(x);
+    case Activation::kIdentity: return x;
     case Activation::kSiluClamped: break;
   }
   return 0;
@@ -116,6 +120,23 @@ inline void LayerNorm(const float* x, const float* w, const float* b, int n, flo
   }
 }
 
+inline float MeanSquare(const float* x, int n) {
+  float lanes[16] = {};
+  for (int i = 0; i < n; ++i) lanes[i % 16] = std::fma(x[i], x[i], lanes[i % 16]);
+  return Tree(lanes) / static_cast<float>(n);
+}
+
+inline void Sparsify(const float* x, int n, float deviations, float* y) {
+  float sums[16] = {}, squares[16] = {};
+  for (int i = 0; i < n; ++i) sums[i % 16] += x[i];
+  const float mean = Tree(sums) / static_cast<float>(n);
+  for (int i = 0; i < n; ++i) {
+    squares[i % 16] = std::fma(x[i] - mean, x[i] - mean, squares[i % 16]);
+  }
+  const float deviation = std::sqrt(Tree(squares) / static_cast<float>(n));
+  for (int i = 0; i < n; ++i) y[i] = Relu(std::fma(-deviations, deviation, x[i] - mean));
+}
+
 inline void Rotate(RotaryPairs pairs, const float* cos, const float* sin, int n_rot, float* x) {
   for (int i = 0; i < n_rot / 2; ++i) {
     float& first = pairs == RotaryPairs::kNeighbours ? x[2 * i] : x[i];
@@ -143,6 +164,23 @@ inline float Walked(float x, float dt, const float* rate, const float* b, const 
     y = std::fma(state[n], c[n], y);
   }
   return std::fma(skip, x, y);
+}
+
+// The same by the delta rule, with the state's `share` of the row.
+inline float WalkedByDelta(float x, float dt, float rate, float share, const float* b,
+                           const float* c, int size, float* state) {
+  const float decay = Exp(dt * rate);
+  float known = 0, y = 0;
+  for (int n = 0; n < size; ++n) {
+    state[n] *= decay;
+    known = std::fma(state[n], b[n], known);
+  }
+  const float u = (x - known) * share;
+  for (int n = 0; n < size; ++n) {
+    state[n] = std::fma(b[n], u, state[n]);
+    y = std::fma(state[n], c[n], y);
+  }
+  return y;
 }
 
 inline int Argmax(const float* x, int n) {

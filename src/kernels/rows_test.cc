@@ -79,6 +79,21 @@ TEST_P(RowsTest, RmsNormOfAnyLengthEqualsTheFormula) {
   }
 }
 
+TEST_P(RowsTest, MeansOfSquaresAndSparseRowsOfAnyLengthEqualTheirFormulas) {
+  for (const int n : kLengths) {
+    SCOPED_TRACE(n);
+    const std::vector<float> x = Values(n, 3);
+    ExpectSameBits({kernels.mean_square(x.data(), n)}, {ref::MeanSquare(x.data(), n)});
+    std::vector<float> y(n + 1, kGuard), expected(n + 1, kGuard);
+    kernels.sparsify(x.data(), n, 0.7f, y.data());
+    ref::Sparsify(x.data(), n, 0.7f, expected.data());
+    ExpectSameBits(y, expected);
+    std::copy(x.begin(), x.end(), y.begin());
+    kernels.sparsify(y.data(), n, 0.7f, y.data());
+    ExpectSameBits(y, expected);
+  }
+}
+
 TEST_P(RowsTest, AddEqualsTheFormula) {
   Map([&](int n, const float* x, const float* u, float* y) { kernels.add(x, u, n, y); },
       [](float x, float u) { return x + u; });
@@ -117,8 +132,9 @@ TEST_P(RowsTest, GeluGateEqualsTheFormula) {
 }
 
 constexpr Activation kActivations[] = {
-    Activation::kSilu,        Activation::kGelu,        Activation::kGeluErf, Activation::kRelu,
-    Activation::kReluSquared, Activation::kSiluClamped, Activation::kSoftplus};
+    Activation::kSilu,     Activation::kGelu,        Activation::kGeluErf,
+    Activation::kRelu,     Activation::kReluSquared, Activation::kSiluClamped,
+    Activation::kSoftplus, Activation::kSigmoid,     Activation::kIdentity};
 
 TEST_P(RowsTest, EveryActivationEqualsItsFormulaAloneAndAsAGate) {
   for (const Activation act : kActivations) {
@@ -255,6 +271,11 @@ TEST_P(RowsTest, ActivationsAreCloseToTheirRealFunctions) {
   kernels.activate(Activation::kSoftplus, x.data(), n, y.data());
   for (int i = 0; i < n; ++i) {
     const double exact = std::log1p(std::exp(double{x[i]}));
+    ASSERT_NEAR(y[i], exact, 4e-7 * exact) << x[i];
+  }
+  kernels.activate(Activation::kSigmoid, x.data(), n, y.data());
+  for (int i = 0; i < n; ++i) {
+    const double exact = 1 / (1 + std::exp(-double{x[i]}));
     ASSERT_NEAR(y[i], exact, 4e-7 * exact) << x[i];
   }
   kernels.softcap(x.data(), 1, n, y.data());

@@ -60,21 +60,25 @@ TEST_P(StateTest, ConvolveEqualsTheFormula) {
 }
 
 // A block of channels over a few rows, beside the formula channel by channel.
+enum class Rule { kHead, kApart, kDelta };
 class Walk {
  public:
-  Walk(int channels, int size, bool apart)
+  Walk(int channels, int size, Rule rule)
       : channels_(channels),
         size_(size),
-        apart_(apart),
+        apart_(rule == Rule::kApart),
+        delta_(rule == Rule::kDelta),
         x_(Values(static_cast<std::size_t>(kRows * channels), 1)),
         dt_(Values(static_cast<std::size_t>(kRows * channels), 2)),
         b_(Values(static_cast<std::size_t>(kRows * size), 3)),
         c_(Values(static_cast<std::size_t>(kRows * size), 4)),
         rate_(Values(static_cast<std::size_t>(channels * size), 5)),
         skip_(Values(static_cast<std::size_t>(channels), 6)),
+        share_(Values(kRows, 8)),
         out_(static_cast<std::size_t>(kRows * channels)) {
     for (float& dt : dt_) dt = ref::Softplus(dt);
     for (float& rate : rate_) rate = -ref::Softplus(3 * rate);
+    for (float& share : share_) share = ref::Sigmoid(share);
   }
 
   ScanView ViewFrom(int row) {
@@ -82,6 +86,7 @@ class Walk {
             .dt = {dt_.data() + row * channels_, channels_},
             .b = {b_.data() + row * size_, size_},
             .c = {c_.data() + row * size_, size_},
+            .share = delta_ ? ConstRowsView(share_.data() + row, 1) : ConstRowsView(),
             .out = {out_.data() + row * channels_, channels_},
             .rate = rate_.data(),
             .rate_stride = channels_,
@@ -99,10 +104,14 @@ class Walk {
         rate.push_back(apart_ ? At(rate_, n, ch) : rate_[0]);
       }
       for (int r = 0; r < kRows; ++r) {
-        const float y =
-            ref::Walked(At(x_, r, ch), At(dt_, r, apart_ ? ch : 0), rate.data(),
-                        b_.data() + r * size_, c_.data() + r * size_,
-                        skip_[static_cast<std::size_t>(apart_ ? ch : 0)], size_, state.data());
+        const float *b = b_.data() + r * size_, *c = c_.data() + r * size_;
+        const float dt = At(dt_, r, apart_ ? ch : 0);
+        const float y = delta_ ? ref::WalkedByDelta(At(x_, r, ch), dt, rate_[0],
+                                                    share_[static_cast<std::size_t>(r)], b, c,
+                                                    size_, state.data())
+                               : ref::Walked(At(x_, r, ch), dt, rate.data(), b, c,
+                                             skip_[static_cast<std::size_t>(apart_ ? ch : 0)],
+                                             size_, state.data());
         ExpectSameBits(At(out_, r, ch), y);
       }
       for (int n = 0; n < size_; ++n) {
@@ -119,22 +128,23 @@ class Walk {
   }
 
   int channels_, size_;
-  bool apart_;
-  std::vector<float> x_, dt_, b_, c_, rate_, skip_, out_;
+  bool apart_, delta_;
+  std::vector<float> x_, dt_, b_, c_, rate_, skip_, share_, out_;
 };
 
 TEST_P(StateTest, AWalkEqualsTheFormulaAtOnceAndRowByRow) {
-  for (const bool apart : {false, true}) {
+  for (const Rule rule : {Rule::kHead, Rule::kApart, Rule::kDelta}) {
     for (const int channels : {16, 32, 48, 64, 80, 128}) {
       for (const int size : {1, 16, 33}) {
-        SCOPED_TRACE(testing::Message() << apart << " " << channels << " " << size);
+        SCOPED_TRACE(testing::Message()
+                     << static_cast<int>(rule) << " " << channels << " " << size);
         const auto begin = Values(static_cast<std::size_t>(channels * size), 7);
         std::vector<float> end(begin.size());
-        Walk walk(channels, size, apart);
+        Walk walk(channels, size, rule);
         kernels.scan(walk.ViewFrom(0), Walk::kRows, begin.data(), end.data());
         walk.ExpectFormula(begin, end);
         std::vector<float> state = begin;
-        Walk again(channels, size, apart);
+        Walk again(channels, size, rule);
         for (int r = 0; r < Walk::kRows; ++r) {
           kernels.scan(again.ViewFrom(r), 1, state.data(), state.data());
         }
@@ -145,11 +155,13 @@ TEST_P(StateTest, AWalkEqualsTheFormulaAtOnceAndRowByRow) {
 }
 
 TEST_P(StateTest, AWalkThatBeginsWithNothingBeginsWithZeros) {
-  const std::vector<float> zeros(64 * 16);
-  std::vector<float> end(zeros.size(), 5.0f);
-  Walk walk(64, 16, false);
-  kernels.scan(walk.ViewFrom(0), Walk::kRows, nullptr, end.data());
-  walk.ExpectFormula(zeros, end);
+  for (const Rule rule : {Rule::kHead, Rule::kDelta}) {
+    const std::vector<float> zeros(64 * 16);
+    std::vector<float> end(zeros.size(), 5.0f);
+    Walk walk(64, 16, rule);
+    kernels.scan(walk.ViewFrom(0), Walk::kRows, nullptr, end.data());
+    walk.ExpectFormula(zeros, end);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Isas, StateTest, testing::ValuesIn(AvailableIsas()),

@@ -29,6 +29,8 @@ constexpr Architecture kArchitectures[] = {
     {"gemma", "Gemma", BuildGemma},
     {"gemma2", "Gemma 2", BuildGemma2},
     {"gemma3", "Gemma 3 (text)", BuildGemma3},
+    {"gemma3n", "Gemma 3n (text)", BuildGemma3n},
+    {"gemma4", "Gemma 4 (text)", BuildGemma4},
     {"glm4", "GLM-4-0414", BuildGlm4},
     {"glm4moe", "GLM-4.5, GLM-4.6", BuildGlm4Moe},
     {"gpt-oss", "gpt-oss", BuildGptOss},
@@ -38,7 +40,10 @@ constexpr Architecture kArchitectures[] = {
     {"granitehybrid", "Granite 4 (hybrid)", BuildGraniteHybrid},
     {"granitemoe", "Granite 3 MoE", BuildGraniteMoe},
     {"internlm2", "InternLM2, InternLM2.5", BuildInternLm2},
+    {"jamba", "Jamba", BuildJamba},
+    {"jina-bert-v2", "jina-embeddings-v2 (texts)", BuildJinaBertV2},
     {"jina-bert-v3", "jina-embeddings-v3", BuildJinaBertV3},
+    {"lfm2", "LFM2", BuildLfm2},
     {"llama", "Llama 1 to 3, Mistral, Mixtral, SmolLM2 and others like them", BuildLlama},
     {"llama4", "Llama 4 (text)", BuildLlama4},
     {"mamba", "Mamba, Falcon Mamba", BuildMamba},
@@ -57,7 +62,10 @@ constexpr Architecture kArchitectures[] = {
     {"qwen2", "Qwen2, Qwen2.5", BuildQwen2},
     {"qwen2moe", "Qwen1.5-MoE, Qwen2-MoE", BuildQwen2Moe},
     {"qwen3", "Qwen3 (dense)", BuildQwen3},
+    {"qwen35", "Qwen3.5, Qwen3.6 (dense, text)", BuildQwen35},
+    {"qwen35moe", "Qwen3.5-MoE, Qwen3.6-MoE (text)", BuildQwen35Moe},
     {"qwen3moe", "Qwen3-MoE", BuildQwen3Moe},
+    {"qwen3next", "Qwen3-Next", BuildQwen3Next},
     {"smollm3", "SmolLM3", BuildSmolLm3},
     {"stablelm", "StableLM, StableLM 2", BuildStableLm},
     {"starcoder2", "StarCoder2", BuildStarCoder2},
@@ -94,6 +102,7 @@ Result<void> RefuseUnusedTensors(const Gguf& gguf, std::string_view architecture
       used.insert(weight.TensorOf(e * weight.expert_rows()));
     }
   }
+  used.insert(program.spare.begin(), program.spare.end());
   const bool factors = HasFrequencyFactors(program);
   for (const GgufTensor& tensor : gguf.tensors()) {
     if (used.contains(tensor.name)) continue;

@@ -171,18 +171,23 @@ Value DecoderBuilder::RoutedExperts(Value x, kernels::Activation activation,
                              : Has(probs)         ? WeightRows(probs)
                                                   : program::kNoWeight);
   if (weighed_before) x = Preweigh(x, routes);
+  return ChosenExperts(x, routes, activation, routing.experts, !weighed_before);
+}
+
+Value DecoderBuilder::ChosenExperts(Value x, Value routes, kernels::Activation activation,
+                                    int count, bool weighed) {
   const auto experts = [&](Value in, std::string_view name) {
     return Experts(in, routes, LayerWeight(name), LayerBias(name));
   };
   Value gated;
   if (const std::string both = LayerWeight("ffn_gate_up_exps"); Has(both)) {
-    const int half = RowsOfWeight(both) / routing.experts / 2;
+    const int half = RowsOfWeight(both) / count / 2;
     gated = Gate(activation, Experts(x, routes, {both, 0, half}),
                  Experts(x, routes, {both, half, half}));
   } else {
     gated = Gate(activation, experts(x, "ffn_gate_exps"), experts(x, "ffn_up_exps"));
   }
-  return Combine(experts(gated, "ffn_down_exps"), routes, !weighed_before);
+  return Combine(experts(gated, "ffn_down_exps"), routes, weighed);
 }
 
 Value DecoderBuilder::SharedExperts(Value x, kernels::Activation activation) {

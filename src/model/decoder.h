@@ -120,6 +120,9 @@ class DecoderBuilder : public program::Builder {
   // expert, not after.
   Value RoutedExperts(Value x, kernels::Activation activation, const kernels::Routing& routing,
                       bool weighed_before = false);
+  // The same by a choice that is made already, of as many experts.
+  Value ChosenExperts(Value x, Value routes, kernels::Activation activation, int experts,
+                      bool weighed = true);
   Value SharedExperts(Value x, kernels::Activation activation);
 
   const Decoder& sizes() const { return m_; }

@@ -173,4 +173,16 @@ Result<std::vector<std::int32_t>> Gguf::GetInts(std::string_view key) const {
   return ints;
 }
 
+Result<std::vector<bool>> Gguf::GetBools(std::string_view key) const {
+  const GgufValue* value = Find(key);
+  if (value == nullptr) return Missing(key);
+  std::vector<bool> flags;
+  if (value->type == GgufType::kArray && value->element == GgufType::kBool) {
+    for (const std::byte b : value->bytes) flags.push_back(b != std::byte{0});
+    return flags;
+  }
+  for (const std::int32_t i : OR_RETURN(GetInts(key))) flags.push_back(i != 0);
+  return flags;
+}
+
 }  // namespace cairn::model

@@ -122,6 +122,8 @@ class Gguf {
   [[nodiscard]] Result<std::vector<std::string_view>> GetStrings(std::string_view key) const;
   [[nodiscard]] Result<std::vector<float>> GetFloats(std::string_view key) const;
   [[nodiscard]] Result<std::vector<std::int32_t>> GetInts(std::string_view key) const;
+  // Of booleans, or of integers that are 0 or not.
+  [[nodiscard]] Result<std::vector<bool>> GetBools(std::string_view key) const;
 
  private:
   Gguf() = default;

@@ -39,6 +39,16 @@ Result<int> HyperParameters::LargestOr(std::string_view key, int fallback, int l
   return *largest;
 }
 
+Result<std::vector<bool>> HyperParameters::Flags(std::string_view key, int layers) const {
+  const std::vector<bool> flags = OR_RETURN(gguf_.GetBools(Name(key)));
+  if (flags.size() != static_cast<std::size_t>(layers)) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("metadata '{}' has {} values, {} were expected, one for each layer",
+                            Name(key), flags.size(), layers));
+  }
+  return flags;
+}
+
 Result<double> HyperParameters::Number(std::string_view key, double least, double most) const {
   const double value = OR_RETURN(gguf_.GetFloat(Name(key)));
   if (!(value >= least && value <= most)) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "model/gguf.h"
@@ -24,6 +25,8 @@ class HyperParameters {
   // largest, since some layers may have none.
   [[nodiscard]] Result<int> LargestOr(std::string_view key, int fallback, int least,
                                       int most) const;
+  // A list with a 0 or 1 (or false or true) for each of so many layers.
+  [[nodiscard]] Result<std::vector<bool>> Flags(std::string_view key, int layers) const;
   [[nodiscard]] Result<double> Number(std::string_view key, double least, double most) const;
   [[nodiscard]] Result<double> NumberOr(std::string_view key, double fallback, double least,
                                         double most) const;

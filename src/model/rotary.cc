@@ -15,6 +15,8 @@ namespace cairn::model {
 namespace {
 
 constexpr double kMostFactor = 0x1p20;  // as kernels/angle.h
+// Of divisors: files say 1e30 for pairs that do not rotate (Gemma 4).
+constexpr double kMostDivisor = 1e31;
 
 // The divisors of the frequencies in a tensor, as factors.
 Result<std::vector<double>> ReadFactors(const Gguf& gguf, std::string_view name, int pairs) {
@@ -27,7 +29,7 @@ Result<std::vector<double>> ReadFactors(const Gguf& gguf, std::string_view name,
   OR_RETURN(tensor::Dequantise(tensor->format, tensor->bytes, divisors));
   std::vector<double> factors;
   for (const double divisor : divisors) {
-    if (!(divisor >= 1 / kMostFactor && divisor <= kMostFactor)) {
+    if (!(divisor >= 1 / kMostFactor && divisor <= kMostDivisor)) {
       return Fail(ErrorCode::kCorrupt,
                   fmt::format("tensor '{}' has a factor of {}", name, divisor));
     }

@@ -102,6 +102,17 @@ Value StateBuilder::Mamba(Value x, const MambaSizes& m) {
   return Linear(Gate(Activation::kSilu, gate, y), "ssm_out");
 }
 
+Value StateBuilder::ShortConvolution(Value x) {
+  const int width = sizes().width;
+  constexpr std::string_view kInput = "shortconv.in_proj";
+  Require(RowsOfWeight(LayerWeight(kInput)) == 3 * width,
+          "shortconv.in_proj does not have three times the rows of the model's width");
+  const Value before = Part(x, kInput, 0, width), behind = Part(x, kInput, width, width);
+  const Value gated = Gate(Activation::kIdentity, before, Part(x, kInput, 2 * width, width));
+  const Value y = Convolve(gated, LayerWeight("shortconv.conv"), LayerBias("shortconv.conv"));
+  return Linear(Gate(Activation::kIdentity, behind, y), "shortconv.out_proj");
+}
+
 Result<program::Program> StateBuilder::StatesAlone(int layers,
                                                    const std::function<Value(Value)>& state) {
   Value x = Tokens();

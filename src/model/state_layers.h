@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The blocks of models with states: Mamba, Mamba 2, and those that have some layers of them.
+// The blocks of models with states: Mamba, Mamba 2, short convolutions, and those that have some
+// layers of them. Gated delta nets: delta_net.h.
 // Threads: used by one thread.
 #pragma once
 
@@ -39,17 +40,23 @@ class StateBuilder : public DecoderBuilder {
   // The current layer's ssm_in, ssm_conv1d, ssm_a and so on, up to ssm_out.
   Value Mamba2(Value x, const Mamba2Sizes& m);
   Value Mamba(Value x, const MambaSizes& m);
+  // shortconv.in_proj makes a gate before the convolution, one behind it and what they are of.
+  Value ShortConvolution(Value x);
   // A whole program of `layers` that are `state` of their norm and nothing else.
   [[nodiscard]] Result<program::Program> StatesAlone(int layers,
                                                      const std::function<Value(Value)>& state);
 
- private:
+ protected:
+  // ssm_conv1d with its bias, then silu.
   Value ConvolvedSilu(Value x);
+  // A name without an ending.
+  std::string LayerTensor(std::string_view name) const;
+
+ private:
   // Rows of the layer's weight.
   Value Part(Value x, std::string_view name, int first, int count) {
     return Matmul(x, {LayerWeight(name), first, count});
   }
-  std::string LayerTensor(std::string_view name) const;
 };
 
 }  // namespace cairn::model

@@ -29,6 +29,8 @@ std::vector<Use> UsesOf(const program::Program& program) {
   for (const program::Operation& op : program.operations) {
     mark(op.bias);
     if (op.kind == OpKind::kRmsNorm || op.kind == OpKind::kLayerNorm) mark(op.weight);
+    if (op.kind == OpKind::kVector || op.kind == OpKind::kScale) mark(op.weight);
+    if (op.kind == OpKind::kRoute) mark(op.as<program::RouteAttributes>().scales);
     if (op.kind == OpKind::kAttend) mark(op.as<program::AttendAttributes>().sinks);
     if (op.kind == OpKind::kAttend) mark(op.as<program::AttendAttributes>().relative);
     if (op.kind == OpKind::kConvolve) mark(op.weight, Use::kTurned);

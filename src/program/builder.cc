@@ -116,6 +116,8 @@ Value Builder::EmitTable(OpKind kind, std::string_view weight, float scale) {
 }
 
 Value Builder::Embed(std::string_view weight, float scale) {
+  Require(program_.vocabulary == 0 || program_.vocabulary == RowsOfWeight(weight),
+          "the tables of tokens differ in their rows");
   program_.vocabulary = RowsOfWeight(weight);
   return EmitTable(OpKind::kEmbed, weight, scale);
 }
@@ -127,6 +129,15 @@ Value Builder::Position(std::string_view weight) {
 
 Value Builder::TokenType(std::string_view weight) {
   return EmitTable(OpKind::kTokenType, weight, 1);
+}
+
+Value Builder::Vector(const std::string& weight) {
+  const std::optional<Weight> found = catalog_.Find(weight);
+  const std::int64_t size = found ? std::int64_t{found->rows} * found->cols : 0;
+  constexpr std::int64_t kMostValues = 1 << 24;
+  Require(size <= kMostValues, "a vector is too long");
+  const int index = UseVector(weight, static_cast<int>(std::min(size, kMostValues)));
+  return Emit(OpKind::kVector, {}, {Rows::kTokens, static_cast<int>(size)}, index);
 }
 
 Value Builder::Norm(OpKind kind, Value x, const WeightRows& weight, const WeightRows& bias,
@@ -208,7 +219,8 @@ Value Builder::Join(int heads, const std::vector<Part>& parts, int zeros) {
 
 // --- experts --------------------------------------------------------------------------------
 
-Value Builder::Route(Value logits, const kernels::Routing& r, const WeightRows& bias) {
+Value Builder::Route(Value logits, const kernels::Routing& r, const WeightRows& bias,
+                     const WeightRows& scales) {
   const bool fits = r.experts > 0 && r.experts <= kernels::kMostExperts && r.used > 0 &&
                     r.used <= kernels::kMostExpertsOfRow && r.groups > 0 &&
                     r.experts % r.groups == 0 && r.groups_used > 0 && r.groups_used <= r.groups &&
@@ -218,8 +230,8 @@ Value Builder::Route(Value logits, const kernels::Routing& r, const WeightRows& 
           "the numbers of experts, of their groups and of those in use contradict each other");
   Require(Width(logits) == r.experts, "the router does not have an output for each expert");
   const int index = UseVector(bias, r.experts);
-  const Value routes =
-      Emit(OpKind::kRoute, {logits}, {RowsOf(logits), 2 * r.used}, -1, RouteAttributes{r});
+  const RouteAttributes attributes{r, UseVector(scales, r.experts)};
+  const Value routes = Emit(OpKind::kRoute, {logits}, {RowsOf(logits), 2 * r.used}, -1, attributes);
   if (!error_) program_.operations.back().bias = index;
   return routes;
 }
@@ -314,26 +326,44 @@ Value Builder::Rotate(Value x, const RotateAttributes& attributes) {
 
 Value Builder::Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, float scale,
                       const AttendOptions& options) {
-  Require(kv.heads > 0 && heads > 0 && heads % kv.heads == 0,
-          "query heads must be a multiple of the KV heads");
-  Require(kv.head_dim > 0 && kv.head_dim % 16 == 0 && kv.head_dim <= kernels::kMostHeadDim,
+  Require(kv.heads > 0 && kv.head_dim > 0 && kv.head_dim % 16 == 0 &&
+              kv.head_dim <= kernels::kMostHeadDim,
           "the head dimension must be a multiple of 16 up to 576");
-  Require(
-      Width(q) == heads * kv.head_dim && Width(k) == kv.heads * kv.head_dim && Width(v) == Width(k),
-      "queries, keys and values do not have the widths that the heads ask for");
-  Require(options.slopes.empty() || static_cast<int>(options.slopes.size()) == heads,
-          "every query head must have a slope");
+  Require(Width(k) == kv.heads * kv.head_dim && Width(v) == Width(k),
+          "keys and values do not have the widths that the heads ask for");
   Require(program_.kv_layers.empty() || program_.kv_layers[0].whole == kv.whole,
           "some layers see later tokens and others do not");
+  if (error_) return {};
+  program_.kv_layers.push_back(kv);
+  return EmitAttend(q, k, v, static_cast<int>(program_.kv_layers.size()) - 1, heads, scale, options,
+                    true);
+}
+
+Value Builder::AttendAgain(Value q, Value earlier, int heads, float scale,
+                           const AttendOptions& options) {
+  if (error_) return {};
+  const auto maker = std::ranges::find(program_.operations, earlier, &Operation::output);
+  const bool found = maker != program_.operations.end() && maker->kind == OpKind::kAttend;
+  if (!Require(found, "no earlier layer has keys and values to attend to again")) return {};
+  return EmitAttend(q, maker->inputs[1], maker->inputs[2], maker->as<AttendAttributes>().layer,
+                    heads, scale, options, false);
+}
+
+Value Builder::EmitAttend(Value q, Value k, Value v, int layer, int heads, float scale,
+                          const AttendOptions& options, bool stores) {
+  const KvLayer& kv = program_.kv_layers[static_cast<std::size_t>(layer)];
+  Require(heads > 0 && heads % kv.heads == 0, "query heads must be a multiple of the KV heads");
+  Require(Width(q) == std::int64_t{heads} * kv.head_dim,
+          "queries do not have the width that the heads ask for");
+  Require(options.slopes.empty() || static_cast<int>(options.slopes.size()) == heads,
+          "every query head must have a slope");
   const int sinks = UseVector(options.sinks, heads);
   const int relative = UseVector(options.relative, RowsOfWeight(options.relative) * heads);
   Require(relative < 0 || kv.whole, "relative positions belong to encoders");
   if (error_) return {};
-  const int layer = static_cast<int>(program_.kv_layers.size());
-  program_.kv_layers.push_back(kv);
-  return Emit(
-      OpKind::kAttend, {q, k, v}, {RowsOf(q), Width(q)}, -1,
-      AttendAttributes{layer, heads, scale, options.softcap, options.slopes, sinks, relative});
+  return Emit(OpKind::kAttend, {q, k, v}, {RowsOf(q), Width(q)}, -1,
+              AttendAttributes{layer, heads, scale, options.softcap, options.slopes, sinks,
+                               relative, stores});
 }
 
 // --- states ---------------------------------------------------------------------------------
@@ -347,8 +377,8 @@ int Builder::NewState(std::int64_t rows, std::int64_t width) {
   return static_cast<int>(program_.states.size()) - 1;
 }
 
-Value Builder::Convolve(Value x, const std::string& weight, const WeightRows& bias) {
-  const int taps = ColsOfWeight(weight);
+Value Builder::Convolve(Value x, const WeightRows& weight, const WeightRows& bias) {
+  const int taps = ColsOfWeight(weight.name);
   const int index = Use(weight, Width(x), taps);
   const int bias_index = UseVector(bias, Width(x));
   Require(taps >= 2 && taps <= kMostTaps, "a convolution must be over 2 to 16 rows");
@@ -360,32 +390,49 @@ Value Builder::Convolve(Value x, const std::string& weight, const WeightRows& bi
   return y;
 }
 
-Value Builder::Scan(Value x, Value dt, Value b, Value c, const ScanAttributes& sizes,
-                    const WeightRows& rates, const WeightRows& skips) {
+std::optional<ScanAttributes> Builder::CheckScan(Value x, Value dt, Value b, Value c,
+                                                 const ScanAttributes& sizes) {
   ScanAttributes s = sizes;
   Require(s.blocks > 0 && s.size > 0 && s.groups > 0 && s.blocks % s.groups == 0,
           "groups must divide the heads of a state");
   Require(s.channels > 0 && s.channels % 16 == 0 && (!s.apart || s.channels == 16),
           "the channels of a state's heads must be a multiple of 16");
-  if (error_) return {};
+  if (error_) return std::nullopt;
   const std::int64_t channels = std::int64_t{s.blocks} * s.channels;
   const std::int64_t values = std::int64_t{s.groups} * s.size;
-  const std::int64_t own = s.apart ? channels : s.blocks;
   Require(s.x >= 0 && s.b >= 0 && s.c >= 0 && s.x + channels <= Width(x) &&
-              s.b + values <= Width(b) && s.c + values <= Width(c) && Width(dt) == own,
+              s.b + values <= Width(b) && s.c + values <= Width(c) &&
+              Width(dt) == (s.apart ? channels : s.blocks),
           "what a state walks through does not have the widths that its sizes ask for");
   Require(RowsOf(x) == Rows::kTokens && RowsOf(dt) == RowsOf(x) && RowsOf(b) == RowsOf(x) &&
               RowsOf(c) == RowsOf(x),
           "a state walks through all rows");
   s.state = NewState(s.blocks, std::int64_t{s.size} * s.channels);
-  if (error_) return {};
-  const int rate = s.apart ? Use(rates, static_cast<int>(channels), s.size)
-                           : UseVector(rates, static_cast<int>(own));
-  const int skip = UseVector(skips, static_cast<int>(own));
-  const Value y =
-      Emit(OpKind::kScan, {x, dt, b, c}, {RowsOf(x), static_cast<int>(channels)}, rate, s);
+  if (error_) return std::nullopt;
+  return s;
+}
+
+Value Builder::Scan(Value x, Value dt, Value b, Value c, const ScanAttributes& sizes,
+                    const WeightRows& rates, const WeightRows& skips) {
+  const auto s = CheckScan(x, dt, b, c, sizes);
+  if (!s) return {};
+  const int channels = s->blocks * s->channels, own = s->apart ? channels : s->blocks;
+  const int rate = s->apart ? Use(rates, channels, s->size) : UseVector(rates, own);
+  const int skip = UseVector(skips, own);
+  const Value y = Emit(OpKind::kScan, {x, dt, b, c}, {RowsOf(x), channels}, rate, *s);
   if (!error_) program_.operations.back().bias = skip;
   return y;
+}
+
+Value Builder::ScanByDelta(Value x, Value dt, Value b, Value c, Value share,
+                           const ScanAttributes& sizes, const WeightRows& rates) {
+  Require(!sizes.apart, "the delta rule is for heads of channels");
+  Require(Width(share) == sizes.blocks && RowsOf(share) == RowsOf(x),
+          "the delta rule has a share of the row for each head");
+  const auto s = CheckScan(x, dt, b, c, sizes);
+  if (!s) return {};
+  return Emit(OpKind::kScan, {x, dt, b, c, share}, {RowsOf(x), s->blocks * s->channels},
+              UseVector(rates, s->blocks), *s);
 }
 
 Value Builder::Gate(kernels::Activation activation, Value g, Value u) {
@@ -410,10 +457,32 @@ Value Builder::Scale(Value x, float factor) {
   return Emit(OpKind::kScale, {x}, {RowsOf(x), Width(x)}, -1, ScaleAttributes{factor});
 }
 
+Value Builder::ScaleBy(Value x, const std::string& weight) {
+  return Emit(OpKind::kScale, {x}, {RowsOf(x), Width(x)}, UseVector(weight, 1), ScaleAttributes{});
+}
+
 Value Builder::Grow(Value x, const GrowAttributes& attributes) {
   Require(attributes.length >= 1 && std::abs(attributes.slope) <= 1e6,
           "queries must grow over a positive length");
   return Emit(OpKind::kGrow, {x}, {RowsOf(x), Width(x)}, -1, attributes);
+}
+
+Value Builder::Resize(Value x, Value like) {
+  Require(Width(x) == Width(like) && RowsOf(x) == RowsOf(like),
+          "rows and those whose size they get differ in shape");
+  return Emit(OpKind::kResize, {x, like}, {RowsOf(x), Width(x)});
+}
+
+Value Builder::Sparsify(Value x, float deviations) {
+  Require(std::abs(deviations) <= 100, "rows must be sparse by at most 100 deviations");
+  return Emit(OpKind::kSparsify, {x}, {RowsOf(x), Width(x)}, -1, ScaleAttributes{deviations});
+}
+
+Value Builder::Blend(Value x, Value u, Value factors, int index) {
+  Require(Width(x) == Width(u) && RowsOf(x) == RowsOf(u) && RowsOf(x) == RowsOf(factors) &&
+              index >= 0 && index < Width(factors),
+          "what is blended and its factors do not fit");
+  return Emit(OpKind::kBlend, {x, u, factors}, {RowsOf(x), Width(x)}, -1, BlendAttributes{index});
 }
 
 Value Builder::Softcap(Value x, float cap) {

@@ -71,6 +71,8 @@ class Builder {
   Value Embed(std::string_view weight, float scale = 1);  // [T, model]
   Value Position(std::string_view weight);                // [T, model]
   Value TokenType(std::string_view weight);               // [T, model]
+  // The vector for every row, to be added to or multiplied with.
+  Value Vector(const std::string& weight);
   // Over the whole row; kNoWeight: without one.
   Value RmsNorm(Value x, const WeightRows& weight, float epsilon);
   Value LayerNorm(Value x, const WeightRows& weight, const WeightRows& bias, float epsilon);
@@ -91,7 +93,9 @@ class Builder {
 
   // Experts. A row's choice among those of `routing` by their logits; `bias` has a value for each.
   // What is made by one choice is read before the next is used.
-  Value Route(Value logits, const kernels::Routing& routing, const WeightRows& bias = kNoWeight);
+  // `scales` has a factor of each expert's weights.
+  Value Route(Value logits, const kernels::Routing& routing, const WeightRows& bias = kNoWeight,
+              const WeightRows& scales = kNoWeight);
   // x by the matrices of the row's experts. The weight is a tensor of that many matrices (or of
   // each the rows [first, first + rows), a multiple of 16); the bias has values for each output of
   // each. What comes out has a part for each expert of the row, and so may what goes in: gates and
@@ -108,19 +112,33 @@ class Builder {
   // q: [.., heads * d]; k, v: [T, kv.heads * d].
   Value Attend(Value q, Value k, Value v, const KvLayer& kv, int heads, float scale,
                const AttendOptions& options = {});
+  // q attends to the keys and values of `earlier`, which Attend made.
+  Value AttendAgain(Value q, Value earlier, int heads, float scale,
+                    const AttendOptions& options = {});
   // States. Of each value x the weight's `cols` last rows of the sequence (kMostTaps at most, the
   // row itself is the last), weighed: the weight has a row for each value.
-  Value Convolve(Value x, const std::string& weight, const WeightRows& bias = kNoWeight);
+  Value Convolve(Value x, const WeightRows& weight, const WeightRows& bias = kNoWeight);
   // x by blocks of channels, which a state of `size` values for each channel walks through:
   // program.h has the sizes. dt has a value for each block, or where channels are apart for each
   // channel.
   Value Scan(Value x, Value dt, Value b, Value c, const ScanAttributes& sizes,
              const WeightRows& rates, const WeightRows& skips);
+  // The same by the delta rule; `share` has a value for each block.
+  Value ScanByDelta(Value x, Value dt, Value b, Value c, Value share, const ScanAttributes& sizes,
+                    const WeightRows& rates);
   // Both sides have the same rows and width.
   Value Gate(kernels::Activation activation, Value g, Value u);
   Value Activate(kernels::Activation activation, Value x);
   Value Add(Value a, Value b);
   Value Scale(Value x, float factor);
+  // By the only value of a weight.
+  Value ScaleBy(Value x, const std::string& weight);
+  // Each row of x by a factor with which the mean of its squares is that of `like`.
+  Value Resize(Value x, Value like);
+  // What of x is more than so many standard deviations above the mean of its row, else 0.
+  Value Sparsify(Value x, float deviations);
+  // x + factors[index] * u.
+  Value Blend(Value x, Value u, Value factors, int index);
   // By a factor that grows with the position: 1 + slope * ln(1 + floor((position + 1) / length)).
   Value Grow(Value x, const GrowAttributes& attributes);
   Value Softcap(Value x, float cap);
@@ -128,6 +146,9 @@ class Builder {
   Value SampledRows(Value x);  // [S, w]
   // [S, w], one row for a sequence. Requires a pooling other than kNone.
   Value Pool(Value x, Pooling pooling);
+
+  // Files may have this tensor, which nothing reads.
+  void Spare(std::string name) { program_.spare.push_back(std::move(name)); }
 
   // The program that yields `logits`. Errors: kCorrupt, naming the weight and what was expected.
   [[nodiscard]] Result<Program> Finish(Value logits);
@@ -146,10 +167,16 @@ class Builder {
   int Use(const WeightRows& weight, int rows, int cols);
   // The same for a weight of so many experts.
   int UseExperts(const WeightRows& weight, int experts, int cols);
+  // What all attends check of their queries and options.
+  Value EmitAttend(Value q, Value k, Value v, int layer, int heads, float scale,
+                   const AttendOptions& options, bool stores);
   // The routing that made a value of Route; null with the error kept.
   const kernels::Routing* RoutingOf(Value routes);
   int Keep(Weight weight);
   int NewState(std::int64_t rows, std::int64_t width);
+  // The sizes with a state of their own; nothing where the inputs do not fit, with the error kept.
+  std::optional<ScanAttributes> CheckScan(Value x, Value dt, Value b, Value c,
+                                          const ScanAttributes& sizes);
   Value EmitTable(OpKind kind, std::string_view weight, float scale);
   [[nodiscard]] Result<Program> FinishWith(Output output, Value value);
   int UseVector(const WeightRows& weight, int size);

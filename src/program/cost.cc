@@ -33,7 +33,7 @@ Cost AttendCost(const Program& program, const Operation& op, const StepSize& siz
   Cost cost;
   // Scores and weighted sum: a multiplication and an addition each per channel and position.
   cost.operations = RowsOf(program, op.output, size) * seen * 4.0 * attributes.heads * kv.head_dim;
-  cost.kv_bytes = (seen + size.tokens) * kv_width * 2;
+  cost.kv_bytes = (seen + (attributes.stores ? size.tokens : 0)) * kv_width * 2;
   return cost;
 }
 
@@ -101,10 +101,13 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
       cost.kv_bytes = 2 * StateBytes(program, op.as<ConvolveAttributes>().state);
       break;
     }
-    // Of each value of the state: a product, then two multiplications and additions.
+    case OpKind::kVector:
+      cost.weight_bytes = WeightBytes(program.weights[static_cast<std::size_t>(op.weight)]);
+      break;
+    // Of each value of the state: a product, then two multiplications and additions, or three.
     case OpKind::kScan: {
       const auto& scan = op.as<ScanAttributes>();
-      cost.operations = 5.0 * rows * width * scan.size;
+      cost.operations = (op.inputs.size() > 4 ? 7.0 : 5.0) * rows * width * scan.size;
       cost.weight_bytes = WeightBytes(program.weights[static_cast<std::size_t>(op.weight)]);
       cost.kv_bytes = 2 * StateBytes(program, scan.state);
       break;
@@ -118,6 +121,9 @@ Cost CostOf(const Program& program, const Operation& op, const StepSize& size) {
       }
       break;
     case OpKind::kRotate: cost.operations = 3 * rows * width; break;
+    case OpKind::kBlend: cost.operations = 2 * rows * width; break;
+    case OpKind::kResize:
+    case OpKind::kSparsify: cost.operations = 5 * rows * width; break;
     case OpKind::kGate:
     case OpKind::kActivate: cost.operations = 4 * rows * width; break;
     case OpKind::kAdd:

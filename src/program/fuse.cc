@@ -10,6 +10,7 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <span>
 
 #include "base/check.h"
 #include "kernels/packed.h"
@@ -22,7 +23,7 @@ class Fuser {
  public:
   explicit Fuser(const Program& program) : program_(program) {
     for (int i = 0; i < static_cast<int>(program.operations.size()); ++i) {
-      for (Value v : program.operations[i].inputs) readers_[v.id].push_back(i);
+      for (Value v : InputsRead(program.operations[i])) readers_[v.id].push_back(i);
       producer_[program.operations[i].output.id] = i;
     }
     for (const Operation& op : program.operations) {
@@ -60,6 +61,11 @@ class Fuser {
   }
 
  private:
+  // An attend to what an earlier one has stored reads its queries alone.
+  static std::span<const Value> InputsRead(const Operation& op) {
+    const std::span<const Value> all = op.inputs;
+    return op.kind == OpKind::kAttend && !op.as<AttendAttributes>().stores ? all.first(1) : all;
+  }
   const Operation& op(int index) const {
     return program_.operations[static_cast<std::size_t>(index)];
   }
@@ -80,7 +86,7 @@ class Fuser {
   // --- attention ---
   // The chain of head norm and rotation that leads into an attend's query or key.
   void ClaimHeadOps(const Operation& attend) {
-    for (int side = 0; side < 2; ++side) {
+    for (int side = 0; side < (attend.as<AttendAttributes>().stores ? 2 : 1); ++side) {
       Value v = attend.inputs[static_cast<std::size_t>(side)];
       int reader = producer_.at(attend.output.id);
       HeadOps ops;
@@ -135,22 +141,24 @@ class Fuser {
     body.attributes = attend.as<AttendAttributes>();
     body.kv = program_.kv_layers[static_cast<std::size_t>(body.attributes.layer)];
     auto [q, q_ops] = head_ops_.at({attend.output.id, 0});
-    auto [k, k_ops] = head_ops_.at({attend.output.id, 1});
     AssignRotary(q_ops);
-    AssignRotary(k_ops);
     body.q = BufferOf(q);
-    body.k = BufferOf(k);
-    body.v = BufferOf(attend.inputs[2]);
-    body.out = BufferOf(attend.output);
     body.q_ops = q_ops;
-    body.k_ops = k_ops;
+    if (body.attributes.stores) {
+      auto [k, k_ops] = head_ops_.at({attend.output.id, 1});
+      AssignRotary(k_ops);
+      body.k = BufferOf(k);
+      body.v = BufferOf(attend.inputs[2]);
+      body.k_ops = k_ops;
+    }
+    body.out = BufferOf(attend.output);
     fused_.stages.push_back({.rows = program_.info(attend.output).rows,
                              .prelude = {},
                              .pack = {},
                              .body = body,
                              .layer = attend.layer,
                              .body_operations = {index}});
-    for (const HeadOps* ops : {&q_ops, &k_ops}) {
+    for (const HeadOps* ops : {&body.q_ops, &body.k_ops}) {
       std::ranges::copy(ops->operations, std::back_inserter(fused_.stages.back().body_operations));
     }
   }
@@ -192,6 +200,7 @@ class Fuser {
                        .dt = BufferOf(scan.inputs[1]),
                        .b = BufferOf(scan.inputs[2]),
                        .c = BufferOf(scan.inputs[3]),
+                       .share = scan.inputs.size() > 4 ? BufferOf(scan.inputs[4]) : -1,
                        .out = BufferOf(scan.output),
                        .rates = scan.weight,
                        .skips = scan.bias,
@@ -379,7 +388,7 @@ class Fuser {
       }
       if (const ConvolveBody* body = stage.convolve()) Touch({body->x, body->out}, s);
       if (const ScanBody* body = stage.scan()) {
-        Touch({body->x, body->dt, body->b, body->c, body->out}, s);
+        Touch({body->x, body->dt, body->b, body->c, body->share, body->out}, s);
       }
     }
   }

@@ -24,6 +24,7 @@ const char* OpName(OpKind kind) {
     case OpKind::kEmbed: return "embed";
     case OpKind::kPosition: return "position";
     case OpKind::kTokenType: return "token_type";
+    case OpKind::kVector: return "vector";
     case OpKind::kRmsNorm: return "rms_norm";
     case OpKind::kLayerNorm: return "layer_norm";
     case OpKind::kMatmul: return "matmul";
@@ -43,6 +44,9 @@ const char* OpName(OpKind kind) {
     case OpKind::kActivate: return "activate";
     case OpKind::kAdd: return "add";
     case OpKind::kScale: return "scale";
+    case OpKind::kResize: return "resize";
+    case OpKind::kSparsify: return "sparsify";
+    case OpKind::kBlend: return "blend";
     case OpKind::kSoftcap: return "softcap";
     case OpKind::kClamp: return "clamp";
     case OpKind::kGatherRows: return "gather_rows";
@@ -58,6 +62,7 @@ const char* EinsumOf(const Operation& operation) {
     case OpKind::kEmbed: return "tv,vk->tk";
     case OpKind::kPosition: return "tl,lk->tk";
     case OpKind::kTokenType: return "ts,sk->tk";
+    case OpKind::kVector: return "k->tk";
     case OpKind::kRmsNorm:
     case OpKind::kLayerNorm: return "tk,k->tk";
     case OpKind::kMatmul: return "tk,nk->tn";
@@ -73,7 +78,10 @@ const char* EinsumOf(const Operation& operation) {
     case OpKind::kConvolve: return "tlk,kl->tk";
     case OpKind::kScan: return "thd,ths->thds; thds,ths->thd";
     case OpKind::kGate: return "tn,tn->tn";
+    case OpKind::kResize:
     case OpKind::kAdd: return "tk,tk->tk";
+    case OpKind::kBlend: return "tk,tk,t->tk";
+    case OpKind::kSparsify:
     case OpKind::kActivate:
     case OpKind::kGrow:
     case OpKind::kScale:
@@ -151,8 +159,8 @@ class RowMover {
   // of, which all tokens need anyway.
   bool Boundary(const Operation& op) const {
     return op.kind == OpKind::kEmbed || op.kind == OpKind::kPosition ||
-           op.kind == OpKind::kTokenType || op.kind == OpKind::kGatherRows ||
-           kept_[static_cast<std::size_t>(op.output.id)];
+           op.kind == OpKind::kTokenType || op.kind == OpKind::kVector ||
+           op.kind == OpKind::kGatherRows || kept_[static_cast<std::size_t>(op.output.id)];
   }
 
   // Marks what is kept of all tokens (a state with what comes out of it), and what that is made of.

@@ -65,6 +65,7 @@ enum class OpKind {
   kEmbed,       // weight row of each token times attribute scale        () -> [T, model]
   kPosition,    // weight row of each position                           () -> [T, model]
   kTokenType,   // weight row of each token's text of a pair: 0 or 1     () -> [T, model]
+  kVector,      // the weight, the same for every row                    () -> [T, w]
   kRmsNorm,     // over chunks of attribute size (a head or the row)     x -> x
   kLayerNorm,   // the same, centred first                               x -> x
   kMatmul,      // weight                                                [.., K] -> [.., N]
@@ -78,12 +79,16 @@ enum class OpKind {
   kRotate,      // rotary embedding of each head                         x -> x
   kAttend,      // inputs q, k, v; stores k and v, then attends          [.., heads * d]
   kConvolve,    // of each value the last few rows of the sequence       [T, w] -> [T, w]
-  kScan,        // inputs x, dt, b, c: a state walks through the rows    -> [T, blocks * channels]
+  kScan,        // inputs x, dt, b, c, or with the delta rule x, dt, b, c, share: a state walks
+                // through the rows                                      -> [T, blocks * channels]
   kGate,        // act(g) * u                                            g, u -> g
   kWeigh,       // x / (1 + exp(-g)) with one g for each row             x, g -> x
   kActivate,    // act(x)                                                x -> x
   kAdd,         //                                                       a, b -> a
   kScale,       //                                                       x -> x
+  kResize,      // x with the mean of squares of y                       x, y -> x
+  kSparsify,    // what is so many deviations above the mean, else 0     x -> x
+  kBlend,       // x + f[index] * u                                      x, u, f -> x
   kSoftcap,     // cap * tanh(x / cap)                                   x -> x
   kClamp,       // held inside [-limit, limit]                           x -> x
   kGatherRows,  // the rows that will be sampled                         [T, w] -> [S, w]
@@ -115,11 +120,20 @@ struct AttendAttributes {
   // Index of the weight with what is added to scores, by bucket of relative position and query head
   // (program/relative.h); -1: none.
   int relative = -1;
+  // Whether keys and values are stored, or are those that an earlier attend over the same layer has
+  // stored; its inputs are named then, and not read again.
+  bool stores = true;
   bool operator==(const AttendAttributes&) const = default;
 };
 struct ScaleAttributes {
-  float factor = 1;  // kScale, kEmbed, kPosition; the cap of kSoftcap, the limit of kClamp
+  // Of kScale (where it has no weight, whose only value is the factor then), kEmbed and kPosition;
+  // the cap of kSoftcap, the limit of kClamp, the deviations of kSparsify.
+  float factor = 1;
   bool operator==(const ScaleAttributes&) const = default;
+};
+struct BlendAttributes {
+  int index = 0;
+  bool operator==(const BlendAttributes&) const = default;
 };
 struct GateAttributes {  // and of kActivate
   kernels::Activation activation{};
@@ -177,26 +191,32 @@ struct ConvolveAttributes {
 // kScan: `blocks` of `channels` values of x from value `x` on, with as many of dt, or one for each
 // block; b and c have `size` values for each of `groups`, from values `b` and `c` on. The weight
 // has the rates, the bias the skips: one of each for a block, or where channels are `apart` a skip
-// for each channel and a row of `size` rates.
+// for each channel and a row of `size` rates. The delta rule has a share for each block, no skips
+// and no channels apart.
 struct ScanAttributes {
   int state = 0;  // index into Program::states
   int blocks = 0;
   int channels = 0;
   int size = 0;
-  int groups = 1;  // of blocks that follow one another
+  int groups = 1;           // of as many blocks each, that follow one another
+  bool take_turns = false;  // or block i is of group i % groups
   bool apart = false;
   int x = 0, b = 0, c = 0;
+  int group_of(int block) const { return take_turns ? block % groups : block / (blocks / groups); }
   bool operator==(const ScanAttributes&) const = default;
 };
 // kRoute: a row of the output has the indices of the experts by rank, then their weights.
 struct RouteAttributes {
   kernels::Routing routing;
+  int scales = -1;  // index of the weight with a factor of each expert's weights; -1: none
   bool operator==(const RouteAttributes&) const = default;
 };
 using Attributes = std::variant<std::monostate, NormAttributes, RotateAttributes, AttendAttributes,
                                 ScaleAttributes, GateAttributes, PoolAttributes, RouteAttributes,
                                 HeadAttributes, JoinAttributes, GrowAttributes, CombineAttributes,
-                                ConvolveAttributes, ScanAttributes>;
+                                ConvolveAttributes, ScanAttributes, BlendAttributes>;
+// Least mean of squares that kResize divides by.
+inline constexpr float kLeastSquare = 1e-5f;
 
 struct Operation {
   OpKind kind{};
@@ -248,7 +268,8 @@ struct Program {
   Pooling pooling = Pooling::kNone;  // of embeddings; scores come from one row too
   Value logits;                      // what it yields
   int vocabulary = 0;
-  int most_positions = 0;  // rows of the table of positions; 0: none
+  int most_positions = 0;          // rows of the table of positions; 0: none
+  std::vector<std::string> spare;  // tensors that files of the model may have and nothing reads
 
   const ValueInfo& info(Value v) const { return values[static_cast<std::size_t>(v.id)]; }
   // Values of a row that it yields.

@@ -259,6 +259,47 @@ TEST(BuilderTest, SlicesOfHeadsStayInsideTheirInput) {
 }
 
 // All experts that some row meets, each once; of unknown rows as many as by lot.
+// Two layers' queries over the keys and values of the first.
+TEST(FuseTest, AnAttendToEarlierKeysReadsItsQueriesAlone) {
+  const Catalog catalog = SmallCatalog(2);
+  Builder b(catalog);
+  const RotateAttributes rope{.head_dim = kHeadDim, .n_rot = kHeadDim};
+  const Value x = b.Embed("token_embd.weight");
+  b.SetLayer(0);
+  const auto rotated = [&](const char* name) {
+    return b.Rotate(b.Matmul(x, b.LayerWeight(name)), rope);
+  };
+  const Value first =
+      b.Attend(rotated("attn_q"), rotated("attn_k"), b.Matmul(x, b.LayerWeight("attn_v")),
+               {.heads = kKvHeads, .head_dim = kHeadDim}, kHeads, 1);
+  b.SetLayer(1);
+  const Value again = b.AttendAgain(rotated("attn_q"), first, kHeads, 1);
+  const Value both = b.Matmul(b.Add(first, again), b.LayerWeight("attn_output"));
+  const auto program = b.Finish(b.Matmul(b.SampledRows(both), "token_embd.weight"));
+  ASSERT_TRUE(program) << program.error().message;
+  EXPECT_EQ(program->kv_layers.size(), 1u);
+  std::vector<const AttendBody*> attends;
+  const FusedProgram fused = Fuse(*program);
+  for (const Stage& stage : fused.stages) {
+    if (stage.attend() != nullptr) attends.push_back(stage.attend());
+  }
+  ASSERT_EQ(attends.size(), 2u);
+  EXPECT_GE(attends[0]->k, 0);
+  EXPECT_TRUE(attends[0]->k_ops.rotate);
+  EXPECT_EQ(attends[1]->k, -1);
+  EXPECT_TRUE(attends[1]->q_ops.rotate);
+  EXPECT_EQ(attends[1]->attributes.layer, attends[0]->attributes.layer);
+}
+
+TEST(BuilderTest, AnAttendToKeysThatNobodyStoredIsAnError) {
+  const Catalog catalog = SmallCatalog(1);
+  Builder b(catalog);
+  const Value x = b.Embed("token_embd.weight");
+  const auto program = b.Finish(b.AttendAgain(x, x, kHeads, 1));
+  ASSERT_FALSE(program);
+  EXPECT_NE(program.error().message.find("no earlier layer"), std::string::npos);
+}
+
 TEST(CostTest, OnlyExpertsThatAreMetAreRead) {
   const Program program = WithExperts(1);
   const double matrix = kExpertFeed * (kWidth / 32 * 34.0);

@@ -102,7 +102,7 @@ struct HeadOps {
   std::vector<int> operations;  // of the program, that these are
 };
 struct AttendBody {
-  int q = -1, k = -1, v = -1, out = -1;  // buffers
+  int q = -1, k = -1, v = -1, out = -1;  // buffers; no k and v where nothing is stored
   AttendAttributes attributes;
   KvLayer kv;
   HeadOps q_ops, k_ops;
@@ -117,8 +117,8 @@ struct ConvolveBody {
   std::optional<kernels::Activation> activation = {};
 };
 struct ScanBody {
-  int x = -1, dt = -1, b = -1, c = -1, out = -1;  // buffers
-  int rates = -1, skips = -1;
+  int x = -1, dt = -1, b = -1, c = -1, share = -1, out = -1;  // buffers; share: of the delta rule
+  int rates = -1, skips = -1;                                 // skips: not with the delta rule
   ScanAttributes attributes;
 };
 

@@ -111,8 +111,9 @@ TEST_P(ArchitectureTest, CanonicalLogitsAreWithinTheirBounds) {
   const LogitRows got = LogitsOf(*engine, tokens_);
   const DoubleRows exact = Reference(false), lossy = Reference(true);
   const double size = Deviation(exact);
-  const double noise =
-      2 * static_cast<double>(model_->program().kv_layers.size()) * kHalfNoise + kFloatNoise;
+  const auto attends = std::ranges::count(model_->program().operations, program::OpKind::kAttend,
+                                          &program::Operation::kind);
+  const double noise = 2 * static_cast<double>(attends) * kHalfNoise + kFloatNoise;
   RecordProperty("noise_by_bound", std::to_string(Distance(exact, got) / size / std::sqrt(noise)));
   EXPECT_LE(Distance(exact, got) / size, kSampling * std::sqrt(noise));
   // What is left beside the same losses is rounding of f32, and values of keys that fell on the

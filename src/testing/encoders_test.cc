@@ -85,6 +85,7 @@ class EncoderTest : public ::testing::TestWithParam<std::string> {
   static std::unique_ptr<engine::Embedder> MakeEmbedder(
       const std::shared_ptr<const model::Model>& model,
       const engine::EmbedderOptions& options = {.threads = 2}) {
+    if (model == nullptr) return nullptr;  // Load has said why
     auto embedder = engine::Embedder::Create(model, options);
     EXPECT_TRUE(embedder) << embedder.error().message;
     return embedder ? *std::move(embedder) : nullptr;
@@ -131,6 +132,7 @@ TEST_P(EncoderTest, KernelsAreNearTheReference) {
   const auto model = Load(Pooling::kNone);
   ASSERT_NE(model, nullptr);
   const auto embedder = MakeEmbedder(model);
+  ASSERT_NE(embedder, nullptr);
   const std::vector<LogitRows> got = EmbedAll(*embedder);
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     EXPECT_LE(LargestError(Reference(*model, i), got[i]), 3e-4 * Deviation(expected_)) << i;
@@ -142,6 +144,7 @@ TEST_P(EncoderTest, CompanyThreadsAndInstructionSetsChangeNoByte) {
     const auto model = Load(pooling);
     ASSERT_NE(model, nullptr);
     const auto portable = MakeEmbedder(model, {.threads = 1, .isa = kernels::Isa::kPortable});
+    ASSERT_NE(portable, nullptr);
     std::vector<LogitRows> expected;
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
       expected.push_back(Embed(*portable, {{i}})[i]);
@@ -151,6 +154,7 @@ TEST_P(EncoderTest, CompanyThreadsAndInstructionSetsChangeNoByte) {
     for (const kernels::Isa isa : kernels::AvailableIsas()) {
       for (const int threads : {1, 2}) {
         const auto embedder = MakeEmbedder(model, {.threads = threads, .isa = isa});
+        ASSERT_NE(embedder, nullptr);
         const std::vector<LogitRows> together = EmbedAll(*embedder);
         const std::vector<LogitRows> turned = Embed(*embedder, backwards);
         for (std::size_t i = 0; i < inputs_.size(); ++i) {
@@ -168,9 +172,11 @@ TEST_P(EncoderTest, CompanyThreadsAndInstructionSetsChangeNoByte) {
 TEST_P(EncoderTest, PoolingIsThatOfItsRows) {
   if (scores_) GTEST_SKIP() << "a model of scores pools in one way";
   const auto all = MakeEmbedder(Load(Pooling::kNone));
+  ASSERT_NE(all, nullptr);
   const std::vector<LogitRows> rows = EmbedAll(*all);
   for (const Pooling pooling : {Pooling::kMean, Pooling::kFirst, Pooling::kLast}) {
     const auto embedder = MakeEmbedder(Load(pooling));
+    ASSERT_NE(embedder, nullptr);
     const std::vector<LogitRows> pooled = EmbedAll(*embedder);
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
       std::vector<float> expected = rows[i][0];

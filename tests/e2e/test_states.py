@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/architectures"
-MODELS = [GOLDEN / "mamba2.gguf", GOLDEN / "granitehybrid.gguf"]
+MODELS = [GOLDEN / "mamba2.gguf", GOLDEN / "granitehybrid.gguf", GOLDEN / "qwen3next.gguf"]
 
 
 @pytest.fixture(params=MODELS, ids=lambda path: path.stem)

@@ -48,6 +48,8 @@ void MatmulGate(Activation act, const Factors& gate, const Factors& up, int grou
 
 void RmsNorm(const float* x, const float* w, int n, float eps, float* y);
 void LayerNorm(const float* x, const float* w, const float* b, int n, float eps, float* y);
+float MeanSquare(const float* x, int n);
+void Sparsify(const float* x, int n, float deviations, float* y);
 void AddRows(const float* a, const float* b, int n, float* y);
 void AddScaledRow(const float* x, float s, int n, float* y);
 void ClampRow(const float* x, float limit, int n, float* y);

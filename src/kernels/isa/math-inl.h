@@ -48,6 +48,8 @@ CAIRN_INLINE VF Exp(VF x) {
 // or end as 0.
 CAIRN_INLINE VF ExpOfNegative(VF x) { return IfLess(x, Set1(kExpCutoff), Zero(), ExpBounded(x)); }
 
+CAIRN_INLINE VF Sigmoid(VF x) { return Div(Set1(1.0f), Add(Set1(1.0f), Exp(Neg(x)))); }
+
 CAIRN_INLINE VF Silu(VF x) { return Div(x, Add(Set1(1.0f), Exp(Neg(x)))); }
 
 CAIRN_INLINE VF Gelu(VF x) {

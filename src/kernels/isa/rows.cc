@@ -22,6 +22,8 @@ CAIRN_INLINE VF Activated(VF x) {
   if constexpr (kAct == Activation::kRelu) return Relu(x);
   if constexpr (kAct == Activation::kReluSquared) return ReluSquared(x);
   if constexpr (kAct == Activation::kSoftplus) return Softplus(x);
+  if constexpr (kAct == Activation::kSigmoid) return Sigmoid(x);
+  if constexpr (kAct == Activation::kIdentity) return x;
 }
 
 template <Activation kAct>
@@ -54,9 +56,11 @@ CAIRN_INLINE void ForSums(const float* x, int n, float rest, F f) {
   }
 }
 
-}  // namespace
-
-void LayerNorm(const float* x, const float* w, const float* b, int n, float eps, float* y) {
+// The mean of a row, and that of the squares of what is left without it.
+struct Moments {
+  float mean, square;
+};
+Moments MomentsOf(const float* x, int n) {
   VF sums[kParts];
   for (VF& sum : sums) sum = Zero();
   ForSums(
@@ -68,16 +72,33 @@ void LayerNorm(const float* x, const float* w, const float* b, int n, float eps,
         const VF c = Sub(v, Set1(mean));
         sums[p] = Fma(c, c, sums[p]);
       });
-  const float r = 1.0f / __builtin_sqrtf(SumTree(sums) / static_cast<float>(n) + eps);
+  return {mean, SumTree(sums) / static_cast<float>(n)};
+}
+
+}  // namespace
+
+void LayerNorm(const float* x, const float* w, const float* b, int n, float eps, float* y) {
+  const auto [mean, square] = MomentsOf(x, n);
+  const float r = 1.0f / __builtin_sqrtf(square + eps);
   Map(
-      x, w != nullptr ? w : x, n, y, [&](VF v, VF weight) __attribute__((always_inline)) {
-        const VF c = Mul(Sub(v, Set1(mean)), Set1(r));
+      x, w != nullptr ? w : x, n, y,
+      [&, m = Set1(mean) ](VF v, VF weight) __attribute__((always_inline)) {
+        const VF c = Mul(Sub(v, m), Set1(r));
         return w != nullptr ? Mul(c, weight) : c;
       });
   if (b != nullptr) AddRows(y, b, n, y);
 }
 
-void RmsNorm(const float* x, const float* w, int n, float eps, float* y) {
+void Sparsify(const float* x, int n, float deviations, float* y) {
+  const auto [mean, square] = MomentsOf(x, n);
+  const VF m = Set1(mean), deviation = Set1(__builtin_sqrtf(square)), cut = Set1(-deviations);
+  Map(
+      x, x, n, y, [=](VF v, VF) __attribute__((always_inline)) {
+        return Relu(Fma(cut, deviation, Sub(v, m)));
+      });
+}
+
+float MeanSquare(const float* x, int n) {
   VF sums[kParts];
   for (VF& sum : sums) sum = Zero();
   int i = 0;
@@ -92,8 +113,11 @@ void RmsNorm(const float* x, const float* w, int n, float eps, float* y) {
     const VF v = LoadFirst(x + i + p * kLanes, left < kLanes ? left : kLanes);
     sums[p] = Fma(v, v, sums[p]);
   }
-  const float mean = SumTree(sums) / static_cast<float>(n);
-  const float r = 1.0f / __builtin_sqrtf(mean + eps);
+  return SumTree(sums) / static_cast<float>(n);
+}
+
+void RmsNorm(const float* x, const float* w, int n, float eps, float* y) {
+  const float r = 1.0f / __builtin_sqrtf(MeanSquare(x, n) + eps);
   if (w == nullptr) return ScaleRow(x, r, n, y);
   Map(
       x, w, n, y, [r](VF v, VF weight) __attribute__((always_inline)) {
@@ -130,6 +154,8 @@ void GateRow(Activation act, const float* g, const float* u, int n, float* y) {
     case Activation::kRelu: return GateRowOf<Activation::kRelu>(g, u, n, y);
     case Activation::kReluSquared: return GateRowOf<Activation::kReluSquared>(g, u, n, y);
     case Activation::kSoftplus: return GateRowOf<Activation::kSoftplus>(g, u, n, y);
+    case Activation::kSigmoid: return GateRowOf<Activation::kSigmoid>(g, u, n, y);
+    case Activation::kIdentity: return GateRowOf<Activation::kIdentity>(g, u, n, y);
     case Activation::kSiluClamped:
       return Map(
           g, u, n, y,
@@ -145,6 +171,8 @@ void ActivateRow(Activation act, const float* x, int n, float* y) {
     case Activation::kRelu: return ActivateRowOf<Activation::kRelu>(x, n, y);
     case Activation::kReluSquared: return ActivateRowOf<Activation::kReluSquared>(x, n, y);
     case Activation::kSoftplus: return ActivateRowOf<Activation::kSoftplus>(x, n, y);
+    case Activation::kSigmoid: return ActivateRowOf<Activation::kSigmoid>(x, n, y);
+    case Activation::kIdentity: return ActivateRowOf<Activation::kIdentity>(x, n, y);
     case Activation::kSiluClamped: return;  // of gates alone; the builder refuses it
   }
 }

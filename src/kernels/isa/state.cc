@@ -49,6 +49,51 @@ void WalkHead(const ScanView& v, int rows, float* state) {
   }
 }
 
+// The same by the delta rule: the state first says what it knows of the row, and learns a share of
+// what it does not.
+template <int kVectors>
+CAIRN_INLINE void LearnChannels(const ScanView& v, const float* x, VF share, VF decay,
+                                const float* b, const float* c, float* state, float* out) {
+  VF u[kVectors], y[kVectors];
+  for (int i = 0; i < kVectors; ++i) u[i] = y[i] = Zero();
+  float* s = state;
+  for (int n = 0; n < v.size; ++n, s += v.channels) {
+    const VF bn = Set1(b[n]);
+    for (int i = 0; i < kVectors; ++i) {
+      const VF kept = Mul(Load(s + i * kLanes), decay);
+      Store(s + i * kLanes, kept);
+      u[i] = Fma(kept, bn, u[i]);
+    }
+  }
+  for (int i = 0; i < kVectors; ++i) u[i] = Mul(Sub(Load(x + i * kLanes), u[i]), share);
+  s = state;
+  for (int n = 0; n < v.size; ++n, s += v.channels) {
+    const VF bn = Set1(b[n]), cn = Set1(c[n]);
+    for (int i = 0; i < kVectors; ++i) {
+      const VF learnt = Fma(bn, u[i], Load(s + i * kLanes));
+      Store(s + i * kLanes, learnt);
+      y[i] = Fma(learnt, cn, y[i]);
+    }
+  }
+  for (int i = 0; i < kVectors; ++i) Store(out + i * kLanes, y[i]);
+}
+
+void WalkByDelta(const ScanView& v, int rows, float* state) {
+  for (int r = 0; r < rows; ++r) {
+    const float *x = v.x.row(r), *b = v.b.row(r), *c = v.c.row(r);
+    const VF share = Set1(v.share.row(r)[0]);
+    const VF decay = Set1(First(Exp(Mul(Set1(v.dt.row(r)[0]), Set1(v.rate[0])))));
+    float* out = v.out.row(r);
+    int at = 0;
+    for (; at + kTogether * kLanes <= v.channels; at += kTogether * kLanes) {
+      LearnChannels<kTogether>(v, x + at, share, decay, b, c, state + at, out + at);
+    }
+    for (; at < v.channels; at += kLanes) {
+      LearnChannels<1>(v, x + at, share, decay, b, c, state + at, out + at);
+    }
+  }
+}
+
 // Each channel has a time step and rates of its own.
 void WalkApart(const ScanView& v, int rows, float* state) {
   for (int r = 0; r < rows; ++r) {
@@ -95,6 +140,7 @@ void Scan(const ScanView& view, int rows, const float* from, float* state) {
   } else if (from != state) {
     __builtin_memcpy(state, from, bytes);
   }
+  if (view.share.data != nullptr) return WalkByDelta(view, rows, state);
   view.apart ? WalkApart(view, rows, state) : WalkHead(view, rows, state);
 }
 
