@@ -48,7 +48,8 @@ def _check_out(out: NDArray[np.float32], columns: str) -> None:
 class Model:
     """A model with its tokenizer and an engine that runs it.
 
-    name: a short name ("smollm2"), a path to a GGUF file, or a file's name in the model folder.
+    name: a short name ("smollm2"), a path to a GGUF file or a folder of safetensors, or a file's
+        name in the model folder.
         Nothing is fetched: `cairn.pull` does that.
     folder: of models; by default $CAIRN_HOME, $XDG_CACHE_HOME/cairn or ~/.cache/cairn.
     pre_tokenizer: in place of the one that the file names.

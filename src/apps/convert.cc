@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "apps/command.h"
 #include "apps/options.h"
 #include "apps/output_file.h"
@@ -18,24 +16,22 @@ struct ConvertOptions {
   std::string folder;
   std::string out;
   std::string name;  // empty: the folder's
+  std::string pre;   // empty: the one that tokenizer.json describes
 };
 
 Result<void> Convert(const ConvertOptions& o, Console& console) {
-  const std::filesystem::path folder = std::filesystem::absolute(o.folder).lexically_normal();
-  const std::filesystem::path last =
-      folder.has_filename() ? folder.filename() : folder.parent_path().filename();
   SystemFiles files;
   OutputFile file = OR_RETURN(OutputFile::Create(files, o.out));
   std::uint64_t written = 0;
   auto done =
-      model::ConvertFolder(o.folder, o.name.empty() ? last.string() : o.name,
+      model::ConvertFolder(o.folder, {.name = o.name, .pre = o.pre},
                            [&](std::span<const std::byte> bytes) -> Result<void> {
                              written += bytes.size();
                              console.Progress(fmt::format("{} written", HumanBytes(written)));
                              return file.Append(bytes);
                            });
   console.EndProgress();
-  if (!done) return std::unexpected(std::move(done).error().Within("'" + o.folder + "'"));
+  OR_RETURN(done);
   OR_RETURN(file.Finish());
   console.Note(fmt::format("{}: {}", o.out, HumanBytes(written)));
   return {};
@@ -59,6 +55,11 @@ void AddConvert(CLI::App& app, Chosen& chosen) {
       ->required()
       ->check(NotEmpty());
   command->add_option("--name", o->name, "What the model calls itself (default: the folder's name)")
+      ->type_name("NAME");
+  command
+      ->add_option("--pre", o->pre,
+                   "Pre-tokenizer in place of the one that tokenizer.json describes (cairn support "
+                   "lists them)")
       ->type_name("NAME");
   OnChosen(*command, chosen, o, Convert);
 }

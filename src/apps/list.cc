@@ -30,7 +30,7 @@ struct Row {
 
 // What the file itself says.
 Row LookInto(Row row) {
-  const auto opened = model::GgufFile::Open(row.path);
+  const auto opened = model::OpenModelFile(row.path);
   if (!opened) {
     row.problem = opened.error().message;
     return row;

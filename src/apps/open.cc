@@ -70,7 +70,7 @@ std::string ForcedPreTokenizer() {
 
 Result<OpenedFile> OpenFile(const std::string& name, Console& console) {
   std::string path = OR_RETURN(FindModel(name, console));
-  model::GgufFile opened = OR_RETURN(model::GgufFile::Open(path));
+  model::GgufFile opened = OR_RETURN(model::OpenModelFile(path));
   return OpenedFile{std::move(path), std::move(opened.file), std::move(opened.gguf)};
 }
 

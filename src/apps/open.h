@@ -19,7 +19,7 @@
 #include "engine/engine.h"
 #include "engine/scheduler.h"
 #include "kernels/isa.h"
-#include "model/gguf_file.h"
+#include "model/folder.h"
 #include "model/store.h"
 #include "model/tokenizer.h"
 

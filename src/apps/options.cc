@@ -147,8 +147,9 @@ CLI::Option* AddModel(CLI::App& command, std::string& model) {
   return command
       .add_option(
           "MODEL", model,
-          "A short name (smollm2, gemma3, minilm), a path to a GGUF file, a file's name in the "
-          "model folder, or a name of another program's model that `cairn list` shows")
+          "A short name (smollm2, gemma3, minilm), a path to a GGUF file or a folder of "
+          "safetensors, a file's name in the model folder, or a name of another program's model "
+          "that `cairn list` shows")
       ->type_name("")
       ->required();
 }

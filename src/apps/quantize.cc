@@ -111,7 +111,7 @@ Result<void> Quantize(const QuantizeOptions& o, Console& console) {
   if (!o.text.empty()) text = OR_RETURN(ReadTextFile(o.text));
   Report report(console, o.json);
   {
-    const model::GgufFile in = OR_RETURN(model::GgufFile::Open(path));
+    const model::GgufFile in = OR_RETURN(model::OpenModelFile(path));
     auto written = WriteQuantised(in, o, report);
     if (!written) return std::unexpected(std::move(written).error().Within("'" + path + "'"));
   }

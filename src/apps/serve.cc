@@ -18,7 +18,7 @@
 #include "apps/serve_tls.h"
 #include "apps/text.h"
 #include "model/architectures.h"
-#include "model/gguf_file.h"
+#include "model/folder.h"
 #include "server/service.h"
 
 namespace cairn::apps {
@@ -26,7 +26,12 @@ namespace {
 
 // What requests and responses call a model.
 std::string NameOf(const std::string& model) {
-  return model.ends_with(".gguf") ? std::filesystem::path(model).stem().string() : model;
+  namespace fs = std::filesystem;
+  if (model.ends_with(".gguf")) return fs::path(model).stem().string();
+  std::error_code ignored;
+  if (!fs::is_directory(model, ignored)) return model;
+  const fs::path folder = fs::absolute(model).lexically_normal();
+  return (folder.has_filename() ? folder : folder.parent_path()).filename().string();
 }
 
 Result<std::shared_ptr<const server::Keys>> ReadKeys(const std::string& path) {
@@ -41,10 +46,15 @@ struct FoundSources {
   std::vector<server::EmbedderSource> embedders;
 };
 
-// Whether a file is of a model for embeddings; one that cannot be read is not.
-bool MakesEmbeddings(const std::string& path) {
-  const auto opened = model::GgufFile::Open(path);
-  return opened && model::IsForEmbeddings(opened->gguf);
+// What a file tells of itself; one that cannot be read tells nothing, and why once it is opened.
+struct Told {
+  bool makes_embeddings = false;
+  std::uint64_t bytes = 0;
+};
+Told LookInto(const std::string& path) {
+  const auto opened = model::OpenModelFile(path);
+  if (!opened) return {};
+  return {model::IsForEmbeddings(opened->gguf), opened->gguf.file_bytes()};
 }
 
 // Those of the command line, pulled where they must be; else all of the folder.
@@ -76,18 +86,17 @@ Result<FoundSources> Sources(const ServeOptions& o, Console& console) {
                         .pinned = o.pinned};
   FoundSources sources;
   for (const auto& [name, path] : found) {
-    if (MakesEmbeddings(path)) {
+    const Told told = LookInto(path);
+    if (told.makes_embeddings) {
       const EmbedderChoice choice{.threads = o.threads, .pinned = o.pinned};
       const auto open = [path = path, choice] { return OpenEmbedderOf(path, choice); };
       sources.embedders.push_back({.id = name, .open = open});
       continue;
     }
     const auto open = [path = path, wish] { return OpenEngineOf(path, wish); };
-    std::error_code unknown;  // then opening it tells
-    const auto file_bytes = std::filesystem::file_size(path, unknown);
     sources.models.push_back({.id = name,
                               .path = path,
-                              .bytes = (unknown ? 0 : file_bytes) + kv_memory,
+                              .bytes = told.bytes + kv_memory,
                               .open = open,
                               .chat_template = chat_template});
   }

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <filesystem>
-#include <set>
+#include <functional>
+#include <map>
 
 #include "base/printable.h"
 
@@ -73,57 +75,128 @@ Result<std::optional<json::value>> Checkpoint::Read(std::string_view file) const
   return value;
 }
 
-Result<void> Checkpoint::AddShard(const std::string& file) {
-  const std::string path = (fs::path(folder_) / file).string();
-  files_.push_back(OR_RETURN(MappedFile::Open(path)));
-  auto parsed = Safetensors::Parse(files_.back().bytes());
-  if (!parsed) return std::unexpected(std::move(parsed).error().Within("'" + path + "'"));
-  shards_.push_back(*std::move(parsed));
-  return {};
+Result<std::optional<Checkpoint::Index>> Checkpoint::ReadIndex() const {
+  const auto file = OR_RETURN(Read(kIndex));
+  if (!file) return std::nullopt;
+  const json::value* map =
+      file->is_object() ? file->get_object().if_contains("weight_map") : nullptr;
+  if (map == nullptr || !map->is_object()) {
+    return Fail(ErrorCode::kCorrupt, fmt::format("{} has no 'weight_map'", kIndex));
+  }
+  std::map<std::string, std::size_t, std::less<>> files;
+  for (const auto& [tensor, name] : map->get_object()) {
+    if (!name.is_string() || !StaysInside(std::string_view(name.get_string()))) {
+      return Fail(ErrorCode::kCorrupt, fmt::format("{} has no file of the folder for tensor '{}'",
+                                                   kIndex, Printable(std::string_view(tensor))));
+    }
+    files.emplace(std::string_view(name.get_string()), 0);
+  }
+  if (files.empty() || files.size() > kMostShards) {
+    return Fail(ErrorCode::kLimit, fmt::format("{} names {} files, 1 to {} are read", kIndex,
+                                               files.size(), kMostShards));
+  }
+  Index index;
+  for (auto& [name, at] : files) {
+    at = index.files.size();
+    index.files.push_back(name);
+  }
+  for (const auto& [tensor, name] : map->get_object()) {
+    index.tensors.emplace_back(std::string_view(tensor),
+                               files.find(std::string_view(name.get_string()))->second);
+  }
+  return index;
 }
 
 Result<void> Checkpoint::OpenWeights() {
-  std::set<std::string> names;
-  if (const auto index = OR_RETURN(Read(kIndex)); index && index->is_object()) {
-    const json::value* map = index->get_object().if_contains("weight_map");
-    if (map == nullptr || !map->is_object()) {
-      return Fail(ErrorCode::kCorrupt, fmt::format("{} has no 'weight_map'", kIndex));
-    }
-    for (const auto& [tensor, file] : map->get_object()) {
-      if (!file.is_string() || !StaysInside(std::string_view(file.get_string()))) {
-        return Fail(ErrorCode::kCorrupt, fmt::format("{} has no file of the folder for tensor '{}'",
-                                                     kIndex, Printable(std::string_view(tensor))));
-      }
-      names.emplace(std::string_view(file.get_string()));
-    }
-    if (names.size() > kMostShards) {
-      return Fail(ErrorCode::kLimit, fmt::format("{} names {} files, at most {} are read", kIndex,
-                                                 names.size(), kMostShards));
-    }
-  } else {
-    names.emplace(kWeights);
+  std::optional<Index> index = OR_RETURN(ReadIndex());
+  std::error_code ignored;
+  if (!index && !fs::exists(fs::path(folder_) / kWeights, ignored)) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("{} has neither {} nor, for weights in several files, {}", folder_,
+                            kWeights, kIndex));
   }
-  for (const std::string& name : names) OR_RETURN(AddShard(name));
+  if (!index) index = Index{.files = {std::string(kWeights)}, .tensors = {}};
+  std::vector<std::string> paths;
+  for (const std::string& file : index->files) {
+    paths.push_back((fs::path(folder_) / file).string());
+  }
+  file_ = OR_RETURN(MappedFile::OpenAll(paths));
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    auto parsed = Safetensors::Parse(file_->parts()[i]);
+    if (!parsed) return std::unexpected(std::move(parsed).error().Within("'" + paths[i] + "'"));
+    shards_.push_back(*std::move(parsed));
+  }
+  for (const auto& [tensor, file] : index->tensors) {
+    if (shards_[file].Find(tensor) != nullptr) continue;
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("{} says that tensor '{}' is in {}, which has none "
+                            "of that name",
+                            kIndex, Printable(tensor), index->files[file]));
+  }
   for (const Safetensors& shard : shards_) {
     for (const SafeTensor& tensor : shard.tensors()) tensors_.push_back(&tensor);
   }
-  return {};
+  by_name_ = tensors_;
+  const auto name_of = [](const SafeTensor* tensor) -> std::string_view { return tensor->name; };
+  std::ranges::sort(by_name_, {}, name_of);
+  const auto twice = std::ranges::adjacent_find(by_name_, {}, name_of);
+  if (twice == by_name_.end()) return {};
+  return Fail(ErrorCode::kCorrupt,
+              fmt::format("tensor '{}' is in two files", Printable((*twice)->name)));
 }
 
-Result<Checkpoint> Checkpoint::Open(const std::string& folder) {
+Result<Checkpoint> Checkpoint::OpenConfig(const std::string& folder) {
   Checkpoint checkpoint;
   checkpoint.folder_ = folder;
   checkpoint.config_ = OR_RETURN(ReadObject(checkpoint, kConfig));
+  if (const json::value* text = checkpoint.Value("text_config"); text && text->is_object()) {
+    for (const auto& [key, value] : json::object(text->get_object())) {
+      checkpoint.config_[key] = value;
+    }
+  }
+  return checkpoint;
+}
+
+std::string ModelTypeOf(const std::string& folder) {
+  const auto checkpoint = Checkpoint::OpenConfig(folder);
+  return checkpoint ? checkpoint->Text("model_type", "").value_or("") : std::string();
+}
+
+Result<Checkpoint> Checkpoint::Open(const std::string& folder) {
+  Checkpoint checkpoint = OR_RETURN(OpenConfig(folder));
   checkpoint.tokenizer_ = OR_RETURN(ReadObject(checkpoint, kTokenizer));
   OR_RETURN(checkpoint.OpenWeights());
   return checkpoint;
 }
 
-const SafeTensor* Checkpoint::Find(std::string_view name) const {
-  for (const Safetensors& shard : shards_) {
-    if (const SafeTensor* tensor = shard.Find(name)) return tensor;
+void Checkpoint::Complete(const json::object& defaults) {
+  for (const auto& [key, value] : defaults) {
+    if (Value(key) == nullptr) config_[key] = value;
   }
-  return nullptr;
+}
+
+const SafeTensor* Checkpoint::Find(std::string_view name) const {
+  const auto found = std::ranges::lower_bound(
+      by_name_, name, {},
+      [](const SafeTensor* tensor) -> std::string_view { return tensor->name; });
+  return found != by_name_.end() && (*found)->name == name ? *found : nullptr;
+}
+
+const json::value* Checkpoint::Value(std::string_view key) const {
+  const json::value* value = config_.if_contains(key);
+  return value != nullptr && !value->is_null() ? value : nullptr;
+}
+
+Result<std::uint32_t> Checkpoint::CountOr(std::string_view key, std::uint32_t fallback) const {
+  if (Value(key) == nullptr) return fallback;
+  return Count(key);
+}
+
+Result<bool> Checkpoint::Flag(std::string_view key, bool fallback) const {
+  const json::value* value = Value(key);
+  if (value == nullptr) return fallback;
+  if (!value->is_bool()) return BadValue(key, "true or false");
+  return value->get_bool();
 }
 
 Result<std::uint32_t> Checkpoint::Count(std::string_view key) const {
@@ -142,8 +215,8 @@ Result<float> Checkpoint::Number(std::string_view key) const {
 }
 
 Result<std::string> Checkpoint::Text(std::string_view key, std::string_view fallback) const {
-  const json::value* value = config_.if_contains(key);
-  if (value == nullptr || value->is_null()) return std::string(fallback);
+  const json::value* value = Value(key);
+  if (value == nullptr) return std::string(fallback);
   if (!value->is_string()) return BadValue(key, "text");
   return std::string(value->get_string());
 }

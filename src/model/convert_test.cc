@@ -29,10 +29,11 @@ class Folder : public cairn::testing::CheckpointFolder {
 
 Result<std::vector<std::byte>> Converted(const std::string& folder) {
   std::vector<std::byte> bytes;
-  OR_RETURN(ConvertFolder(folder, "a model", [&](std::span<const std::byte> piece) -> Result<void> {
-    bytes.insert(bytes.end(), piece.begin(), piece.end());
-    return {};
-  }));
+  OR_RETURN(ConvertFolder(folder, {.name = "a model", .pre = {}},
+                          [&](std::span<const std::byte> piece) -> Result<void> {
+                            bytes.insert(bytes.end(), piece.begin(), piece.end());
+                            return {};
+                          }));
   return bytes;
 }
 
@@ -98,7 +99,7 @@ TEST(ConvertTest, ShardsAreFoundThroughTheirIndex) {
   fs::rename(path + "/model.safetensors", path + "/part.safetensors");
   EXPECT_EQ(Converted(path).error().code, ErrorCode::kNotFound);
   folder.WriteText("model.safetensors.index.json",
-                   R"({"weight_map":{"some.tensor":"part.safetensors"}})");
+                   R"({"weight_map":{"bert.embeddings.LayerNorm.bias":"part.safetensors"}})");
   EXPECT_EQ(*Converted(path), *expected);
 }
 

@@ -57,6 +57,20 @@ std::string_view GgufTypeName(GgufType type) {
   return kNames[static_cast<std::size_t>(type)];
 }
 
+std::span<const std::byte> GgufTensor::Row(std::int64_t row) const {
+  const std::size_t size = row_bytes();
+  const auto at = [size](std::span<const std::byte> all, std::int64_t place) {
+    return all.subspan(static_cast<std::size_t>(place) * size, size);
+  };
+  if (places == nullptr) return at(bytes, row);
+  if (places->halved_heads > 0) {
+    const std::int64_t head = rows() / places->halved_heads, in = row % head;
+    return at(bytes, row - in + in % 2 * (head / 2) + in / 2);
+  }
+  const auto matrix = static_cast<std::size_t>(row / shape[1]);
+  return at(places->matrices[matrix], row % shape[1]);
+}
+
 std::optional<std::string_view> GgufNames::Sort() {
   std::ranges::sort(names_);
   const auto twice =

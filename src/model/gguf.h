@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -56,18 +57,35 @@ struct GgufValue {
   std::uint64_t count = 0;
 };
 
+// Where the rows of a tensor lie that is not stored as GGUF files have it (folder.h). One of the
+// two members says so.
+struct TensorPlaces {
+  // Those of a tensor of experts, each by itself.
+  std::vector<std::span<const std::byte>> matrices;
+  // Above 0: of each of so many heads the even rows lie first, then the odd ones.
+  std::int64_t halved_heads = 0;
+};
+
 struct GgufTensor {
   std::string_view name;
   tensor::Format format{};
-  std::vector<std::int64_t> shape;  // as stored: fastest first; 1 to 4 dimensions, each above 0
-  std::size_t offset = 0;           // in the file
-  std::span<const std::byte> bytes;
+  std::vector<std::int64_t> shape;   // as stored: fastest first; 1 to 4 dimensions, each above 0
+  std::size_t offset = 0;            // in the file
+  std::span<const std::byte> bytes;  // the rows one after the other; empty where `places` has them
+  const TensorPlaces* places = nullptr;  // null in every GGUF file
+
   std::int64_t cols() const { return shape[0]; }
   std::int64_t rows() const {
     std::int64_t rows = 1;
     for (std::size_t i = 1; i < shape.size(); ++i) rows *= shape[i];
     return rows;
   }
+  std::size_t row_bytes() const {
+    return tensor::RowBytes(format, static_cast<std::size_t>(cols()));
+  }
+  std::size_t stored_bytes() const { return row_bytes() * static_cast<std::size_t>(rows()); }
+  // A row, wherever it lies, of a tensor that is a matrix or several.
+  std::span<const std::byte> Row(std::int64_t row) const;
 };
 
 // Names of a file, sorted. A hash table would be quicker to fill, but names chosen to collide make
@@ -96,6 +114,13 @@ class Gguf {
   // those of Parse, naming the part; kCorrupt where the parts do not belong together.
   [[nodiscard]] static Result<Gguf> ParseParts(std::span<const std::byte> whole,
                                                std::span<const std::span<const std::byte>> parts);
+
+  // A model that lies in no GGUF file: `index` is one without tensors, `tensors` lie elsewhere and
+  // are checked already; `kept` holds what of all this nobody else does. Errors: those of Parse;
+  // kCorrupt for a name that is there twice.
+  [[nodiscard]] static Result<Gguf> Join(std::span<const std::byte> index,
+                                         std::vector<GgufTensor> tensors,
+                                         std::shared_ptr<const void> kept);
 
   std::uint32_t version() const { return version_; }
   std::size_t file_bytes() const { return file_bytes_; }  // of all parts
@@ -135,6 +160,7 @@ class Gguf {
   GgufNames keys_;
   std::vector<GgufTensor> tensors_;
   GgufNames tensor_names_;
+  std::shared_ptr<const void> kept_;  // null for files
 };
 
 }  // namespace cairn::model

@@ -30,6 +30,12 @@ void PutString(Bytes& out, std::string_view text) {
 
 }  // namespace
 
+Result<void> WriteRows(const GgufTensor& tensor, const ByteSink& sink) {
+  if (tensor.places == nullptr) return sink(tensor.bytes);
+  for (std::int64_t row = 0; row < tensor.rows(); ++row) OR_RETURN(sink(tensor.Row(row)));
+  return {};
+}
+
 void GgufOutput::Key(std::string_view key, GgufType type) {
   ++pairs_;
   PutString(metadata_, key);

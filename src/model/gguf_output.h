@@ -22,6 +22,9 @@ namespace cairn::model {
 
 using ByteSink = std::function<Result<void>(std::span<const std::byte>)>;
 
+// A tensor's bytes as a file has them, wherever its rows lie.
+[[nodiscard]] Result<void> WriteRows(const GgufTensor& tensor, const ByteSink& sink);
+
 class GgufOutput {
  public:
   // One value of a key; a key is set once.
@@ -40,6 +43,7 @@ class GgufOutput {
   // A tensor whose bytes `write` hands to its sink, in order and in pieces of any size. `shape` as
   // the file stores it: fastest first.
   using TensorWriter = std::function<Result<void>(const ByteSink& sink)>;
+  // Requires a shape whose bytes were counted before (gguf.h, safetensors.h).
   void AddTensor(std::string name, tensor::Format format, std::vector<std::int64_t> shape,
                  TensorWriter write);
 

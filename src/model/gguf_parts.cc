@@ -2,7 +2,7 @@
 // Models of several files, as llama.cpp's gguf-split writes them: each file has its own index, with
 // its number ('split.no'), how many there are ('split.count') and how many tensors they have
 // together
-// ('split.tensors.count').
+// ('split.tensors.count'). And models that lie in other files than GGUF's.
 #include <fmt/format.h>
 
 #include "base/printable.h"
@@ -63,6 +63,23 @@ Result<Gguf> Gguf::ParseParts(std::span<const std::byte> whole,
     return Fail(ErrorCode::kCorrupt,
                 fmt::format("the parts have {} tensors together, {} were expected",
                             joined.tensors_.size(), expected));
+  }
+  return joined;
+}
+
+Result<Gguf> Gguf::Join(std::span<const std::byte> index, std::vector<GgufTensor> tensors,
+                        std::shared_ptr<const void> kept) {
+  Gguf joined = OR_RETURN(Parse(index));
+  joined.kept_ = std::move(kept);
+  joined.tensors_ = std::move(tensors);
+  joined.tensor_names_.Reserve(joined.tensors_.size());
+  for (std::size_t i = 0; i < joined.tensors_.size(); ++i) {
+    joined.tensor_names_.Add(joined.tensors_[i].name, i);
+    joined.file_bytes_ += joined.tensors_[i].stored_bytes();
+  }
+  if (const auto twice = joined.tensor_names_.Sort()) {
+    return Fail(ErrorCode::kCorrupt,
+                fmt::format("two tensors are '{}' of a GGUF file", Printable(*twice)));
   }
   return joined;
 }

@@ -5,16 +5,17 @@
 
 #include <algorithm>
 
-#include "model/gguf_file.h"
+#include "model/folder.h"
 #include "model/hyper_parameters.h"
 #include "parallel/team.h"
 
 namespace cairn::model {
 
 struct Model::State {
-  [[nodiscard]] static Result<std::unique_ptr<State>> Read(GgufFile opened,
+  [[nodiscard]] static Result<std::unique_ptr<State>> Read(const std::string& path, GgufFile opened,
                                                            const LoadOptions& options);
 
+  std::string path;
   MappedFile file;
   Gguf gguf;
   std::string architecture;
@@ -41,7 +42,7 @@ std::int64_t CountParameters(const Gguf& gguf) {
 
 }  // namespace
 
-Result<std::unique_ptr<Model::State>> Model::State::Read(GgufFile opened,
+Result<std::unique_ptr<Model::State>> Model::State::Read(const std::string& path, GgufFile opened,
                                                          const LoadOptions& options) {
   auto [file, gguf] = std::move(opened);
   program::Program program = OR_RETURN(BuildProgram(gguf, options.use));
@@ -59,7 +60,8 @@ Result<std::unique_ptr<Model::State>> Model::State::Read(GgufFile opened,
   parallel::WorkerTeam team(options.threads > 0 ? options.threads : parallel::UsableCores());
   Weights weights = OR_RETURN(Weights::Load(program, gguf, file, team));
   const std::int64_t parameters = CountParameters(gguf);
-  return std::unique_ptr<State>(new State{.file = std::move(file),
+  return std::unique_ptr<State>(new State{.path = path,
+                                          .file = std::move(file),
                                           .gguf = std::move(gguf),
                                           .architecture = std::move(architecture),
                                           .program = std::move(program),
@@ -75,13 +77,13 @@ Model::~Model() = default;
 
 Result<std::shared_ptr<const Model>> Model::Load(const std::string& path,
                                                  const LoadOptions& options) {
-  GgufFile file = OR_RETURN(GgufFile::Open(path));  // its errors name the path
-  auto state = State::Read(std::move(file), options);
+  GgufFile file = OR_RETURN(OpenModelFile(path));  // its errors name the path
+  auto state = State::Read(path, std::move(file), options);
   if (!state) return std::unexpected(std::move(state).error().Within("'" + path + "'"));
   return std::shared_ptr<const Model>(new Model(*std::move(state)));
 }
 
-const std::string& Model::path() const { return state_->file.path(); }
+const std::string& Model::path() const { return state_->path; }
 const std::string& Model::architecture() const { return state_->architecture; }
 std::int64_t Model::context_length() const { return state_->context_length; }
 std::int64_t Model::parameters() const { return state_->parameters; }

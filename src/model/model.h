@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model ready to run: its program, its packed weights, its tokenizer and its chat template.
 //
-// Loading maps the file, checks everything in it, repacks the weights slice by slice and gives the
-// file's pages back as it goes; afterwards the file is needed only for the vocabulary's text.
+// Loading maps the file (or the files of a folder of safetensors, folder.h), checks everything in
+// it, repacks the weights slice by slice and gives the file's pages back as it goes; afterwards the
+// file is needed only for the vocabulary's text.
 // Threads: immutable after Load; shared by engines and any number of threads.
 #pragma once
 
@@ -28,7 +29,7 @@ struct LoadOptions {
 
 class Model {
  public:
-  // Errors, each naming the path: as MappedFile::Open, Gguf::Parse, BuildProgram, ReadVocabulary,
+  // Errors, each naming the path: as OpenModelFile, BuildProgram, ReadVocabulary,
   // Tokenizer::Create and Weights::Load; kCorrupt where these parts contradict each other.
   // Cost: a pass over the file; at most 1.3 times its size in memory on the way.
   [[nodiscard]] static Result<std::shared_ptr<const Model>> Load(const std::string& path,

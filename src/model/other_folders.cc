@@ -11,6 +11,8 @@
 
 #include "base/file.h"
 #include "base/printable.h"
+#include "model/checkpoint.h"
+#include "model/folder_kinds.h"
 #include "model/gguf_file.h"
 
 namespace cairn::model {
@@ -50,6 +52,19 @@ void Add(std::string name, const std::string& path, std::vector<FoundModel>& fou
   std::error_code error;
   const std::uint64_t bytes = fs::file_size(path, error);
   if (!error) found.push_back({.name = std::move(name), .path = path, .bytes = bytes});
+}
+
+// A folder of safetensors of a type that is supported.
+void AddFolder(std::string name, const fs::path& folder, std::vector<FoundModel>& found) {
+  if (FindFolderKind(ModelTypeOf(folder.string())) == nullptr) return;
+  FoundModel model{.name = std::move(name), .path = folder.string(), .bytes = 0};
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    if (at->path().extension() != ".safetensors") continue;
+    std::error_code ignored;
+    if (const std::uint64_t bytes = at->file_size(ignored); !ignored) model.bytes += bytes;
+  }
+  found.push_back(std::move(model));
 }
 
 // The blob of the model in a manifest's layers, "sha256-..."; empty: there is none.
@@ -107,15 +122,19 @@ void FindHuggingFace(const std::string& folder, std::vector<FoundModel>& found) 
   constexpr std::string_view kModels = "models--", kSnapshots = "/snapshots/";
   for (const auto& [relative, path] : FilesBelow(folder)) {
     const std::size_t at = relative.find(kSnapshots);
-    if (!relative.starts_with(kModels) || at == std::string::npos || !IsModelFile(relative))
-      continue;
+    if (!relative.starts_with(kModels) || at == std::string::npos) continue;
     std::string repository = relative.substr(kModels.size(), at - kModels.size());
     if (const std::size_t dashes = repository.find("--"); dashes != std::string::npos) {
       repository.replace(dashes, 2, "/");
     }
-    const std::size_t file = relative.find('/', at + kSnapshots.size());
-    if (file == std::string::npos) continue;
-    Add(fmt::format("{}{}:{}", kHuggingFace, repository, relative.substr(file + 1)), path, found);
+    const std::size_t slash = relative.find('/', at + kSnapshots.size());
+    if (slash == std::string::npos) continue;
+    const std::string file = relative.substr(slash + 1);
+    if (IsModelFile(file)) {
+      Add(fmt::format("{}{}:{}", kHuggingFace, repository, file), path, found);
+    } else if (file == "model.safetensors" || file == "model.safetensors.index.json") {
+      AddFolder(std::string(kHuggingFace) + repository, fs::path(path).parent_path(), found);
+    }
   }
 }
 

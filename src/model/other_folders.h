@@ -24,7 +24,8 @@ struct OtherFolders {
 OtherFolders OtherFoldersOf(const char* (*variable)(const char* name));
 
 struct FoundModel {
-  // "ollama:NAME:TAG", "llama.cpp:FILE", "hf:OWNER/NAME:FILE"; a MODEL on every command line.
+  // "ollama:NAME:TAG", "llama.cpp:FILE", "hf:OWNER/NAME:FILE", or "hf:OWNER/NAME" for a folder of
+  // safetensors of a type that is supported; a MODEL on every command line.
   std::string name;
   std::string path;
   std::uint64_t bytes = 0;
@@ -37,7 +38,8 @@ std::vector<FoundModel> FindModels(const OtherFolders& folders);
 // Whether a MODEL names one of another program.
 bool IsOthersModel(std::string_view model);
 // The one of that name; also "ollama:NAME" for its tag latest, and "hf:OWNER/NAME" where there is
-// one file of it. Errors: kNotFound, kInvalidArgument (several fit), with their names.
+// one file of it and no folder. Errors: kNotFound, kInvalidArgument (several fit), with their
+// names.
 [[nodiscard]] Result<FoundModel> FindOthersModel(const OtherFolders& folders,
                                                  std::string_view model);
 

@@ -74,6 +74,21 @@ TEST_F(OtherFoldersTest, EachProgramsModelsHaveNames) {
   EXPECT_EQ(several.error().code, ErrorCode::kInvalidArgument);
 }
 
+TEST_F(OtherFoldersTest, FoldersOfSafetensorsAreModels) {
+  const std::string snapshot = "hub/models--o--r/snapshots/c1/";
+  Put(snapshot + "config.json", R"({"model_type": "qwen3"})");
+  Put(snapshot + "model.safetensors.index.json", "{}");
+  Put(snapshot + "model-00001-of-00002.safetensors", "12345");
+  Put(snapshot + "model-00002-of-00002.safetensors", "678");
+  Put("hub/models--o--speech/snapshots/c/config.json", R"({"model_type": "whisper"})");
+  Put("hub/models--o--speech/snapshots/c/model.safetensors", "x");
+  EXPECT_EQ(Names(), std::vector<std::string>{"hf:o/r"});
+  const auto found = FindOthersModel(folders(), "hf:o/r");
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->path, folder_.File("hub/models--o--r/snapshots/c1"));
+  EXPECT_EQ(found->bytes, 8u);
+}
+
 TEST_F(OtherFoldersTest, AManifestLeadsNowhereElse) {
   Put("secret", "x");
   PutOllama("h/n/m/t", "sha256:../../secret");

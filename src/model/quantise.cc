@@ -139,9 +139,7 @@ class TensorQuantiser {
   };
   Result<void> QuantiseRow(std::int64_t first, std::int64_t row, Sums& sums) {
     std::vector<float> values(Cols()), again(Cols());
-    const auto stored =
-        tensor_.bytes.subspan(static_cast<std::size_t>(first + row) * row_bytes_, row_bytes_);
-    OR_RETURN(tensor::Dequantise(tensor_.format, stored, values));
+    OR_RETURN(tensor::Dequantise(tensor_.format, tensor_.Row(first + row), values));
     const std::span<std::byte> to(out_.data() + static_cast<std::size_t>(row) * new_row_bytes_,
                                   new_row_bytes_);
     OR_RETURN(tensor::Quantise(told_.to, values, weights_, to));
@@ -213,8 +211,8 @@ Result<void> QuantiseFile(const GgufFile& in, Format type, const Importance* imp
                   .from = to,
                   .to = to,
                   .values = tensor.cols() * tensor.rows(),
-                  .bytes = tensor.bytes.size()});
-            return bytes(tensor.bytes);
+                  .bytes = tensor.stored_bytes()});
+            return WriteRows(tensor, bytes);
           }
           TensorQuantiser quantiser(in, tensor, to, importance, team);
           if (auto done = quantiser.Write(bytes); !done) {

@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
+#include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "base/checked.h"
 #include "base/printable.h"
@@ -36,6 +39,60 @@ constexpr TypeRow kTypes[] = {
 
 std::unexpected<Error> Corrupt(std::string_view name, std::string_view what) {
   return Fail(ErrorCode::kCorrupt, fmt::format("tensor '{}' {}", Printable(name), what));
+}
+
+// The names of an object, as often as it has them: a parsed object keeps one of each.
+class NameCollector {
+ public:
+  static constexpr std::size_t max_object_size = SIZE_MAX, max_array_size = SIZE_MAX;
+  static constexpr std::size_t max_key_size = SIZE_MAX, max_string_size = SIZE_MAX;
+  using Code = boost::system::error_code;
+
+  bool on_object_begin(Code&) { return ++depth_ > 0; }
+  bool on_object_end(std::size_t, Code&) { return --depth_ >= 0; }
+  bool on_key_part(std::string_view part, std::size_t, Code&) {
+    if (depth_ == 1) part_ += part;
+    return true;
+  }
+  bool on_key(std::string_view part, std::size_t, Code&) {
+    if (depth_ == 1) names_.push_back(std::exchange(part_, {}).append(part));
+    return true;
+  }
+  bool on_document_begin(Code&) { return true; }
+  bool on_document_end(Code&) { return true; }
+  bool on_array_begin(Code&) { return true; }
+  bool on_array_end(std::size_t, Code&) { return true; }
+  bool on_string_part(std::string_view, std::size_t, Code&) { return true; }
+  bool on_string(std::string_view, std::size_t, Code&) { return true; }
+  bool on_number_part(std::string_view, Code&) { return true; }
+  bool on_int64(std::int64_t, std::string_view, Code&) { return true; }
+  bool on_uint64(std::uint64_t, std::string_view, Code&) { return true; }
+  bool on_double(double, std::string_view, Code&) { return true; }
+  bool on_bool(bool, Code&) { return true; }
+  bool on_null(Code&) { return true; }
+  bool on_comment_part(std::string_view, Code&) { return true; }
+  bool on_comment(std::string_view, Code&) { return true; }
+
+  // One that is there twice, or nothing.
+  std::optional<std::string> Twice() {
+    std::ranges::sort(names_);
+    const auto found = std::ranges::adjacent_find(names_);
+    if (found == names_.end()) return std::nullopt;
+    return *found;
+  }
+
+ private:
+  int depth_ = 0;
+  std::string part_;
+  std::vector<std::string> names_;
+};
+
+Result<void> RefuseNamesTwice(std::string_view header) {
+  json::basic_parser<NameCollector> parser{json::parse_options{}};
+  boost::system::error_code error;  // parsed before: there is none
+  parser.write_some(false, header.data(), header.size(), error);
+  if (const auto twice = parser.handler().Twice()) return Corrupt(*twice, "is there twice");
+  return {};
 }
 
 // A whole number that is not negative.
@@ -132,11 +189,10 @@ Result<Safetensors> Safetensors::Parse(std::span<const std::byte> file) {
     return Fail(ErrorCode::kLimit, fmt::format("the header has {} bytes, at most {} are read",
                                                header, kMostHeaderBytes));
   }
-  const auto text = file.subspan(sizeof header, header);
+  const std::string_view text(reinterpret_cast<const char*>(file.data() + sizeof header), header);
   const auto data = file.subspan(sizeof header + header);
   boost::system::error_code error;
-  const json::value parsed =
-      json::parse({reinterpret_cast<const char*>(text.data()), text.size()}, error);
+  const json::value parsed = json::parse(text, error);
   if (error || !parsed.is_object()) {
     return Fail(ErrorCode::kCorrupt, "the header is no JSON object");
   }
@@ -145,6 +201,7 @@ Result<Safetensors> Safetensors::Parse(std::span<const std::byte> file) {
     return Fail(ErrorCode::kLimit, fmt::format("the header names {} tensors, at most {} are read",
                                                entries.size(), kMostSafeTensors));
   }
+  OR_RETURN(RefuseNamesTwice(text));
   Safetensors result;
   std::vector<Place> places;
   for (const auto& [key, value] : entries) {
@@ -161,8 +218,6 @@ Result<Safetensors> Safetensors::Parse(std::span<const std::byte> file) {
   }
   OR_RETURN(CheckPlaces(std::move(places), result.tensors_, data.size()));
   std::ranges::sort(result.tensors_, {}, &SafeTensor::name);
-  const auto twice = std::ranges::adjacent_find(result.tensors_, {}, &SafeTensor::name);
-  if (twice != result.tensors_.end()) return Corrupt(twice->name, "is there twice");
   return result;
 }
 

@@ -37,6 +37,28 @@ TEST(SafetensorsTest, TensorsAreFoundByName) {
   EXPECT_EQ(parsed->Find("__metadata__"), nullptr);
 }
 
+TEST(SafetensorsTest, ANameIsThereOnce) {
+  for (const char* offsets : {"[0,4]", "[4,8]"}) {
+    const auto parsed =
+        Safetensors::Parse(File(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                                R"("a":{"dtype":"F32","shape":[1],"data_offsets":)" +
+                                    std::string(offsets) + "}}",
+                                8));
+    ASSERT_FALSE(parsed);
+    EXPECT_NE(parsed.error().message.find("'a' is there twice"), std::string::npos)
+        << parsed.error().message;
+  }
+}
+
+TEST(SafetensorsTest, AHeaderIsCapped) {
+  std::vector<std::byte> file(8 + kMostHeaderBytes + 1, static_cast<std::byte>(' '));
+  const std::uint64_t size = kMostHeaderBytes + 1;
+  std::memcpy(file.data(), &size, sizeof size);
+  const auto parsed = Safetensors::Parse(file);
+  ASSERT_FALSE(parsed);
+  EXPECT_EQ(parsed.error().code, ErrorCode::kLimit);
+}
+
 TEST(SafetensorsTest, EveryTruncationIsAnError) {
   const auto file = File(kTwo, 20);
   for (std::size_t size = 0; size < file.size(); ++size) {

@@ -272,12 +272,12 @@ Result<NewFile> Store::Convert(const CatalogueEntry& entry, NewFile joined,
     OR_RETURN(file.Commit(to.string()));
   }
   NewFile converted = OR_RETURN(NewFile::Create(*options_.files, staging + "/converted"));
-  OR_RETURN(
-      ConvertFolder(folder, entry.name, [&](std::span<const std::byte> piece) -> Result<void> {
-        OR_RETURN(converted.Append(piece));
-        if (sink) sink({PullPhase::kChecking, converted.size(), entry.bytes});
-        return {};
-      }));
+  OR_RETURN(ConvertFolder(folder, {.name = std::string(entry.name), .pre = {}},
+                          [&](std::span<const std::byte> piece) -> Result<void> {
+                            OR_RETURN(converted.Append(piece));
+                            if (sink) sink({PullPhase::kChecking, converted.size(), entry.bytes});
+                            return {};
+                          }));
   OR_RETURN(CheckDigest(entry, converted, entry.sha256));
   return converted;
 }

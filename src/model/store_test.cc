@@ -120,7 +120,8 @@ class ArchiveTest : public StoreTest {
     EXPECT_EQ(zip_close(zip), 0);
     zip_digest_ = *Sha256OfFile(zip_);
     std::ofstream converted(temp_.File("expected.gguf"), std::ios::binary);
-    EXPECT_TRUE(ConvertFolder(folder_path_, "archived", [&](auto bytes) -> Result<void> {
+    const FolderOptions options{.name = "archived", .pre = {}};
+    EXPECT_TRUE(ConvertFolder(folder_path_, options, [&](auto bytes) -> Result<void> {
       converted.write(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       return {};
     }));

@@ -77,7 +77,7 @@ Summary Summarise(const Gguf& gguf) {
     const auto parameters = static_cast<std::uint64_t>(tensor.cols() * tensor.rows());
     ++group->tensors;
     group->parameters += parameters;
-    group->bytes += tensor.bytes.size();
+    group->bytes += tensor.stored_bytes();
     summary.parameters += parameters;
   }
   std::ranges::stable_sort(summary.groups, [](const TensorGroup& a, const TensorGroup& b) {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <mutex>
 
 #include "base/check.h"
@@ -80,14 +81,41 @@ struct Slice {
   }
 };
 
-Result<void> PackSlice(const Slice& slice, std::byte* packed) {
+// Gives back the file's pages that the bytes lie in; bytes of no file stay.
+void ReleaseBytes(const MappedFile& file, std::span<const std::byte> bytes) {
+  const std::span<const std::byte> whole = file.bytes();
+  const std::less<const std::byte*> before;
+  if (before(bytes.data(), whole.data()) || !before(bytes.data(), whole.data() + whole.size())) {
+    return;
+  }
+  file.Release(static_cast<std::size_t>(bytes.data() - whole.data()), bytes.size());
+}
+
+Result<void> PackSlice(const Slice& slice, const MappedFile& file, std::byte* packed) {
   const kernels::PackedMatrix& m = *slice.matrix;
-  const std::size_t row_bytes = tensor::RowBytes(m.format, static_cast<std::size_t>(m.cols));
+  const auto first = static_cast<std::int64_t>(slice.tensor_row);
+  const auto rows = static_cast<std::int64_t>(slice.rows());
   const int groups = slice.group_end - slice.group_begin;
-  return kernels::PackGroups(
-      m.format, m.cols,
-      slice.tensor->bytes.subspan(slice.tensor_row * row_bytes, slice.rows() * row_bytes), groups,
-      {packed, static_cast<std::size_t>(groups) * m.group_bytes});
+  const std::span<std::byte> to(packed, static_cast<std::size_t>(groups) * m.group_bytes);
+  const GgufTensor& tensor = *slice.tensor;
+  if (tensor.places == nullptr || tensor.places->halved_heads == 0) {
+    // Inside one matrix: experts are slices of their own.
+    const std::span<const std::byte> bytes(tensor.Row(first).data(),
+                                           slice.rows() * tensor.row_bytes());
+    auto done = kernels::PackGroups(m.format, m.cols, bytes, groups, to);
+    ReleaseBytes(file, bytes);
+    return done;
+  }
+  std::vector<std::byte> ordered;
+  ordered.reserve(slice.rows() * tensor.row_bytes());
+  for (std::int64_t row = first; row < first + rows; ++row) {
+    const auto bytes = tensor.Row(row);
+    ordered.insert(ordered.end(), bytes.begin(), bytes.end());
+  }
+  auto done = kernels::PackGroups(m.format, m.cols, ordered, groups, to);
+  // What lies in the same stretch, were no row of a head missing; a hint, as every release.
+  ReleaseBytes(file, tensor.bytes.subspan(slice.tensor_row * tensor.row_bytes(), ordered.size()));
+  return done;
 }
 
 // The groups of a matrix by about kSliceBytes; those of an expert are slices of their own.
@@ -166,11 +194,7 @@ Result<void> Weights::PackMatrices(const program::Program& program, const Gguf& 
   parallel::ForEach(policy, slices.begin(), slices.end(), [&](const Slice& slice) {
     std::byte* packed = memory_.data() + (slice.matrix->data - memory_.data()) +
                         static_cast<std::size_t>(slice.group_begin) * slice.matrix->group_bytes;
-    auto done = PackSlice(slice, packed);
-    const std::size_t row_bytes =
-        tensor::RowBytes(slice.matrix->format, static_cast<std::size_t>(slice.matrix->cols));
-    file.Release(slice.tensor->offset + slice.tensor_row * row_bytes, slice.rows() * row_bytes);
-    if (!done) {
+    if (auto done = PackSlice(slice, file, packed); !done) {
       const std::lock_guard lock(mutex);
       result = std::move(done);
     }

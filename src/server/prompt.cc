@@ -29,7 +29,8 @@ std::string SampleOf(const model::Model& model) {
   std::string sample = fmt::format("{} {}\n", gguf.file_bytes(), model.architecture());
   for (const model::GgufTensor& tensor : gguf.tensors()) {
     sample += fmt::format("{} {}\n", tensor.name, fmt::join(tensor.shape, " "));
-    const auto bytes = tensor.bytes.first(std::min(kSample, tensor.bytes.size()));
+    const auto all = tensor.places == nullptr ? tensor.bytes : tensor.Row(0);
+    const auto bytes = all.first(std::min(kSample, all.size()));
     sample.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
   return sample;

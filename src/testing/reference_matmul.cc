@@ -24,15 +24,14 @@ Result<std::vector<float>> ReferenceWalk::ReadRows(const program::Weight& weight
       tensor->rows() < weight.TensorRow(first) + count) {
     return Fail(ErrorCode::kCorrupt, fmt::format("tensor '{}' is not the program's", weight.name));
   }
-  const std::size_t row_bytes =
-      tensor::RowBytes(weight.format, static_cast<std::size_t>(weight.cols));
   std::vector<float> values(static_cast<std::size_t>(count) *
                             static_cast<std::size_t>(weight.cols));
-  OR_RETURN(tensor::Dequantise(
-      weight.format,
-      tensor->bytes.subspan(static_cast<std::size_t>(weight.TensorRow(first)) * row_bytes,
-                            static_cast<std::size_t>(count) * row_bytes),
-      values));
+  const auto cols = static_cast<std::size_t>(weight.cols);
+  for (int r = 0; r < count; ++r) {
+    OR_RETURN(
+        tensor::Dequantise(weight.format, tensor->Row(weight.TensorRow(first) + r),
+                           std::span(values).subspan(static_cast<std::size_t>(r) * cols, cols)));
+  }
   return values;
 }
 
