@@ -4,12 +4,13 @@
 # scripts/check-isa-objects verifies that no shared inline function leaks out of these objects.
 
 set(CAIRN_ISA_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c)
+set(CAIRN_ISA_avx_vnni -mavxvnni -mavx2 -mfma -mf16c)
 set(CAIRN_ISA_avx2 -mavx2 -mfma -mf16c)
 set(CAIRN_ISA_neon -march=armv8.2-a+dotprod)
 set(CAIRN_ISA_portable "")
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  set(CAIRN_ISAS avx512 avx2 portable)
+  set(CAIRN_ISAS avx512 avx_vnni avx2 portable)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   set(CAIRN_ISAS neon portable)
 else()

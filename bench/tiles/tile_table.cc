@@ -176,6 +176,7 @@ bool Write(const std::string& path, const std::vector<Part>& parts) {
 int Run(int rounds, const std::string& only, const std::string& path) {
   std::vector<Part> parts = {{"avx512", "Avx512Tiles", RowsOf<kernels::Avx512Tiles>()},
                              {"avx2", "Avx2Tiles", RowsOf<kernels::Avx2Tiles>()},
+                             {"avx_vnni", "AvxVnniTiles", RowsOf<kernels::AvxVnniTiles>()},
                              {"neon", "NeonTiles", RowsOf<kernels::NeonTiles>()},
                              {"portable", "PortableTiles", RowsOf<kernels::PortableTiles>()}};
   fmt::print("median time of each candidate by the best one's, and what the table says then\n");

@@ -58,7 +58,7 @@ class Model:
     kv, kv_memory: how keys and values are kept ("f16", "f32", "q8"), and bytes for all of them
         together; 0: half of what is free.
     sequences: answers that are made at once, 1 to 256; more wait.
-    isa: instruction set ("avx512", "avx2", "neon", "portable"); by default the best.
+    isa: instruction set ("avx512", "avx_vnni", "avx2", "neon", "portable"); by default the best.
     pinned: each thread stays on a core of its own.
     propose: guess tokens from the text where that wins time; no answer changes by it.
     embeddings: True: for `embed` and `rerank` in place of answers, the rows of a text becoming one

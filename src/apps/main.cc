@@ -33,7 +33,7 @@ constexpr const char* kExamples =
     "  cairn doctor                              what this machine has and what it lacks\n"
     "\n"
     "`cairn COMMAND --help` explains a command. CAIRN_HOME names the folder of models,\n"
-    "CAIRN_ISA forces an instruction set (avx512, avx2, neon, portable).\n";
+    "CAIRN_ISA forces an instruction set (avx512, avx_vnni, avx2, neon, portable).\n";
 
 using AddFunction = void (*)(CLI::App&, Chosen&);
 constexpr AddFunction kCommands[] = {

@@ -11,12 +11,13 @@
 
 namespace cairn::kernels {
 
-// Ascending preference. kAvx512 is F, BW, DQ, VL and VNNI; kAvx2 includes FMA and F16C; kNeon is
-// ARMv8 with the dot products of ARMv8.2 (SDOT).
-enum class Isa { kPortable, kNeon, kAvx2, kAvx512 };
-inline constexpr Isa kAllIsas[] = {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512};
+// Ascending preference. kAvx512 is F, BW, DQ, VL and VNNI; kAvx2 includes FMA and F16C; kAvxVnni is
+// kAvx2 with dot products; kNeon is ARMv8 with the dot products of ARMv8.2 (SDOT).
+enum class Isa { kPortable, kNeon, kAvx2, kAvxVnni, kAvx512 };
+inline constexpr Isa kAllIsas[] = {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvxVnni,
+                                   Isa::kAvx512};
 
-// "portable", "neon", "avx2", "avx512": the words of CAIRN_ISA and of every report.
+// "portable", "neon", "avx2", "avx_vnni", "avx512": the words of CAIRN_ISA and of every report.
 std::string_view IsaName(Isa isa);
 
 // Every instruction set that this program was built with and this machine (and its operating

@@ -15,6 +15,9 @@ namespace cairn::kernels {
 namespace avx512 {
 extern const Kernels kTable;
 }
+namespace avx_vnni {
+extern const Kernels kTable;
+}
 namespace avx2 {
 extern const Kernels kTable;
 }
@@ -31,6 +34,7 @@ const Kernels& KernelsFor(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
     case Isa::kAvx512: return avx512::kTable;
+    case Isa::kAvxVnni: return avx_vnni::kTable;
     case Isa::kAvx2: return avx2::kTable;
 #elif defined(__aarch64__)
     case Isa::kNeon: return neon::kTable;

@@ -24,7 +24,7 @@ namespace cairn::kernels::CAIRN_ISA {
 #if defined(CAIRN_ISA_avx512) || defined(CAIRN_ISA_neon)
 inline constexpr int kQueries = 6;
 inline constexpr int kVectors = 4;
-#elif defined(CAIRN_ISA_avx2)
+#elif defined(CAIRN_ISA_avx2) || defined(CAIRN_ISA_avx_vnni)
 inline constexpr int kQueries = 4;
 inline constexpr int kVectors = 2;
 #else

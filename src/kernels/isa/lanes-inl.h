@@ -2,7 +2,7 @@
 // The vectors in which every kernel is written once.
 //
 // The canonical vector has 16 lanes (docs/canonical.md). An instruction set holds it in kParts
-// vectors of kLanes: one of 16 (AVX-512), two of 8 (AVX2) or four of 4 (NEON, portable). VF are
+// vectors of kLanes: one of 16 (AVX-512), two of 8 (AVX2, AVX-VNNI) or four of 4 (NEON, portable). VF are
 // floats, VI int32, VB 4 * kLanes bytes. All functions round as IEEE says; Fma rounds once.
 //
 // Included only by src/kernels/isa/*.cc, which are compiled once per instruction set into
@@ -18,6 +18,8 @@
 
 #if defined(CAIRN_ISA_avx512)
 #include "kernels/isa/lanes_avx512-inl.h"
+#elif defined(CAIRN_ISA_avx_vnni)
+#include "kernels/isa/lanes_avx_vnni-inl.h"
 #elif defined(CAIRN_ISA_avx2)
 #include "kernels/isa/lanes_avx2-inl.h"
 #elif defined(CAIRN_ISA_neon)

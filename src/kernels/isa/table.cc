@@ -7,6 +7,8 @@ namespace {
 
 #if defined(CAIRN_ISA_avx512)
 constexpr Isa kIsa = Isa::kAvx512;
+#elif defined(CAIRN_ISA_avx_vnni)
+constexpr Isa kIsa = Isa::kAvxVnni;
 #elif defined(CAIRN_ISA_avx2)
 constexpr Isa kIsa = Isa::kAvx2;
 #elif defined(CAIRN_ISA_neon)

@@ -20,6 +20,8 @@ struct Tiles {
 };
 #elif defined(CAIRN_ISA_avx512)
 using Tiles = Avx512Tiles;
+#elif defined(CAIRN_ISA_avx_vnni)
+using Tiles = AvxVnniTiles;
 #elif defined(CAIRN_ISA_avx2)
 using Tiles = Avx2Tiles;
 #elif defined(CAIRN_ISA_neon)

@@ -65,6 +65,33 @@ struct Avx2Tiles {
   static constexpr TileShape kIQ3_S{4, 4096};
 };
 
+struct AvxVnniTiles {
+  static constexpr TileShape kF32{6, 0};
+  static constexpr TileShape kF16{6, 0};
+  static constexpr TileShape kBF16{6, 0};
+  static constexpr TileShape kQ4_0{4, 4096};
+  static constexpr TileShape kQ4_1{4, 4096};
+  static constexpr TileShape kQ5_0{4, 4096};
+  static constexpr TileShape kQ5_1{6, 4096};
+  static constexpr TileShape kQ8_0{4, 4096};
+  static constexpr TileShape kQ4_K{4, 4096};
+  static constexpr TileShape kQ5_K{6, 4096};
+  static constexpr TileShape kQ6_K{6, 4096};
+  static constexpr TileShape kQ2_K{4, 4096};
+  static constexpr TileShape kQ3_K{4, 4096};
+  static constexpr TileShape kIQ4_NL{4, 4096};
+  static constexpr TileShape kIQ4_XS{4, 4096};
+  static constexpr TileShape kMXFP4{4, 4096};
+  static constexpr TileShape kNVFP4{4, 4096};
+  static constexpr TileShape kTQ2_0{4, 4096};
+  static constexpr TileShape kIQ1_S{4, 4096};
+  static constexpr TileShape kIQ1_M{4, 4096};
+  static constexpr TileShape kIQ2_XXS{4, 4096};
+  static constexpr TileShape kIQ2_S{4, 4096};
+  static constexpr TileShape kIQ3_XXS{4, 4096};
+  static constexpr TileShape kIQ3_S{4, 4096};
+};
+
 struct NeonTiles {
   static constexpr TileShape kF32{12, 0};
   static constexpr TileShape kF16{12, 0};
