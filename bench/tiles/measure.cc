@@ -45,8 +45,14 @@ class Scene {
     const double begin = ThreadSeconds();
     for (int group = 0; group < matrix_.groups; ++group) {
       for (int row = 0; row < rows_; row += kTileRows) {
-        tile(matrix_, group, tiles_.data() + row / kTileRows * tile_bytes_,
-             std::min(kTileRows, rows_ - row), out + row * stride + group * kGroup, stride);
+        const int call = row / kTileRows;
+        tile(matrix_, group,
+             {.packed = tiles_.data() + call * tile_bytes_,
+              .rows = std::min(kTileRows, rows_ - row),
+              .out = out + row * stride + group * kGroup,
+              .stride = stride,
+              .call = call,
+              .calls = (rows_ + kTileRows - 1) / kTileRows});
       }
     }
     return ThreadSeconds() - begin;

@@ -7,13 +7,14 @@
 #include <cstddef>
 #include <vector>
 
+#include "kernels/isa/tile_rows.h"
 #include "kernels/kernels.h"
 
 namespace cairn::bench {
 
 // The tile of a format, as src/kernels/isa/functions.h has it.
-using TileFunction = void(const kernels::PackedMatrix& weights, int group, const std::byte* tile,
-                          int rows, float* out, std::ptrdiff_t stride);
+using TileFunction = void(const kernels::PackedMatrix& weights, int group,
+                          const kernels::TileRows& rows);
 
 // Seconds for the same work by tile and round. A round has every tile once, in turning order, so
 // that the tiles of a round compare.

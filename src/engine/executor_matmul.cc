@@ -15,9 +15,9 @@ using program::StagePart;
 
 Executor::Step::MatmulCut Executor::Step::CutOf(const Stage& stage, RowRange rows) const {
   const std::vector<program::MatmulPart>& parts = stage.matmul()->parts;
-  MatmulCut cut{.few_rows = rows.count <= RowsOfTile(stage),
+  MatmulCut cut{.few_rows = rows.count <= kFewTiles * RowsOfTile(stage),
                 .step = kPrefillGroups,
-                .most_rows = kernels::kTileRows,
+                .most_rows = kFewTiles * kernels::kTileRows,
                 .chunks = 1,
                 .per_chunk = 0};
   if (cut.few_rows) {

@@ -27,6 +27,8 @@ inline constexpr int kMostSplitRows = 8;
 // Weight groups of a unit of prefill, and most of its rows.
 inline constexpr int kPrefillGroups = 4;
 inline constexpr int kMostUnitRows = 480;
+// So many tiles of rows are few beside the weights that pass them: each worker reads its own range.
+inline constexpr int kFewTiles = 4;
 // Few rows: units of a worker in a matmul, small enough that none waits long for the last, and the
 // most groups of one.
 inline constexpr int kUnitsOfWorker = 16;

@@ -84,7 +84,7 @@ class Executor::Step {
   // How the matmuls of a stage are cut: `chunks` ranges of at most `most_rows` rows, in each the
   // groups of all weights by `step`. Of experts: the chunks are the runs of their order.
   struct MatmulCut {
-    bool few_rows;  // one tile of rows: bound by memory
+    bool few_rows;  // bound by memory, or nearly so
     int step;
     int most_rows;
     int chunks;

@@ -29,8 +29,9 @@ struct Buffer {
   std::size_t offset = 0;  // bytes, set by PlanBuffers; a multiple of 64
 };
 
-// Floats from one row of a buffer to the next: kernels write whole groups of 16.
-constexpr std::ptrdiff_t BufferStride(int width) { return (width + 15) / 16 * 16; }
+// Floats from one row of a buffer to the next: kernels write whole groups of 16. An odd number of
+// groups, so that the same column of many rows does not crowd a few sets of a cache.
+constexpr std::ptrdiff_t BufferStride(int width) { return ((width + 15) / 16 | 1) * 16; }
 
 // One row operation of a prelude; `a`, `b` and `out` are indices of buffers.
 struct RowOp {

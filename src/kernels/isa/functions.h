@@ -4,6 +4,7 @@
 // Threads: as kernels/kernels.h says.
 #pragma once
 
+#include "kernels/isa/tile_rows.h"
 #include "kernels/kernels.h"
 
 namespace cairn::kernels::CAIRN_ISA {
@@ -11,10 +12,8 @@ namespace cairn::kernels::CAIRN_ISA {
 std::uint32_t PackRows(ActivationKind kind, ConstRowsView x, int rows, int cols, std::byte* tile);
 void Remainder(const float* x, int n, float* y);
 
-// The tile of a format, in matmul_<format>.cc: products of the 16 outputs of one group with the
-// `rows` rows (at most kTileRows) of a packed tile, row r at out + r * stride.
-using TileFunction = void(const PackedMatrix& weights, int group, const std::byte* tile, int rows,
-                          float* out, std::ptrdiff_t stride);
+// The tile of a format, in matmul_<format>.cc: products of the 16 outputs of one group with rows.
+using TileFunction = void(const PackedMatrix& weights, int group, const TileRows& rows);
 TileFunction TileF32, TileF16, TileBF16, TileQ4_0, TileQ4_1, TileQ5_0, TileQ5_1, TileQ8_0, TileQ4_K,
     TileQ5_K, TileQ6_K, TileQ2_K, TileQ3_K, TileIQ4_NL, TileIQ4_XS, TileMXFP4, TileNVFP4, TileTQ2_0,
     TileIQ1_S, TileIQ1_M, TileIQ2_XXS, TileIQ2_S, TileIQ3_XXS, TileIQ3_S;

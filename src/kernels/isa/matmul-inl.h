@@ -231,18 +231,32 @@ CAIRN_INLINE void AddSubBlock(const uint8_t* unit, const uint8_t* block, int b, 
   }
 }
 
-// Asks for lines that come later: the block's, and with the first block of a unit the header's.
+// What a walk over a group asks for: of every `step` blocks the one after `first`, `bytes` on.
+struct Ahead {
+  ptrdiff_t bytes;
+  int first, step;
+};
+
+// Of call `call` of `calls` over the group: each block of the next group once. One call alone goes
+// as far as the format's shape says, over the ends of groups.
 template <typename Format>
-CAIRN_INLINE void PrefetchBlock(const uint8_t* block, int b) {
-  if constexpr (Format::kShape.prefetch_bytes == 0) return;
+CAIRN_INLINE Ahead AheadOf(size_t group_bytes, int call, int calls) {
+  if (calls == 1) return {Format::kShape.prefetch_bytes, 0, 1};
+  return {static_cast<ptrdiff_t>(group_bytes), call, calls};
+}
+
+// Asks for the lines that are `bytes` behind the block's, and with the first block of a unit for
+// the header's.
+template <typename Format>
+CAIRN_INLINE void PrefetchBlock(const uint8_t* block, int b, ptrdiff_t bytes) {
 #pragma GCC unroll 9
   for (int line = 0; line < Format::kLayout.block_bytes; line += 64) {
-    __builtin_prefetch(block + Format::kShape.prefetch_bytes + line);
+    __builtin_prefetch(block + bytes + line);
   }
   if (b > 0) return;
 #pragma GCC unroll 5
   for (int line = 64; line < Format::kLayout.header_bytes + 64; line += 64) {
-    __builtin_prefetch(block + Format::kShape.prefetch_bytes - line);
+    __builtin_prefetch(block + bytes - line);
   }
 }
 
@@ -268,8 +282,8 @@ CAIRN_INLINE void SwapTurns(VF (&totals)[2][kSpan][kCols]) {
 // The first kCols columns at `activations` of a tile of kWidth rows, outputs of the kSpan parts of
 // a group from `part` on. Writes the first `valid` columns.
 template <typename Format, int kWidth, int kCols, int kSpan>
-CAIRN_INLINE void Tile(const uint8_t* weights, int cols, const uint8_t* activations, int part,
-                       int valid, float* out, ptrdiff_t stride) {
+CAIRN_INLINE void Tile(const uint8_t* weights, int cols, Ahead ahead, const uint8_t* activations,
+                       int part, int valid, float* out, ptrdiff_t stride) {
   constexpr int kBlocks = Format::kLayout.values / kBlockValues;
   constexpr int kTurns = kCols <= kFreeOrderColumns ? 2 : 1;
   VF totals[kTurns][kSpan][kCols];
@@ -283,7 +297,12 @@ CAIRN_INLINE void Tile(const uint8_t* weights, int cols, const uint8_t* activati
   for (int u = 0; u < units; ++u, unit += Format::kLayout.bytes()) {
     const uint8_t* block = unit + Format::kLayout.header_bytes;
     for (int b = 0; b < kBlocks; ++b, block += Format::kLayout.block_bytes) {
-      PrefetchBlock<Format>(block, b);
+      if constexpr (Format::kShape.prefetch_bytes != 0) {
+        if (ahead.first-- == 0) {
+          PrefetchBlock<Format>(block, b, ahead.bytes);
+          ahead.first = ahead.step - 1;
+        }
+      }
 #pragma GCC unroll 4
       for (int p = 0; p < kSpan; ++p) {
         AddSubBlock<Format, kWidth, kCols, 0>(unit, block, b, part + p, activations, totals[0][p]);
@@ -309,42 +328,47 @@ CAIRN_INLINE void Tile(const uint8_t* weights, int cols, const uint8_t* activati
 
 // All columns of a tile of kWidth rows, in pieces of at most kShape.columns.
 template <typename Format, int kWidth, int kSpan, int kColumn = 0>
-CAIRN_INLINE void TileColumns(const uint8_t* weights, int cols, const uint8_t* activations,
-                              int part, int rows, float* out, ptrdiff_t stride) {
+CAIRN_INLINE void TileColumns(const uint8_t* weights, int cols, Ahead ahead,
+                              const uint8_t* activations, int part, int rows, float* out,
+                              ptrdiff_t stride) {
   constexpr int kMost = Format::kShape.columns;
   constexpr int kCols = kWidth - kColumn < kMost ? kWidth - kColumn : kMost;
-  Tile<Format, kWidth, kCols, kSpan>(weights, cols, activations + 4 * kColumn, part, rows - kColumn,
-                                     out + kColumn * stride, stride);
+  Tile<Format, kWidth, kCols, kSpan>(weights, cols, ahead, activations + 4 * kColumn, part,
+                                     rows - kColumn, out + kColumn * stride, stride);
   if constexpr (kColumn + kCols < kWidth) {
-    TileColumns<Format, kWidth, kSpan, kColumn + kCols>(weights, cols, activations, part, rows, out,
-                                                        stride);
+    ++ahead.first;
+    TileColumns<Format, kWidth, kSpan, kColumn + kCols>(weights, cols, ahead, activations, part,
+                                                        rows, out, stride);
   }
 }
 
 // One row leaves registers for all parts of a group at once: its weights pass once, as one stream.
 template <typename Format, int kWidth>
-__attribute__((noinline)) static void TileOf(const uint8_t* weights, int cols,
-                                             const uint8_t* activations, int rows, float* out,
-                                             ptrdiff_t stride) {
+__attribute__((noinline)) static void TileOf(const uint8_t* weights, const PackedMatrix& matrix,
+                                             const TileRows& rows) {
   constexpr int kSpan = kWidth == 1 ? kParts : 1;
+  constexpr int kMost = Format::kShape.columns;
+  constexpr int kColumnWalks = (kWidth + kMost - 1) / kMost;
+  constexpr int kWalks = kParts / kSpan * kColumnWalks;  // over the group's weights
+  Ahead ahead = AheadOf<Format>(matrix.group_bytes, rows.call * kWalks, rows.calls * kWalks);
   for (int part = 0; part < kParts; part += kSpan) {
-    TileColumns<Format, kWidth, kSpan>(weights, cols, activations, part, rows, out, stride);
+    TileColumns<Format, kWidth, kSpan>(weights, matrix.cols, ahead,
+                                       reinterpret_cast<const uint8_t*>(rows.packed), part,
+                                       rows.rows, rows.out, rows.stride);
+    ahead.first += kColumnWalks;
   }
 }
 
 // --- any number of rows --------------------------------------------------------------------
 
-// The products of one group with the `rows` rows of a packed tile (TileFunction, functions.h).
+// TileFunction (functions.h) of a format.
 template <typename Format>
-CAIRN_INLINE void TileOfRows(const PackedMatrix& weights, int group, const std::byte* tile,
-                             int rows, float* out, ptrdiff_t stride) {
+CAIRN_INLINE void TileOfRows(const PackedMatrix& weights, int group, const TileRows& rows) {
   const auto* at = reinterpret_cast<const uint8_t*>(weights.data) +
                    static_cast<size_t>(group) * weights.group_bytes;
-  const auto* from = reinterpret_cast<const uint8_t*>(tile);
   WithTileWidth(
-      rows, [&]<int kWidth>() __attribute__((always_inline)) {
-        TileOf<Format, kWidth>(at, weights.cols, from, rows, out, stride);
-      });
+      rows.rows, [&]<int kWidth>()
+                     __attribute__((always_inline)) { TileOf<Format, kWidth>(at, weights, rows); });
 }
 
 // --- many rows ------------------------------------------------------------------------------
@@ -370,7 +394,9 @@ void ExpandGroup(const PackedMatrix& weights, int group, std::byte* expanded) {
   for (int u = 0; u < units; ++u, unit += Format::kLayout.bytes()) {
     const uint8_t* block = unit + Format::kLayout.header_bytes;
     for (int b = 0; b < kBlocks; ++b, block += Format::kLayout.block_bytes) {
-      PrefetchBlock<Format>(block, b);
+      if constexpr (Format::kShape.prefetch_bytes != 0) {
+        PrefetchBlock<Format>(block, b, Format::kShape.prefetch_bytes);
+      }
       ExpandQuad<Format, 0>(unit, block, b, to);
       ExpandQuad<Format, 1>(unit, block, b, to);
       ExpandQuad<Format, 2>(unit, block, b, to);

@@ -67,6 +67,7 @@ class Walk {
         tiles_(TilesOf(weights_.format)),
         rows_(factors.tiles),
         bias_(factors.bias),
+        calls_((rows + kMostTileRows - 1) / kMostTileRows),
         tile_bytes_(PackedTileBytes(ActivationOf(weights_.format), weights_.cols)),
         expands_(rows >= kExpandRows && tiles_.expanded.expand != nullptr &&
                  weights_.cols <= kMostExpandedBlocks * kBlockValues),
@@ -81,10 +82,12 @@ class Walk {
   // Products of the rows of tile `index`, without the bias.
   void Bare(int group, int index, int rows, float* out, std::ptrdiff_t stride) const {
     const std::byte* tile = rows_ + static_cast<size_t>(index) * tile_bytes_;
+    const TileRows call{tile, rows, out, stride, index, calls_};
     if (expands_) {
-      tiles_.expanded.tile(expanded_, 0, tile, rows, out, stride);
+      AskForNext(group, index);
+      tiles_.expanded.tile(expanded_, 0, call);
     } else {
-      tiles_.packed(weights_, group, tile, rows, out, stride);
+      tiles_.packed(weights_, group, call);
     }
   }
   void Tile(int group, int index, int rows, float* out, std::ptrdiff_t stride) const {
@@ -97,10 +100,19 @@ class Walk {
   }
 
  private:
+  // Tiles over an expanded group ask for nothing: the next group's weights, a share with each.
+  void AskForNext(int group, int index) const {
+    const size_t share = weights_.group_bytes / static_cast<size_t>(calls_);
+    const std::byte* next = weights_.data + static_cast<size_t>(group + 1) * weights_.group_bytes;
+    const std::byte* begin = next + static_cast<size_t>(index) * share;
+    for (size_t line = 0; line < share; line += 64) __builtin_prefetch(begin + line);
+  }
+
   const PackedMatrix& weights_;
   const FormatTiles tiles_;
   const std::byte* rows_;
   const float* const bias_;
+  const int calls_;  // of a tile for each group
   const size_t tile_bytes_;
   const bool expands_;
   const PackedMatrix expanded_;  // of one group
@@ -112,6 +124,11 @@ struct Products {
   alignas(64) float at[kMostTileRows * kGroupRows];
   const float* row(int r) const { return at + r * kGroupRows; }
 };
+
+// Outputs are far apart from row to row: their lines are under way while the tile runs.
+CAIRN_INLINE void AskForRows(const float* out, std::ptrdiff_t stride, int rows) {
+  for (int r = 0; r < rows; ++r) __builtin_prefetch(out + r * stride, 1);
+}
 
 // Calls begin(group), then visit(group, tile, first row, rows) for its tiles, for all groups.
 template <typename B, typename F>
@@ -138,7 +155,9 @@ void Matmul(const Factors& factors, int group_begin, int group_end, int rows, Ro
   Walk walk(factors, rows);
   const auto begin = [&](int group) { walk.Begin(group); };
   ForTiles(group_begin, group_end, rows, begin, [&](int group, int tile, int row, int count) {
-    walk.Tile(group, tile, count, At(out, row, group - group_begin), out.stride);
+    float* to = At(out, row, group - group_begin);
+    AskForRows(to, out.stride, count);
+    walk.Tile(group, tile, count, to, out.stride);
   });
 }
 
@@ -147,8 +166,9 @@ void MatmulPairs(const Factors& factors, int group_begin, int group_end, int row
   const auto begin = [&](int group) { walk.Begin(group); };
   Products products;
   ForTiles(group_begin, group_end, 2 * rows, begin, [&](int group, int tile, int row, int count) {
-    walk.Bare(group, tile, count, products.at, kGroupRows);
     float* to = At(out, row / 2, group - group_begin);
+    AskForRows(to, out.stride, count / 2);
+    walk.Bare(group, tile, count, products.at, kGroupRows);
     for (int r = 0; r < count; r += 2, to += out.stride) {
       AddGroup(products.row(r), products.row(r + 1), to);
       if (walk.bias(group) != nullptr) AddGroup(to, walk.bias(group), to);
@@ -162,8 +182,9 @@ void MatmulActivate(Activation act, const Factors& factors, int group_begin, int
   const auto begin = [&](int group) { walk.Begin(group); };
   Products products;
   ForTiles(group_begin, group_end, rows, begin, [&](int group, int tile, int row, int count) {
-    walk.Tile(group, tile, count, products.at, kGroupRows);
     float* to = At(out, row, group - group_begin);
+    AskForRows(to, out.stride, count);
+    walk.Tile(group, tile, count, products.at, kGroupRows);
     for (int r = 0; r < count; ++r, to += out.stride) {
       ActivateRow(act, products.row(r), kGroupRows, to);
     }
@@ -177,8 +198,7 @@ void MatmulAdd(const Factors& factors, int group_begin, int group_end, int rows,
   Products products;
   ForTiles(group_begin, group_end, rows, begin, [&](int group, int tile, int row, int count) {
     const float* from = At(other, row, group - group_begin);
-    // The rows are far apart and come from the third-level cache: under way while the tile runs.
-    for (int r = 0; r < count; ++r) __builtin_prefetch(from + r * other.stride);
+    AskForRows(from, other.stride, count);
     walk.Tile(group, tile, count, products.at, kGroupRows);
     float* to = At(out, row, group - group_begin);
     for (int r = 0; r < count; ++r, from += other.stride, to += out.stride) {
@@ -197,10 +217,11 @@ void MatmulGate(Activation act, const Factors& gate, const Factors& up, int grou
   };
   Products gates, ups;
   ForTiles(group_begin, group_end, rows, begin, [&](int group, int tile, int row, int count) {
+    float* to = At(out, row, group - group_begin);
+    AskForRows(to, out.stride, count);
     gate_walk.Tile(group, tile, count, gates.at, kGroupRows);
     up_walk.Tile(group, tile, count, ups.at, kGroupRows);
     GateRow(act, gates.at, ups.at, count * kGroupRows, gates.at);
-    float* to = At(out, row, group - group_begin);
     for (int r = 0; r < count; ++r, to += out.stride) {
       for (int i = 0; i < kGroupRows; i += kLanes) Store(to + i, Load(gates.row(r) + i));
     }

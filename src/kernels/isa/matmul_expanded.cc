@@ -33,17 +33,14 @@ struct Expanded {
 
 }  // namespace
 
-void TileExpanded(const PackedMatrix& weights, int group, const std::byte* tile, int rows,
-                  float* out, std::ptrdiff_t stride) {
-  TileOfRows<Expanded<1, false>>(weights, group, tile, rows, out, stride);
+void TileExpanded(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<Expanded<1, false>>(weights, group, rows);
 }
-void TileExpandedMinima(const PackedMatrix& weights, int group, const std::byte* tile, int rows,
-                        float* out, std::ptrdiff_t stride) {
-  TileOfRows<Expanded<1, true>>(weights, group, tile, rows, out, stride);
+void TileExpandedMinima(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<Expanded<1, true>>(weights, group, rows);
 }
-void TileExpandedHalves(const PackedMatrix& weights, int group, const std::byte* tile, int rows,
-                        float* out, std::ptrdiff_t stride) {
-  TileOfRows<Expanded<2, false>>(weights, group, tile, rows, out, stride);
+void TileExpandedHalves(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<Expanded<2, false>>(weights, group, rows);
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

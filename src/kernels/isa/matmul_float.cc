@@ -69,30 +69,26 @@ __attribute__((noinline)) void TileOf(const uint8_t* weights, int cols, const fl
 }
 
 template <typename Format>
-CAIRN_INLINE void TileOfRows(const PackedMatrix& weights, int group, const std::byte* tile,
-                             int rows, float* out, ptrdiff_t stride) {
+CAIRN_INLINE void TileOfRows(const PackedMatrix& weights, int group, const TileRows& rows) {
   const auto* at = reinterpret_cast<const uint8_t*>(weights.data) +
                    static_cast<size_t>(group) * weights.group_bytes;
-  const auto* from = reinterpret_cast<const float*>(tile);
+  const auto* from = reinterpret_cast<const float*>(rows.packed);
   WithTileWidth(
-      rows, [&]<int kWidth>() __attribute__((always_inline)) {
-        TileOf<Format, kWidth>(at, weights.cols, from, rows, out, stride);
+      rows.rows, [&]<int kWidth>() __attribute__((always_inline)) {
+        TileOf<Format, kWidth>(at, weights.cols, from, rows.rows, rows.out, rows.stride);
       });
 }
 
 }  // namespace
 
-void TileF32(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-             std::ptrdiff_t stride) {
-  TileOfRows<F32>(weights, group, tile, rows, out, stride);
+void TileF32(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<F32>(weights, group, rows);
 }
-void TileF16(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-             std::ptrdiff_t stride) {
-  TileOfRows<F16>(weights, group, tile, rows, out, stride);
+void TileF16(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<F16>(weights, group, rows);
 }
-void TileBF16(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-              std::ptrdiff_t stride) {
-  TileOfRows<BF16>(weights, group, tile, rows, out, stride);
+void TileBF16(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<BF16>(weights, group, rows);
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -23,9 +23,8 @@ struct IQ1_M : CodedWeights {
 
 }  // namespace
 
-void TileIQ1_M(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-               std::ptrdiff_t stride) {
-  TileOfRows<IQ1_M>(weights, group, tile, rows, out, stride);
+void TileIQ1_M(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<IQ1_M>(weights, group, rows);
 }
 
 const Expansion kExpandIQ1_M = ExpansionOf<IQ1_M>();

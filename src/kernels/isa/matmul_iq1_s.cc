@@ -24,9 +24,8 @@ struct IQ1_S : CodedWeights {
 
 }  // namespace
 
-void TileIQ1_S(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-               std::ptrdiff_t stride) {
-  TileOfRows<IQ1_S>(weights, group, tile, rows, out, stride);
+void TileIQ1_S(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<IQ1_S>(weights, group, rows);
 }
 
 const Expansion kExpandIQ1_S = ExpansionOf<IQ1_S>();

@@ -22,9 +22,8 @@ struct IQ2_S : CodedWeights {
 
 }  // namespace
 
-void TileIQ2_S(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-               std::ptrdiff_t stride) {
-  TileOfRows<IQ2_S>(weights, group, tile, rows, out, stride);
+void TileIQ2_S(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<IQ2_S>(weights, group, rows);
 }
 
 const Expansion kExpandIQ2_S = ExpansionOf<IQ2_S>();

@@ -20,9 +20,8 @@ struct IQ2_XXS : CodedWeights {
 
 }  // namespace
 
-void TileIQ2_XXS(const PackedMatrix& weights, int group, const std::byte* tile, int rows,
-                 float* out, std::ptrdiff_t stride) {
-  TileOfRows<IQ2_XXS>(weights, group, tile, rows, out, stride);
+void TileIQ2_XXS(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<IQ2_XXS>(weights, group, rows);
 }
 
 const Expansion kExpandIQ2_XXS = ExpansionOf<IQ2_XXS>();

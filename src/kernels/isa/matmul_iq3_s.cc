@@ -20,9 +20,8 @@ struct IQ3_S : CodedWeights {
 
 }  // namespace
 
-void TileIQ3_S(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-               std::ptrdiff_t stride) {
-  TileOfRows<IQ3_S>(weights, group, tile, rows, out, stride);
+void TileIQ3_S(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<IQ3_S>(weights, group, rows);
 }
 
 const Expansion kExpandIQ3_S = ExpansionOf<IQ3_S>();

@@ -20,9 +20,8 @@ struct IQ3_XXS : CodedWeights {
 
 }  // namespace
 
-void TileIQ3_XXS(const PackedMatrix& weights, int group, const std::byte* tile, int rows,
-                 float* out, std::ptrdiff_t stride) {
-  TileOfRows<IQ3_XXS>(weights, group, tile, rows, out, stride);
+void TileIQ3_XXS(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<IQ3_XXS>(weights, group, rows);
 }
 
 const Expansion kExpandIQ3_XXS = ExpansionOf<IQ3_XXS>();

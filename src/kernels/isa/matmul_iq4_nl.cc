@@ -19,9 +19,8 @@ struct IQ4_NL : CodedWeights {
 
 }  // namespace
 
-void TileIQ4_NL(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-                std::ptrdiff_t stride) {
-  TileOfRows<IQ4_NL>(weights, group, tile, rows, out, stride);
+void TileIQ4_NL(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<IQ4_NL>(weights, group, rows);
 }
 
 const Expansion kExpandIQ4_NL = ExpansionOf<IQ4_NL>();

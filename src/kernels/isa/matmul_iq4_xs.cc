@@ -21,9 +21,8 @@ struct IQ4_XS : CodedWeights {
 
 }  // namespace
 
-void TileIQ4_XS(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-                std::ptrdiff_t stride) {
-  TileOfRows<IQ4_XS>(weights, group, tile, rows, out, stride);
+void TileIQ4_XS(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<IQ4_XS>(weights, group, rows);
 }
 
 const Expansion kExpandIQ4_XS = ExpansionOf<IQ4_XS>();

@@ -24,9 +24,8 @@ struct MXFP4 : CodedWeights {
 
 }  // namespace
 
-void TileMXFP4(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-               std::ptrdiff_t stride) {
-  TileOfRows<MXFP4>(weights, group, tile, rows, out, stride);
+void TileMXFP4(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<MXFP4>(weights, group, rows);
 }
 
 const Expansion kExpandMXFP4 = ExpansionOf<MXFP4>();

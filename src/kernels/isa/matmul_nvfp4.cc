@@ -28,9 +28,8 @@ struct NVFP4 : CodedWeights {
 
 }  // namespace
 
-void TileNVFP4(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-               std::ptrdiff_t stride) {
-  TileOfRows<NVFP4>(weights, group, tile, rows, out, stride);
+void TileNVFP4(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<NVFP4>(weights, group, rows);
 }
 
 const Expansion kExpandNVFP4 = ExpansionOf<NVFP4>();

@@ -48,9 +48,8 @@ struct Q2_K : CodedWeights {
 
 }  // namespace
 
-void TileQ2_K(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-              std::ptrdiff_t stride) {
-  TileOfRows<Q2_K>(weights, group, tile, rows, out, stride);
+void TileQ2_K(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<Q2_K>(weights, group, rows);
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -21,9 +21,8 @@ struct Q3_K : CodedWeights {
 
 }  // namespace
 
-void TileQ3_K(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-              std::ptrdiff_t stride) {
-  TileOfRows<Q3_K>(weights, group, tile, rows, out, stride);
+void TileQ3_K(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<Q3_K>(weights, group, rows);
 }
 
 const Expansion kExpandQ3_K = ExpansionOf<Q3_K>();

@@ -21,9 +21,8 @@ struct Q4_0 {
 
 }  // namespace
 
-void TileQ4_0(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-              std::ptrdiff_t stride) {
-  TileOfRows<Q4_0>(weights, group, tile, rows, out, stride);
+void TileQ4_0(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<Q4_0>(weights, group, rows);
 }
 
 const Expansion kExpandQ4_0 = ExpansionOf<Q4_0>();

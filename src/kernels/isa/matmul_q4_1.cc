@@ -16,9 +16,8 @@ struct Q4_1 : HalvesWithMinima {
 
 }  // namespace
 
-void TileQ4_1(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-              std::ptrdiff_t stride) {
-  TileOfRows<Q4_1>(weights, group, tile, rows, out, stride);
+void TileQ4_1(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<Q4_1>(weights, group, rows);
 }
 
 const Expansion kExpandQ4_1 = ExpansionOf<Q4_1>();

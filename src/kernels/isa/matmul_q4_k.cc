@@ -16,9 +16,8 @@ struct Q4_K : SuperblocksWithMinima {
 
 }  // namespace
 
-void TileQ4_K(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-              std::ptrdiff_t stride) {
-  TileOfRows<Q4_K>(weights, group, tile, rows, out, stride);
+void TileQ4_K(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<Q4_K>(weights, group, rows);
 }
 
 const Expansion kExpandQ4_K = ExpansionOf<Q4_K>();

@@ -21,9 +21,8 @@ struct Q5_0 {
 
 }  // namespace
 
-void TileQ5_0(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-              std::ptrdiff_t stride) {
-  TileOfRows<Q5_0>(weights, group, tile, rows, out, stride);
+void TileQ5_0(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<Q5_0>(weights, group, rows);
 }
 
 const Expansion kExpandQ5_0 = ExpansionOf<Q5_0>();

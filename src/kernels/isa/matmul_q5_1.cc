@@ -16,9 +16,8 @@ struct Q5_1 : HalvesWithMinima {
 
 }  // namespace
 
-void TileQ5_1(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-              std::ptrdiff_t stride) {
-  TileOfRows<Q5_1>(weights, group, tile, rows, out, stride);
+void TileQ5_1(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<Q5_1>(weights, group, rows);
 }
 
 const Expansion kExpandQ5_1 = ExpansionOf<Q5_1>();

@@ -16,9 +16,8 @@ struct Q5_K : SuperblocksWithMinima {
 
 }  // namespace
 
-void TileQ5_K(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-              std::ptrdiff_t stride) {
-  TileOfRows<Q5_K>(weights, group, tile, rows, out, stride);
+void TileQ5_K(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<Q5_K>(weights, group, rows);
 }
 
 const Expansion kExpandQ5_K = ExpansionOf<Q5_K>();

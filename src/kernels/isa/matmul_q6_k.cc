@@ -25,9 +25,8 @@ struct Q6_K {
 
 }  // namespace
 
-void TileQ6_K(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-              std::ptrdiff_t stride) {
-  TileOfRows<Q6_K>(weights, group, tile, rows, out, stride);
+void TileQ6_K(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<Q6_K>(weights, group, rows);
 }
 
 const Expansion kExpandQ6_K = ExpansionOf<Q6_K>();

@@ -20,9 +20,8 @@ struct Q8_0 {
 
 }  // namespace
 
-void TileQ8_0(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-              std::ptrdiff_t stride) {
-  TileOfRows<Q8_0>(weights, group, tile, rows, out, stride);
+void TileQ8_0(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<Q8_0>(weights, group, rows);
 }
 
 }  // namespace cairn::kernels::CAIRN_ISA

@@ -19,9 +19,8 @@ struct TQ2_0 : CodedWeights {
 
 }  // namespace
 
-void TileTQ2_0(const PackedMatrix& weights, int group, const std::byte* tile, int rows, float* out,
-               std::ptrdiff_t stride) {
-  TileOfRows<TQ2_0>(weights, group, tile, rows, out, stride);
+void TileTQ2_0(const PackedMatrix& weights, int group, const TileRows& rows) {
+  TileOfRows<TQ2_0>(weights, group, rows);
 }
 
 const Expansion kExpandTQ2_0 = ExpansionOf<TQ2_0>();
