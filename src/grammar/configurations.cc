@@ -222,8 +222,18 @@ NodeId Configurations::StepAnew(NodeId node, int byte_class) {
   std::vector<Item> items;
   const auto open = Open(node);
   if (exhausted_ || !Work(open.size())) return kDead;
+  // Bytes that no edge here tells from this one lead to the same place.
+  int first = 0, last = 255;
   for (const OpenEdge& edge : open) {
-    if (edge.first <= byte && byte <= edge.last) items.push_back({edge.target, edge.after});
+    if (byte < edge.first) {
+      last = std::min(last, edge.first - 1);
+    } else if (byte > edge.last) {
+      first = std::max(first, edge.last + 1);
+    } else {
+      first = std::max<int>(first, edge.first);
+      last = std::min<int>(last, edge.last);
+      items.push_back({edge.target, edge.after});
+    }
   }
   const NodeId next = Kernel(items);
   if (exhausted_) return kDead;
@@ -231,7 +241,11 @@ NodeId Configurations::StepAnew(NodeId node, int byte_class) {
     rows_of_[node] = static_cast<std::uint32_t>(rows_.size());
     rows_.resize(rows_.size() + static_cast<std::size_t>(grammar_.classes()), kUnknown);
   }
-  rows_[rows_of_[node] + static_cast<std::uint32_t>(byte_class)] = next;
+  for (int like = 0; like < grammar_.classes(); ++like) {
+    if (first <= grammar_.ByteOf(like) && grammar_.ByteOf(like) <= last) {
+      rows_[rows_of_[node] + static_cast<std::uint32_t>(like)] = next;
+    }
+  }
   return next;
 }
 

@@ -8,10 +8,11 @@
 // inside of JSON's strings keeps all rests and is one for every grammar. A node's mask is the union
 // of its groups' tables and of the rests that what comes after takes; it is remembered by the
 // node's number. Counts that are farther from their bounds than a token is long are looked at as
-// one, so that a long text of at most a million characters has a few dozen masks.
+// one, so that a long text of at most a million characters has a few dozen masks. Tokens of kinds
+// of characters that may come freely here are taken together (free_text.h).
 // Threads: any; a mutex. Masks are immutable. Owns: the nodes, tables and masks.
 // Cost: a remembered mask is a look-up; one whose tables are there, microseconds; a table walks the
-// trie as far as the group takes bytes (a string's: all of it).
+// trie as far as the group takes bytes that are not free.
 #pragma once
 
 #include <map>
@@ -22,6 +23,7 @@
 
 #include "base/error.h"
 #include "grammar/configurations.h"
+#include "grammar/free_text.h"
 #include "grammar/token_mask.h"
 #include "grammar/token_trie.h"
 
@@ -33,10 +35,12 @@ struct TokenTable {
   std::shared_ptr<TokenMask> many;  // or as a mask
   std::vector<TokenTrie::Node> rests;
   std::vector<TokenId> rest_tokens;  // in the order of the rests
+  // There are so many rests that the group is looked at with what comes after it instead.
+  bool whole = false;
 };
 
-// Tables of states that many grammars have (Grammar::shared_states): the insides of JSON's strings,
-// which take long. For one vocabulary. Threads: any.
+// What many grammars share, for one vocabulary: tables of the insides of JSON's strings
+// (Grammar::shared_states), and the tokens of kinds of characters. Threads: any.
 class SharedTables {
  public:
   std::shared_ptr<const TokenTable> Find(const std::vector<Item>& group) {
@@ -48,10 +52,16 @@ class SharedTables {
     const std::lock_guard lock(mutex_);
     tables_.emplace(std::move(group), std::move(table));
   }
+  // TokenKinds::TokensOf.
+  std::shared_ptr<const TokenMask> TokensOf(const TokenTrie& trie, KindSet kinds,
+                                            std::uint32_t characters);
 
  private:
+  static constexpr std::size_t kMostMasks = 256;
+
   std::mutex mutex_;
   std::map<std::vector<Item>, std::shared_ptr<const TokenTable>> tables_;
+  std::map<std::pair<KindSet, std::uint32_t>, std::shared_ptr<const TokenMask>> of_kinds_;
 };
 
 class Masks {
@@ -81,10 +91,17 @@ class Masks {
   static constexpr std::size_t kMostBytes = std::size_t{48} << 20;
 
  private:
+  std::size_t Bytes() const { return table_bytes_ + places_.bytes() + free_texts_.bytes(); }
   // The node that no token tells apart from this one: far counts are as one (Grammar::Alike).
   NodeId Alike(NodeId node);
   const TokenTable& TableOf(std::vector<Item> group, NodeId after);
-  std::shared_ptr<const TokenTable> MakeTable(NodeId group, const ByteSet& follow);
+  // `most_rests`: with more the table is of a group to be looked at whole.
+  std::shared_ptr<const TokenTable> MakeTable(NodeId group, const ByteSet& follow,
+                                              std::size_t most_rests);
+  // Adds the tokens that a node takes; with `follow` also tells with which nodes of the trie it may
+  // end, where one of these bytes comes behind it.
+  void Walk(NodeId node, const ByteSet* follow, TokenMask& taken,
+            std::vector<std::uint32_t>& exits);
   void TakeRests(const TokenTable& table, NodeId after, TokenMask& mask);
 
   std::shared_ptr<const Grammar> grammar_;
@@ -92,6 +109,7 @@ class Masks {
   std::shared_ptr<SharedTables> shared_;
   std::mutex mutex_;
   Configurations places_;
+  FreeTexts free_texts_;
   std::unordered_map<NodeId, NodeId> alike_;
   std::map<std::pair<NodeId, ByteSet>, std::shared_ptr<const TokenTable>> tables_;
   std::unordered_map<NodeId, std::shared_ptr<const TokenMask>> masks_;

@@ -36,7 +36,18 @@ std::shared_ptr<const TokenTrie> Vocabulary() {
       token += kBytes[random() % kBytes.size()];
     tokens.push_back(token);
   }
+  // Words: many tokens that are free inside strings, some with parts of characters.
+  const std::vector<std::string> letters{"a",      "b",          "z",    "A", "Q", "\u00e9",
+                                         "\u4e2d", "\U0001f600", "7",    " ", "-", ".",
+                                         "\xc3",   "\xa9",       "\x7f", "\t"};
+  for (int i = 0; i < 500; ++i) {
+    std::string token;
+    const std::size_t common = i % 3 == 0 ? letters.size() : 8;
+    for (unsigned size = 1 + random() % 9; size > 0; --size) token += letters[random() % common];
+    tokens.push_back(token);
+  }
   tokens.emplace_back(40, 'a');
+  tokens.emplace_back(300, 'b');
   for (const char* piece : {"<tool", "_call>", "<tool_call>{", "<<", "</think>", "[ARGS]{"}) {
     tokens.emplace_back(piece);
   }
@@ -71,6 +82,15 @@ std::vector<AnswerForm> Forms() {
       schema("{\"enum\": [\"a\", \"ab\", \"abc\", 1, 12, null, [1, 2], {\"a\": \"\u00e9\"}]}"),
       {.kind = FormKind::kRegex, .text = "(a{0,50}b?){1,50}|[^a]+"},
       {.kind = FormKind::kRegex, .text = "a{3,}|.*aaa"},
+      {.kind = FormKind::kRegex, .text = "[a-z]{1,3}[a-z0-9]{5}x?"},
+      {.kind = FormKind::kRegex, .text = "[a-zA-Z]{2,9}(\\.[a-zA-Z]{1,4})*"},
+      {.kind = FormKind::kRegex, .text = "[^\u00e9]{1,12}-.*"},
+      {.kind = FormKind::kRegex, .text = "(.[a-z]*)+"},
+      {.kind = FormKind::kRegex, .text = "b{1,299}|b{301,}"},
+      schema(R"({"type": "string", "maxLength": 6})"),
+      schema(R"({"type": "array", "items": {"type": "string", "format": "email"}})"),
+      schema(R"({"type": "object", "properties": {"aa": {"type": "null"}, "ab": true},
+        "additionalProperties": {"type": "string"}})"),
       Calls("hermes", false),
       Calls("hermes", true),
       Calls("mistral", true),
@@ -118,6 +138,38 @@ TEST(MasksTest, EveryMaskIsWhatTheBytesSay) {
       EXPECT_EQ(matcher.complete(), places.Accepts(Walk(places, text)));
     }
   }
+}
+
+TEST(MasksTest, TextsAreFreeUpToTheirBoundAndNoFurther) {
+  const auto free_at = [](const char* pattern, std::uint32_t ahead) {
+    const auto grammar = CompileForm({.kind = FormKind::kRegex, .text = pattern});
+    Configurations places(**grammar);
+    FreeTexts texts(places, [](NodeId node) { return node; });
+    return texts.At(places.start(), ahead);
+  };
+  const KindSet words = KindOf('a') | KindOf('A') | KindOf(' ') | kNotAscii;
+  const FreeText all = free_at("[^\"]*", 20);
+  EXPECT_EQ(all.kinds & words, words);
+  EXPECT_EQ(all.kinds & (KindOf('"') | kNoCharacter), 0u);
+  EXPECT_EQ(all.characters, kEndless);
+  const FreeText short_one = free_at("[^\"]{1,5}", 20);
+  EXPECT_EQ(short_one.kinds, all.kinds);
+  EXPECT_EQ(short_one.characters, 5u);
+  EXPECT_TRUE(short_one.only);
+  EXPECT_EQ(free_at("[^\"]{1,50}", 20).characters, 20u);
+  EXPECT_FALSE(free_at("[^\"]{1,50}", 20).only);
+  // After a letter another kind may come: longer texts of letters cannot, others can.
+  EXPECT_TRUE(free_at("[a-z]{3}[0-9]", 20).only);
+  EXPECT_EQ(free_at("[a-z]{3}[0-9]", 20).characters, 3u);
+  EXPECT_FALSE(free_at("[a-z]{3}[a-m]", 20).only);
+  // What \\ begins is not free, what stands beside it is.
+  const FreeText escaped = free_at(R"(([^"\\]|\\[nt"\\])*)", 20);
+  EXPECT_EQ(escaped.kinds & words, words);
+  EXPECT_EQ(escaped.kinds & KindOf('\\'), 0u);
+  EXPECT_EQ(escaped.characters, kEndless);
+  EXPECT_EQ(free_at("[a-y]*", 20).kinds, 0u);
+  EXPECT_EQ(free_at("[^\u00e9]*", 20).kinds & words, words & ~kNotAscii);
+  EXPECT_EQ(free_at("(ab)*", 20).kinds, 0u);
 }
 
 TEST(MasksTest, AFullSpaceGoesOnInANewOne) {

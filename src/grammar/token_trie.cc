@@ -65,6 +65,7 @@ TokenTrie::TokenTrie(std::span<const std::string> tokens, std::vector<TokenId> e
   sorted.reserve(order_.size());
   for (const TokenId id : order_) sorted.push_back(BytesOf(id));
   nodes_ = TrieOf(sorted);
+  kinds_ = TokenKinds(*this);
 }
 
 }  // namespace cairn::grammar
