@@ -434,6 +434,29 @@ def heads_by_layer(c):
     return [c.num_key_value_heads if kind == "full_attention" else 0 for kind in c.layer_types]
 
 
+def multiplied(name, values, config):
+    """The multipliers of Falcon H1, which its files have in the weights."""
+    c = config
+    by = {"embed_tokens": c.embedding_multiplier, "lm_head": c.lm_head_multiplier,
+          "q_proj": c.attention_in_multiplier, "v_proj": c.attention_in_multiplier,
+          "k_proj": c.attention_in_multiplier * c.key_multiplier,
+          "o_proj": c.attention_out_multiplier, "gate_proj": c.mlp_multipliers[0],
+          "down_proj": c.mlp_multipliers[1], "mamba.out_proj": c.ssm_out_multiplier}
+    if "mamba.in_proj" in name:
+        state = c.mamba_n_groups * c.mamba_d_state
+        sizes = [c.mamba_d_ssm, c.mamba_d_ssm, state, state, c.mamba_n_heads]
+        return values * c.ssm_in_multiplier * np.repeat(c.ssm_multipliers, sizes)[:, None]
+    return values * next((factor for part, factor in by.items() if part in name), 1.0)
+
+
+def write_falcon_h1(w, c):
+    w.add_ssm_conv_kernel(c.mamba_d_conv)
+    w.add_ssm_inner_size(c.mamba_d_ssm)
+    w.add_ssm_state_size(c.mamba_d_state)
+    w.add_ssm_time_step_rank(c.mamba_n_heads)
+    w.add_ssm_group_count(c.mamba_n_groups)
+
+
 def write_jamba(w, c):
     write_experts(w, c)
     w.add_ssm_conv_kernel(c.mamba_d_conv)
@@ -843,6 +866,15 @@ TINY = {
                               dict(num_local_experts=6, num_experts_per_tok=2, intermediate_size=32,
                                    **GRANITE_HYBRID),
                               write_granite_hybrid, tensors=permuted, apart=states),
+    "falcon_h1": Tiny("falcon-h1", hf.FalconH1ForCausalLM, hf.FalconH1Config,
+                      dict(tie_word_embeddings=False, mamba_d_ssm=128, mamba_n_heads=8,
+                           mamba_d_head=16, mamba_d_state=16, mamba_n_groups=2, mamba_d_conv=4,
+                           mamba_rms_norm=False, rope_parameters=rope(), key_multiplier=0.5,
+                           attention_in_multiplier=2.0, attention_out_multiplier=0.5,
+                           ssm_in_multiplier=2.0, ssm_out_multiplier=0.5, mlp_multipliers=[2.0, 0.5],
+                           ssm_multipliers=[0.5, 2.0, 0.5, 1.0, 0.25], embedding_multiplier=2.0,
+                           lm_head_multiplier=0.5),
+                      write_falcon_h1, tensors=multiplied, apart=states),
     "jamba": Tiny("jamba", hf.JambaForCausalLM, hf.JambaConfig,
                   dict(num_hidden_layers=4, tie_word_embeddings=False, attn_layer_period=4,
                        attn_layer_offset=1, expert_layer_period=2, expert_layer_offset=1,

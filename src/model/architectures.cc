@@ -26,6 +26,7 @@ constexpr Architecture kArchitectures[] = {
     {"deepseek2", "DeepSeek V2, V3, R1", BuildDeepSeek2},
     {"exaone", "EXAONE 3", BuildExaone},
     {"falcon", "Falcon 7B, 40B", BuildFalcon},
+    {"falcon-h1", "Falcon H1", BuildFalconH1},
     {"gemma", "Gemma", BuildGemma},
     {"gemma2", "Gemma 2", BuildGemma2},
     {"gemma3", "Gemma 3 (text)", BuildGemma3},

@@ -53,6 +53,7 @@ bool IsForEmbeddings(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildDeepSeek2(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildExaone(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildFalcon(const Gguf& gguf);
+[[nodiscard]] Result<program::Program> BuildFalconH1(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildGemma(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildGemma2(const Gguf& gguf);
 [[nodiscard]] Result<program::Program> BuildGemma3(const Gguf& gguf);

@@ -73,9 +73,11 @@ Value StateBuilder::Mamba2(Value x, const Mamba2Sizes& m) {
                         .b = m.inner,
                         .c = m.inner + shared},
                        LayerTensor("ssm_a"), LayerTensor("ssm_d"));
-  const Value gated = Gate(Activation::kSilu, gate, y);
-  return Linear(HeadNorm(gated, LayerWeight("ssm_norm"), sizes().epsilon, m.inner / m.groups),
-                "ssm_out");
+  Value gated = Gate(Activation::kSilu, gate, y);
+  if (const std::string norm = LayerWeight("ssm_norm"); Has(norm)) {
+    gated = HeadNorm(gated, norm, sizes().epsilon, m.inner / m.groups);
+  }
+  return Linear(gated, "ssm_out");
 }
 
 Value StateBuilder::Mamba(Value x, const MambaSizes& m) {
