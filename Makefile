@@ -2,7 +2,7 @@
 # One target per intention; each does its own set-up. The work is in scripts/ and CMakePresets.json.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build library test check tidy bench bench-avx2 bench-serving bench-embed roofline stream bench-index bench-kv bench-formats bench-order bench-streams tiles package package-test prove aarch64 fuzz asan tsan format clean
+.PHONY: help run build library test check tidy bench bench-avx2 bench-serving bench-http bench-embed roofline stream bench-index bench-kv bench-formats bench-order bench-streams tiles package package-test prove aarch64 fuzz asan tsan format clean
 
 help: ## this list
 	@echo "Cairn: language models on the CPU you already have"; echo
@@ -44,6 +44,11 @@ bench-serving: ## a serving trace, ours and llama.cpp's server, into docs/perfor
 	@scripts/build release cairn
 	@scripts/build bench serving_bench
 	@.venv-peers/bin/python scripts/bench-serving --write
+
+bench-http: ## what HTTP costs, beside cairn batch and llama.cpp's server, into docs/performance.md (quiet)
+	@scripts/setup build bench bench-serving
+	@scripts/build release cairn
+	@.venv-peers/bin/python bench/http/run.py --write
 
 roofline: ## draw docs/roofline.svg: each stage beside the limits of this machine
 	@scripts/setup build

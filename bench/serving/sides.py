@@ -8,12 +8,21 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import client
 
 SLOTS = 32
 POSITIONS = 1792  # of a slot: the longest prompt and the longest answer, in whole blocks of 256
+
+
+@dataclass
+class Running:
+    """A server."""
+
+    port: int
+    pid: int
 
 
 def ours(program: Path, model: str, threads: int, scenario: str, *arguments: str) -> dict:
@@ -54,7 +63,7 @@ def wait_until_ready(process: subprocess.Popen, port: int) -> None:
 
 @contextlib.contextmanager
 def server(program: Path, model: str, threads: int):
-    """Its port. As many slots as we run at once, and its own defaults: continuous batching, prompts
+    """As many slots as we run at once, and its own defaults: continuous batching, prompts
     kept in the slots and beside them, f16."""
     port = free_port()
     process = subprocess.Popen(
@@ -64,7 +73,7 @@ def server(program: Path, model: str, threads: int):
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until_ready(process, port)
-        yield port
+        yield Running(port, process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -72,5 +81,5 @@ def server(program: Path, model: str, threads: int):
 
 def theirs(program: Path, model: str, threads: int, requests: list[dict], clients: int,
            rate: float) -> dict:
-    with server(program, model, threads) as port:
-        return client.play(port, requests, clients, rate)
+    with server(program, model, threads) as running:
+        return client.play(running.port, requests, clients, rate)
