@@ -103,6 +103,14 @@ CLI::Validator ByteSize() {
   });
 }
 
+CLI::Validator ByteSizeIn(const char* least, const char* most) {
+  return Named([=](std::string& text) -> std::string {
+    const auto bytes = BytesOf(text);
+    if (bytes && *bytes >= ParseByteSize(least) && *bytes <= ParseByteSize(most)) return {};
+    return fmt::format("expected a size from {} to {}, got {}", least, most, Quoted(text));
+  });
+}
+
 CLI::Validator ByteSizeOrZero() {
   return Named([](std::string& text) -> std::string {
     if (text == "0" || BytesOf(text)) return {};

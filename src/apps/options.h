@@ -30,6 +30,8 @@ CLI::Validator WholeNumbers(std::int64_t least, std::int64_t most);
 // A number of bytes: 1048576, 512M, 2G (K, M, G and T are powers of 1024), at most 2^60.
 CLI::Validator ByteSize();
 CLI::Validator ByteSizeOrZero();
+// From `least` to `most`, which are such sizes themselves.
+CLI::Validator ByteSizeIn(const char* least, const char* most);
 CLI::Validator NotEmpty();
 // The numbers of a text that WholeNumbers accepted.
 std::vector<std::int64_t> ParseWholeNumbers(const std::string& text);

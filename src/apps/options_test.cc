@@ -35,6 +35,15 @@ TEST(OptionsTest, RefusalNamesRangeAndText) {
 }
 
 TEST(OptionsTest, SizesAreBytesOrBinaryUnits) {
+  const CLI::Validator within = ByteSizeIn("1K", "1M");
+  for (std::string text : {"1K", "1024", "512k", "1M"}) EXPECT_EQ(within(text), "") << text;
+  for (std::string text : {"1023", "1025K", "2M", "0", "", "x"}) {
+    EXPECT_NE(within(text).find("from 1K to 1M"), std::string::npos) << text;
+  }
+  std::string zero = "0", none = "x", size = "64M";
+  EXPECT_EQ(ByteSizeOrZero()(zero), "");
+  EXPECT_EQ(ByteSizeOrZero()(size), "");
+  EXPECT_NE(ByteSizeOrZero()(none), "");
   const CLI::Validator check = ByteSize();
   for (const auto& [text, bytes] : {std::pair<const char*, std::size_t>{"1", 1},
                                     {"4096", 4096},

@@ -26,6 +26,17 @@ void AddNumber(CLI::App& command, const char* name, std::int64_t& value, std::in
       ->capture_default_str();
 }
 
+void AddSize(CLI::App& command, const char* name, std::size_t& bytes, const char* least,
+             const char* most, const char* now, const char* help) {
+  command
+      .add_option_function<std::string>(
+          name, [&bytes](const std::string& text) { bytes = ParseByteSize(text); }, help)
+      ->type_name("SIZE")
+      ->default_str(now)
+      ->check(ByteSizeIn(least, most))
+      ->group(kBounds);
+}
+
 void AddNetwork(CLI::App& command, ServeOptions& o) {
   command.add_option("--host", o.host, "Address or name to listen on")
       ->type_name("HOST")
@@ -75,14 +86,14 @@ void AddBounds(CLI::App& command, ServeOptions& o) {
       ->check(WholeNumber(1, 100'000))
       ->group(kBounds)
       ->capture_default_str();
-  command
-      .add_option_function<std::string>(
-          "--max-body", [&o](const std::string& text) { o.max_body = ParseByteSize(text); },
-          "Longest body of a request, at most 16M")
-      ->type_name("SIZE")
-      ->default_str("16M")
-      ->check(ByteSize())
-      ->group(kBounds);
+  http::HttpLimits& http = o.server.http;
+  AddSize(command, "--max-body", http.body_bytes, "1", "16M", "16M", "Longest body of a request");
+  AddSize(command, "--max-bodies", http.bodies_bytes, "1M", "1T", "256M",
+          "Bodies of all requests that are read or answered; past it 503");
+  AddSize(command, "--max-headers", http.header_bytes, "1K", "1M", "32K",
+          "Longest request line and headers");
+  AddSize(command, "--max-unread", http.unsent_bytes, "64K", "1G", "1M",
+          "What a client may leave unread of a stream, beside the system's buffers");
   AddNumber(command, "--header-seconds", o.header_seconds, kDay, "Time for a request's headers",
             kBounds);
   AddNumber(command, "--body-seconds", o.body_seconds, kDay, "Time for a request's body", kBounds);
@@ -175,7 +186,6 @@ Result<void> CheckExposure(const ServeOptions& o) {
 server::ServerOptions ServerOptionsOf(const ServeOptions& o) {
   using std::chrono::seconds;
   server::ServerOptions server = o.server;
-  server.http.body_bytes = o.max_body;
   server.http.header = seconds(o.header_seconds);
   server.http.body = seconds(o.body_seconds);
   server.http.idle = seconds(o.idle_seconds);

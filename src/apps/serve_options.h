@@ -43,7 +43,6 @@ struct ServeOptions {
   std::string log = "text";
   std::string files;
   std::size_t files_size = std::size_t{1} << 30;
-  std::size_t max_body = std::size_t{16} << 20;
   std::int64_t header_seconds = 10, body_seconds = 60, idle_seconds = 75, write_seconds = 30;
   std::int64_t request_seconds = 600, drain_seconds = 30, unload_seconds = 900;
   server::ServerOptions server;

@@ -277,3 +277,15 @@ def test_a_forced_pre_tokenizer_counts_as_in_every_command(smollm2):
     done = subprocess.run([str(PROGRAM), "serve", "smollm2", "--port", "0"], env=environment, text=True,
                           stderr=subprocess.PIPE, timeout=SECONDS)
     assert done.returncode == 1 and "'nonsense' is not known" in done.stderr
+
+
+def test_limits_are_what_the_options_say(smollm2):
+    running = Server(smollm2, "--max-headers", "2K", "--max-body", "3K", "--max-bodies", "1M", "--max-unread", "64K")
+    body = {"content": "x" * 2000}
+    assert running.ask("POST", "/tokenize", body, {"a": "b" * 1500})[0] == 200
+    assert running.ask("POST", "/tokenize", body, {"a": "b" * 2100})[0] == 431
+    assert running.ask("POST", "/tokenize", {"content": "x" * 4000})[0] == 413
+    running.stop()
+    for name, size in (("--max-headers", "2M"), ("--max-body", "17M"), ("--max-bodies", "1K"), ("--max-unread", "0")):
+        done = smollm2("serve", "smollm2", "--port", "0", name, size)
+        assert done.returncode == 2 and b"from" in done.stderr and name.encode() in done.stderr, done.stderr
