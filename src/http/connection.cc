@@ -207,7 +207,7 @@ void Connection::OnBody(const Error& error) {
   request.body = std::move(parser_->get().body());
   parser_.reset();
   phase_ = Phase::kAnswering;
-  timer_.cancel();
+  ClearDeadline();
   const auto exchange =
       std::make_shared<BoundExchange<Connection>>(shared_from_this(), number_, std::move(request));
   Watch();
@@ -250,9 +250,19 @@ void Connection::Fail(int status, const std::string& message) {
 // --- time ---
 
 void Connection::SetDeadline(milliseconds limit) {
-  timer_.expires_after(limit);
+  deadline_ = steady_clock::now() + limit;
+  if (!timer_armed_ || timer_.expiry() > deadline_) ArmTimer();
+}
+
+void Connection::ArmTimer() {
+  timer_armed_ = true;
+  timer_.expires_at(deadline_);
   timer_.async_wait([self = shared_from_this()](const Error& error) {
-    if (!error && self->timer_.expiry() <= steady_clock::now()) self->OnDeadline();
+    if (error) return;
+    self->timer_armed_ = false;
+    if (self->deadline_ == steady_clock::time_point::max()) return;
+    if (self->deadline_ > steady_clock::now()) return self->ArmTimer();
+    self->OnDeadline();
   });
 }
 

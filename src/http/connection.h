@@ -118,11 +118,16 @@ class Connection final : public Outbox::Listener, public std::enable_shared_from
   void ReleaseBody();
 
   void SetDeadline(std::chrono::milliseconds limit);
+  void ClearDeadline() { deadline_ = std::chrono::steady_clock::time_point::max(); }
+  void ArmTimer();
   void OnDeadline();
 
   Stream stream_;
   Outbox outbox_;
   boost::asio::steady_timer timer_;
+  bool timer_armed_ = false;
+  // Most move before they come: the timer runs out at an earlier one and is then set anew.
+  std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
   const std::string peer_;
   const bool local_;
   Shared& shared_;

@@ -74,7 +74,7 @@ void Connection::Sending() {
 
 void Connection::Sent() {
   if (phase_ != Phase::kAnswering) return;
-  timer_.cancel();
+  ClearDeadline();
   if (ended_) Finished();
 }
 

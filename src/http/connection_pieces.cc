@@ -34,7 +34,7 @@ void Connection::OnPiece(const Error& error) {
   const bool last = parser_->is_done();
   if (last) {
     phase_ = Phase::kAnswering;
-    timer_.cancel();
+    ClearDeadline();
     parser_.reset();
     Watch();
   }
@@ -49,7 +49,7 @@ void Connection::LeavePieces() {
   if (phase_ != Phase::kPieces) return;
   phase_ = Phase::kAnswering;
   keep_alive_ = false;
-  timer_.cancel();
+  ClearDeadline();
 }
 
 void Connection::Upgrade(Request request) {
