@@ -63,6 +63,7 @@ class BatchRun::Listener final : public AnswerListener {
     run_->Answered(*line_, {std::unexpected(error)});
   }
   void Accepted() override {}
+  bool wants_pieces() const override { return false; }
   void Piece(int /*choice*/, const engine::AnswerPiece& /*piece*/) override {}
   void Done(std::vector<Result<engine::Answer>> answers) override {
     run_->jobs_.erase(job);

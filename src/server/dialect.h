@@ -35,6 +35,7 @@ class AnswerTeller : public AnswerListener {
 
   void Refused(const Error& error) final;
   void Accepted() final;
+  bool wants_pieces() const final { return stream_; }
   void Piece(int choice, const engine::AnswerPiece& piece) final;
   void Done(std::vector<Result<engine::Answer>> answers) final;
 

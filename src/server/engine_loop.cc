@@ -105,15 +105,17 @@ void EngineLoop::Begin(const JobRef& job, engine::AnswerRequest request) {
       listener->Piece(choice, {.text = text, .tokens = tokens});
     });
   };
-  sink.piece = [tell_piece](int choice, const engine::AnswerPiece& piece) {
-    tell_piece(choice, piece);
-    return true;
-  };
-  sink.ended = [this, listener, tell_piece](int choice, const engine::Answer& answer,
-                                            const engine::AnswerPiece& rest) {
-    if (!rest.tokens.empty()) tell_piece(choice, rest);
-    Tell([listener, choice, reason = answer.reason] { listener->Ended(choice, reason); });
-  };
+  if (listener->wants_pieces()) {
+    sink.piece = [tell_piece](int choice, const engine::AnswerPiece& piece) {
+      tell_piece(choice, piece);
+      return true;
+    };
+    sink.ended = [this, listener, tell_piece](int choice, const engine::Answer& answer,
+                                              const engine::AnswerPiece& rest) {
+      if (!rest.tokens.empty()) tell_piece(choice, rest);
+      Tell([listener, choice, reason = answer.reason] { listener->Ended(choice, reason); });
+    };
+  }
   if (listener->wants_progress()) {
     sink.progress = [this, listener](const engine::PromptProgress& progress) {
       Tell([listener, progress] { listener->Progress(progress); });

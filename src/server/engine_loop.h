@@ -36,6 +36,8 @@ class AnswerListener {
   virtual ~AnswerListener() = default;
   virtual void Refused(const Error& error) = 0;  // those of Answers::Submit
   virtual void Accepted() = 0;
+  // Whether pieces and ends are told; else only the whole, in Done.
+  virtual bool wants_pieces() const { return true; }
   // Text may be empty where tokens are not (engine/answer.h).
   virtual void Piece(int choice, const engine::AnswerPiece& piece) = 0;
   // The choice has ended, and has not failed.

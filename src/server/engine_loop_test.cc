@@ -30,6 +30,7 @@ struct Heard final : AnswerListener {
     EXPECT_FALSE(ended);
     ended = reason;
   }
+  bool wants_pieces() const override { return pieces; }
   bool wants_progress() const override { return true; }
   void Progress(const engine::PromptProgress& now) override {
     EXPECT_TRUE(accepted && text.empty());
@@ -41,6 +42,7 @@ struct Heard final : AnswerListener {
     loop.stop();
   }
   boost::asio::io_context& loop;
+  bool pieces = true;
   bool accepted = false;
   std::string text;
   std::vector<engine::TokenLikelihoods> tokens;
@@ -93,6 +95,22 @@ TEST_F(EngineLoopTest, AnAnswerIsHeardInOrderAndIsThatOfAnswers) {
   engine::Answers alone(*engine, {.sequences = 1});
   const auto request = Request(30);
   EXPECT_EQ(alone.Generate(request.prompt, request.options, {})->tokens, heard->answers[0]->tokens);
+}
+
+TEST_F(EngineLoopTest, WhoWantsTheWholeAloneHearsNoPieces) {
+  const auto heard = std::make_shared<Heard>(loop_);
+  heard->pieces = false;
+  auto asked = Request(30);
+  asked.options.likelihoods = 2;
+  ASSERT_TRUE(engines_.Submit(EngineLoop::NewJob(), hosted_, std::move(asked), heard));
+  Run();
+  EXPECT_EQ(heard->text, "");
+  EXPECT_TRUE(heard->tokens.empty());
+  EXPECT_FALSE(heard->ended);
+  ASSERT_EQ(heard->answers.size(), 1u);
+  ASSERT_TRUE(heard->answers[0]);
+  EXPECT_EQ(heard->answers[0]->tokens.size(), 30u);
+  EXPECT_EQ(heard->answers[0]->likelihoods.size(), 30u);
 }
 
 TEST_F(EngineLoopTest, ACancelledRequestEndsAndHoldsNothing) {

@@ -60,6 +60,7 @@ class OpenAiListener final : public AnswerListener {
     }
   }
 
+  bool wants_pieces() const override { return stream_; }
   bool wants_progress() const override { return progress_; }
   void Progress(const engine::PromptProgress& now) override {
     Chunk(0, chat_ ? R"("delta":{})" : R"("text":"")", "null", "null",

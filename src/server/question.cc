@@ -29,6 +29,7 @@ class Counted final : public AnswerListener {
     listener_->Piece(choice, piece);
   }
   void Ended(int choice, engine::FinishReason reason) override { listener_->Ended(choice, reason); }
+  bool wants_pieces() const override { return listener_->wants_pieces(); }
   bool wants_progress() const override { return listener_->wants_progress(); }
   void Progress(const engine::PromptProgress& progress) override { listener_->Progress(progress); }
   void Done(std::vector<Result<engine::Answer>> answers) override {

@@ -35,6 +35,7 @@ class Explained final : public AnswerListener {
   void Ended(int choice, engine::FinishReason reason) override {
     if (!*reason_) listener_->Ended(choice, reason);
   }
+  bool wants_pieces() const override { return listener_->wants_pieces(); }
   bool wants_progress() const override { return listener_->wants_progress(); }
   void Progress(const engine::PromptProgress& progress) override { listener_->Progress(progress); }
   void Done(std::vector<Result<engine::Answer>> answers) override {
