@@ -5,13 +5,14 @@
   (cairn_request_seconds), without that of the engine (cairn_answer_seconds: from the submission to the last
   token). The client's time, which has the kernel's and the client's work in it too, stands beside it.
 - A streamed token: processor time of the thread that reads and writes HTTP, of long answers without that of
-  short ones, for each token that they have more.
+  short ones, for each token that they have more; of one answer, and of eight at once, whose tokens come together.
 """
 import http.client
 import json
 import re
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from load import SAMPLERS
@@ -19,6 +20,7 @@ from serving.sides import Running
 
 PROMPT = "Tell me what you know about rivers, lakes and the sea. " * 20  # about 250 tokens
 SHORT, LONG = 1, 129
+STREAMS = 8
 
 
 class Client:
@@ -68,20 +70,24 @@ def of_requests(client: Client, count: int) -> dict:
             "request_seen_ms": 1e3 * (statistics.fmean(seconds) - engine), "engine_ms": 1e3 * engine}
 
 
-def of_tokens(client: Client, pid: int, count: int) -> dict:
-    found = {}
-    for stream in (True, False):
-        used = []
+def of_token(server: Running, clients: int, stream: bool, count: int) -> float:
+    """Microseconds, with so many answers at once."""
+    used = []
+    with ThreadPoolExecutor(clients) as pool:
+        asking = [Client(server.port) for _ in range(clients)]
         for tokens in (SHORT, LONG):
-            client.ask("POST", "/v1/chat/completions", chat(tokens, stream))
-            before = processor_seconds(pid)
-            for _ in range(count):
-                client.ask("POST", "/v1/chat/completions", chat(tokens, stream))
-            used.append(processor_seconds(pid) - before)
-        found["token_us" if stream else "whole_token_us"] = 1e6 * (used[1] - used[0]) / count / (LONG - SHORT)
-    return found
+            before = 0.0
+            for number in range(count + 1):
+                if number == 1:  # the first finds the prompt, and is not counted
+                    before = processor_seconds(server.pid)
+                list(pool.map(lambda client: client.ask("POST", "/v1/chat/completions", chat(tokens, stream)), asking))
+            used.append(processor_seconds(server.pid) - before)
+    return 1e6 * (used[1] - used[0]) / count / clients / (LONG - SHORT)
 
 
 def measure(server: Running, count: int) -> dict:
-    client = Client(server.port)
-    return of_requests(client, count) | of_tokens(client, server.pid, max(count // 10, 2))
+    some = max(count // 10, 2)
+    return of_requests(Client(server.port), count) | {
+        "token_us": of_token(server, 1, True, some),
+        "token_of_many_us": of_token(server, STREAMS, True, max(some // 4, 1)),
+        "whole_token_us": of_token(server, 1, False, some)}

@@ -24,6 +24,7 @@ ROWS = (
     ("overhead of a request, seen by the client", OVERHEAD, "request_seen_ms", "ms", None, None, True),
     ("the engine's time in it", OVERHEAD, "engine_ms", "ms", None, None, True),
     ("overhead of a streamed token", OVERHEAD, "token_us", "us", None, 20, True),
+    ("overhead of a streamed token, 8 streams", OVERHEAD, "token_of_many_us", "us", None, 20, True),
     ("overhead of a token of a whole answer", OVERHEAD, "whole_token_us", "us", None, None, True),
     ("output, whole answers", HTTP, "output_tokens_per_s", "tokens/s", BATCH, 0.97, False),
     ("output, streams", STREAM, "output_tokens_per_s", "tokens/s", PEER, None, False),
