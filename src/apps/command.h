@@ -46,6 +46,7 @@ void AddPull(CLI::App& app, Chosen& chosen);
 void AddList(CLI::App& app, Chosen& chosen);
 void AddConvert(CLI::App& app, Chosen& chosen);
 void AddQuantize(CLI::App& app, Chosen& chosen);
+void AddImportance(CLI::App& app, Chosen& chosen);
 void AddShow(CLI::App& app, Chosen& chosen);
 void AddRemove(CLI::App& app, Chosen& chosen);
 void AddTokenize(CLI::App& app, Chosen& chosen);

@@ -37,10 +37,10 @@ constexpr const char* kExamples =
 
 using AddFunction = void (*)(CLI::App&, Chosen&);
 constexpr AddFunction kCommands[] = {
-    AddRun,      AddChat,       AddBatch,    AddEmbed,   AddRerank,     AddServe,
-    AddPull,     AddList,       AddShow,     AddConvert, AddQuantize,   AddRemove,
-    AddTokenize, AddDetokenize, AddTemplate, AddLogits,  AddPerplexity, AddBench,
-    AddVerify,   AddTop,        AddDoctor,   AddSupport,
+    AddRun,    AddChat,     AddBatch,      AddEmbed,    AddRerank,   AddServe,
+    AddPull,   AddList,     AddShow,       AddConvert,  AddQuantize, AddImportance,
+    AddRemove, AddTokenize, AddDetokenize, AddTemplate, AddLogits,   AddPerplexity,
+    AddBench,  AddVerify,   AddTop,        AddDoctor,   AddSupport,
 };
 
 void Build(CLI::App& app, Chosen& chosen, const Console& console) {

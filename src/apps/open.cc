@@ -105,7 +105,8 @@ Result<std::unique_ptr<engine::Engine>> Run(LoadedModel model, const EngineWish&
                                                    .step_rows = wish.step_rows,
                                                    .step_sequences = wish.step_sequences,
                                                    .pinned = wish.pinned,
-                                                   .observer = wish.observer});
+                                                   .observer = wish.observer,
+                                                   .inputs = wish.inputs});
 }
 
 double KvBytesPerToken(const model::Model& model, kernels::KvFormat format) {

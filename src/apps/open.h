@@ -66,6 +66,7 @@ struct EngineWish {
   int step_sequences = 1;
   bool pinned = false;
   engine::StepObserver* observer = nullptr;  // outlives the engine
+  engine::InputSums* inputs = nullptr;       // outlives the engine
 };
 // Of a path that FindModel gave. From any thread.
 [[nodiscard]] Result<std::unique_ptr<engine::Engine>> OpenEngineOf(const std::string& path,

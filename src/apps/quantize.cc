@@ -186,8 +186,8 @@ void AddQuantize(CLI::App& app, Chosen& chosen) {
           ""));
   command
       ->add_option("--importance", o->importance,
-                   "An importance file of llama.cpp's (a GGUF file): errors count by how much the "
-                   "columns are used")
+                   "A file of cairn importance, or of llama.cpp's tool in its GGUF form: errors "
+                   "count by how much the columns are used")
       ->type_name("FILE")
       ->check(NotEmpty());
   command

@@ -106,6 +106,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(std::shared_ptr<const model::Mode
       OR_RETURN(Executor::Create(state->model->program(), state->model->weights(), state->kernels,
                                  state->pool->layout(), state->team, shape, room.context));
   if (options.observer != nullptr) state->executor->Observe(options.observer);
+  if (options.inputs != nullptr) state->executor->Watch(*options.inputs);
   return std::unique_ptr<Engine>(new Engine(std::move(state)));
 }
 

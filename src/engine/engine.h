@@ -31,6 +31,7 @@
 
 namespace cairn::engine {
 
+class InputSums;
 class StepObserver;
 
 struct EngineOptions {
@@ -51,6 +52,7 @@ struct EngineOptions {
   std::shared_ptr<const Clock> clock = std::make_shared<SystemClock>();  // for seconds of answers
   bool pinned = false;               // each worker stays on a core of its own (parallel/team.h)
   StepObserver* observer = nullptr;  // sees every step (engine/trace.h); outlives the engine
+  InputSums* inputs = nullptr;       // sees what matrices are multiplied with; outlives the engine
   bool embeds = false;  // the model was loaded for embeddings (embedder.h), not for text
   // In place of the instruction set's own, for measurements of other arithmetic (bench/order).
   const kernels::Kernels* kernels = nullptr;

@@ -121,6 +121,11 @@ void Executor::Observe(StepObserver* observer) {
                          : std::make_unique<PhaseRecorder>(*observer, state_->team.size());
 }
 
+void Executor::Watch(InputSums& sums) {
+  sums.Watch(state_->program, state_->fused);
+  state_->inputs = &sums;
+}
+
 std::size_t Executor::buffer_bytes() const {
   return state_->arena.size() + state_->angles.size() + state_->states.size() +
          state_->scratch.size();

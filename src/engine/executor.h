@@ -26,6 +26,7 @@
 
 namespace cairn::engine {
 
+class InputSums;
 class StepObserver;
 
 // Rows of one sequence in a step.
@@ -62,6 +63,9 @@ class Executor {
       const program::StepShape& shape, std::int64_t context);
   // From now on every step is recorded (engine/trace.h); null: no longer. Between steps only.
   void Observe(StepObserver* observer);
+  // From now on `sums` gets what the matrices are multiplied with (engine/input_sums.h). Between
+  // steps only; must outlive the executor.
+  void Watch(InputSums& sums);
   ~Executor();
 
   // Requires rows and samples within the shape, tiles that were grown to each slice's last row, and

@@ -2,6 +2,8 @@
 // The matmuls of experts: the rows of the step are ordered by the experts that they go to, packed
 // in that order, and meet the matrices of each expert together, so that these are read once.
 #include <algorithm>
+#include <iterator>
+#include <span>
 
 #include "base/check.h"
 #include "base/checked.h"
@@ -60,6 +62,13 @@ void Executor::Step::OrderRows(const ExpertRows& experts, int rows) {
   order.few_rows.store(most <= kernels::kTileRows, std::memory_order_release);
 }
 
+int Executor::Step::ExpertOfTile(int tile) const {
+  const auto runs =
+      std::span(s_.order.runs).first(static_cast<std::size_t>(s_.order.run_count.load()));
+  const auto after = std::ranges::upper_bound(runs, tile, {}, &ExpertOrder::Run::tile);
+  return std::prev(after)->expert;
+}
+
 void Executor::Step::PackExpertTile(const Stage& stage, program::Rows kind, int tile,
                                     float* scratch) {
   const program::Pack& pack = *stage.pack;
@@ -74,6 +83,7 @@ void Executor::Step::PackExpertTile(const Stage& stage, program::Rows kind, int 
       std::copy_n(s_.rows(pack.input).row(rows[r]), cols, input.row(r));
     }
   }
+  if (s_.inputs != nullptr) s_.inputs->Add(stage, ExpertOfTile(tile), input, count, cols);
   const std::uint32_t failed = PutPacked(pack, input, count, cols, tile);
   for (int r = 0; r < count; ++r) {
     if ((failed >> r & 1) != 0) NoteFailedRow(stage.layer, kind, rows[r]);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/executor.h"
+#include "engine/input_sums.h"
 #include "engine/relative_scores.h"
 #include "engine/trace.h"
 
@@ -96,6 +97,7 @@ struct Executor::State {
   std::size_t scratch_floats = 0;          // per worker, a multiple of 16
 
   std::unique_ptr<PhaseRecorder> recorder;  // null: nobody looks
+  InputSums* inputs = nullptr;              // null: nobody asks
 
   std::vector<RowBlock> token_blocks;    // of all rows, up to a tile
   std::vector<RowBlock> attend_blocks;   // of all rows, up to kAttendRows

@@ -294,6 +294,7 @@ void Executor::Step::PackTile(const program::Stage& stage, RowRange rows, int ti
   int count = std::min(tile_rows, rows.count - first);
   const int cols = s_.fused.buffers[static_cast<std::size_t>(pack.input)].width;
   kernels::RowsView input = s_.rows(pack.input, first);
+  if (s_.inputs != nullptr) s_.inputs->Add(stage, 0, input, count, cols);
   if (pack.remainder) {
     const kernels::RowsView pairs{scratch, program::BufferStride(cols)};
     for (int r = 0; r < count; ++r) {

@@ -112,6 +112,7 @@ class Executor::Step {
   static bool OrdersInPrelude(const program::Stage& stage, RowRange rows) {
     return !stage.prelude.empty() && rows.count <= RowsOfTile(stage);
   }
+  int ExpertOfTile(int tile) const;  // in a phase that packs them
   void PackExpertTile(const program::Stage& stage, program::Rows kind, int tile, float* scratch);
   MatmulCut CutOfExperts(const program::Stage& stage) const;
   void PackHeadTile(const program::Stage& stage, RowRange rows, int head, int tile);

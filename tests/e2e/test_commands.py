@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from conftest import PROGRAM, ROOT, one_sentence
 
-COMMANDS = ("run", "chat", "batch", "embed", "rerank", "serve", "pull", "list", "show", "convert", "quantize", "rm",
+COMMANDS = ("run", "chat", "batch", "embed", "rerank", "serve", "pull", "list", "show", "convert", "quantize",
+            "importance", "rm",
             "tokenize", "detokenize", "logits", "perplexity", "template", "bench", "verify", "top", "doctor",
             "support")
 MEGABYTE = 1 << 20

@@ -72,3 +72,29 @@ def test_what_goes_wrong_leaves_no_file(smollm2, tmp_path):
     cut.write_bytes(model.read_bytes()[:100_000])
     done = smollm2("quantize", cut, out, "Q4_0")
     assert done.returncode == 1 and not out.exists()
+
+
+def test_an_importance_file_is_made_and_used(smollm2, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text(TEXT.read_text()[:6000])
+    files = []
+    for threads in ("1", "2"):
+        files.append(tmp_path / f"{threads}.gguf")
+        done = smollm2("importance", "smollm2", text, files[-1], "--context", "256", "-t", threads)
+        assert done.returncode == 0, done.stderr
+        assert b"210 matrices, " in done.stderr and b" windows of 256 tokens" in done.stderr
+    assert files[0].read_bytes() == files[1].read_bytes()
+    told = result(smollm2("quantize", "smollm2", tmp_path / "o.gguf", "Q3_K", "--json",
+                          "--importance", files[0]))
+    weighed = {t["name"]: t["importance"] for t in told["tensors"] if t["from"] != t["to"]}
+    assert weighed.pop("token_embd.weight", False) is False and all(weighed.values())
+
+
+def test_importance_that_cannot_be_made_leaves_no_file(smollm2, tmp_path):
+    short = tmp_path / "short.txt"
+    short.write_text("Too short.")
+    out = tmp_path / "i.gguf"
+    for arguments in (("smollm2", short), ("smollm2", tmp_path / "none"), (tmp_path / "no.gguf", TEXT)):
+        done = smollm2("importance", *arguments, out)
+        assert done.returncode == 1 and not out.exists() and not list(tmp_path.glob("*.part"))
+        one_sentence(done.stderr)
