@@ -7,11 +7,14 @@ MODEL has F16, BF16 or F32 matrices; --make OUT.gguf first writes one of a quant
 `cairn quantize MODEL OUT F16`). For each type, over all its matrices: the relative root-mean-square
 error of Cairn's file, of ggml's with its own weights of columns (as llama-quantize does it without
 an importance matrix), how many tensors are better here, and the largest ratio of the two.
---most N: of the first N of them only. --importance F: both by an importance file (llama.cpp's, in GGUF); errors are then weighted by it.
-docs/quantize.md has the result.
+--most N: of the first N of them only. --importance F: both by an importance file (in GGUF, of `cairn importance` or
+llama.cpp's); errors are then weighted by it. --perplexity TEXT: also what `cairn perplexity` says of the whole file, and
+of the same file with the bytes of every changed tensor made by ggml. docs/quantize.md has the result.
 """
 import argparse
 import ctypes
+import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,14 +38,20 @@ def ggml():
     return library
 
 
-def theirs(library, kind, values: np.ndarray, weights) -> np.ndarray:
+def quantised(library, kind, values: np.ndarray, weights) -> np.ndarray:
+    if kind == GGMLQuantizationType.F16:
+        return values.astype(np.float16).view(np.uint8)
     block, size = GGML_QUANT_SIZES[kind]
     rows, cols = values.shape
     out = np.empty((rows, cols // block * size), dtype=np.uint8)
     source = np.ascontiguousarray(values, dtype=np.float32)
     pointer = None if weights is None else weights.ctypes.data
     library.ggml_quantize_chunk(int(kind), source.ctypes.data, out.ctypes.data, 0, rows, cols, pointer)
-    return dequantize(out, kind)
+    return out
+
+
+def theirs(library, kind, values: np.ndarray, weights) -> np.ndarray:
+    return dequantize(quantised(library, kind, values, weights), kind)
 
 
 def floats(tensor) -> np.ndarray:
@@ -66,12 +75,34 @@ def read_importance(path) -> dict:
     return found
 
 
-def compare(model: str, name: str, library, importance: dict, file, most: int) -> str:
+def perplexity(file, text) -> float:
+    done = subprocess.run([PROGRAM, "perplexity", file, text, "--json"], check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout)["perplexity"]
+
+
+def by_ggml(library, out: Path, before: dict, importance: dict) -> Path:
+    """The same file with every tensor that changed made by ggml: same types, same bytes of each."""
+    copy = out.with_name("ggml.gguf")
+    shutil.copyfile(out, copy)
+    for tensor in GGUFReader(out).tensors:
+        source = before[tensor.name]
+        if tensor.tensor_type == source.tensor_type:
+            continue
+        values = floats(source)
+        data = quantised(library, tensor.tensor_type, values, importance.get(tensor.name))
+        to = np.memmap(copy, dtype=np.uint8, mode="r+", offset=tensor.data_offset, shape=(data.size,))
+        to[:] = data.reshape(-1)
+        to.flush()
+    return copy
+
+
+def compare(model: str, name: str, library, importance: dict, file, most: int, text) -> str:
     kind = GGMLQuantizationType[name]
     before = {t.name: t for t in GGUFReader(model).tensors}
     ours = theirs_sum = whole = 0.0
     better = count = 0
     worst = 0.0
+    read = ""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.gguf"
         options = ["--importance", file] if file else []
@@ -91,11 +122,14 @@ def compare(model: str, name: str, library, importance: dict, file, most: int) -
             better += mine <= other
             worst = max(worst, (mine / other) ** 0.5 if other else 0)
             count += 1
+        if text:
+            read = (f"  perplexity here {perplexity(out, text):.4f}  "
+                    f"ggml {perplexity(by_ggml(library, out, before, importance), text):.4f}")
     if count == 0:
-        return "no tensor has columns for it"
+        return "no tensor has columns for it" + read
     return (f"error here {np.sqrt(ours / whole):.5f}  ggml {np.sqrt(theirs_sum / whole):.5f}  "
             f"ratio {np.sqrt(ours / theirs_sum):.3f}  better in {better} of {count}  "
-            f"largest ratio {worst:.3f}")
+            f"largest ratio {worst:.3f}{read}")
 
 
 def main() -> int:
@@ -105,6 +139,7 @@ def main() -> int:
     parser.add_argument("--most", type=int, default=10_000, help="tensors for each type")
     parser.add_argument("--make")
     parser.add_argument("--importance")
+    parser.add_argument("--perplexity", metavar="TEXT")
     options = parser.parse_intermixed_args()
     model = options.model
     if options.make:
@@ -113,9 +148,11 @@ def main() -> int:
         model = options.make
     importance = read_importance(options.importance) if options.importance else {}
     library = ggml()
+    if options.perplexity:
+        print(f"perplexity of {model}: {perplexity(model, options.perplexity):.4f}", flush=True)
     for name in options.types:
-        print(f"{name:7}", compare(model, name, library, importance, options.importance,
-                                        options.most), flush=True)
+        print(f"{name:7}", compare(model, name, library, importance, options.importance, options.most,
+                                   options.perplexity), flush=True)
     return 0
 
 
