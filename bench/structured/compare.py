@@ -5,7 +5,7 @@
 Texts are drawn under our masks from schemas of our own making (scripts/judge_forms.py) and cut into the
 longest tokens; each engine makes the mask before every token. Times of the peers hold a call from
 Python, about a microsecond. Their languages for JSON differ from ours in white space, order of members
-and additional ones, so agreement is told for regular expressions, mask for mask, and for schemas as the
+and additional ones, so agreement is told for regular expressions and grammars, mask for mask, and for schemas as the
 share of texts of ours that they take.
 
     .venv-structured/bin/python bench/structured/compare.py MODEL.gguf [--schemas N]
@@ -37,6 +37,14 @@ REGEXES = [
     (r"[^,\n]{1,40}(,[^,\n]{1,40}){3}", "one,two,three,the number four"),
     (r"(yes|no|maybe)\.", "maybe."),
     (r"[A-Z][a-z]{2,20} [A-Z][a-z]{2,20}", "Grace Hopper"),
+]
+
+LARKS = [
+    ('start: sum ("," sum)*\nsum: INT ("+" INT)~1..4\n%import common.INT\n', "1+22,3+4+5"),
+    ('start: "<" tag ">" | "<" tag " " WORD ">"\ntag: "b" | "i" | "pre"\nWORD: /[a-z]+/\n', "<pre wide>"),
+    ('start: value\n?value: "[" [value ("," value)*] "]" | INT | STRING\nSTRING: /"[^"]*"/\n'
+     'INT: /[0-9]+/\n%ignore " "\n', '[1, ["two"], []]'),
+    ('start: expr\nexpr: expr ("+"|"-") term | term\nterm: NAME | "(" expr ")"\nNAME: /[a-z][a-z0-9]*/\n', "a1+(b-c)"),
 ]
 
 
@@ -93,7 +101,8 @@ class LlGuidance:
         self.mask = llguidance.numpy.allocate_token_bitmask(1, self.tokenizer.vocab_size)
 
     def start(self, kind, text):
-        make = llguidance.LLMatcher.grammar_from_json_schema if kind == "schema" else llguidance.LLMatcher.grammar_from_regex
+        make = {"schema": llguidance.LLMatcher.grammar_from_json_schema, "regex": llguidance.LLMatcher.grammar_from_regex,
+                "grammar": llguidance.LLMatcher.grammar_from_lark}[kind]
         self.matcher = llguidance.LLMatcher(self.tokenizer, make(text))
         return not self.matcher.get_error()
 
@@ -114,6 +123,8 @@ class XGrammar:
         self.mask = xgrammar.allocate_token_bitmask(1, len(tokens))
 
     def start(self, kind, text):
+        if kind == "grammar":  # it knows no Lark
+            return False
         compiled = (self.compiler.compile_json_schema(text, strict_mode=True) if kind == "schema"
                     else self.compiler.compile_regex(text))
         self.matcher = xgrammar.GrammarMatcher(compiled)
@@ -145,6 +156,25 @@ def follow(engine, kind, text, tokens):
         if not engine.accept(token):
             return compiled, times, masks, False
     return compiled, times, masks, True
+
+
+def agree(ours, peers, vocabulary, kind, name, forms):
+    """How many masks are the same, token for token, but for the ends of answers."""
+    same = {peer.name: [0, 0] for peer in peers}
+    for form, text in forms:
+        walk = ours.ask(kind=kind, text=form, walk=text)
+        for peer in peers:
+            result = follow(peer, kind, form, walk["tokens"])
+            if result is None:
+                continue
+            for mine, theirs in zip(walk["allowed"], result[2]):
+                a, b = of_hex(mine), theirs[theirs < len(vocabulary["tokens"])]
+                same[peer.name][0] += numpy.array_equal(numpy.setdiff1d(a, vocabulary["ends"]),
+                                                        numpy.setdiff1d(b, vocabulary["ends"]))
+                same[peer.name][1] += 1
+    for peer, (equal, of) in same.items():
+        if of > 0:
+            print(f"  {name}: {equal} of {of} masks are those of {peer}")
 
 
 def main():
@@ -185,20 +215,8 @@ def main():
         print(f"  {name:11} compile {quantiles(compiles[name])}\n              masks ({len(times[name])}) {quantiles(times[name])}")
     for name in taken:
         print(f"  {name} refuses {refused[name]} of the schemas and takes {taken[name]} of {texts - refused[name]} texts")
-    same = {peer.name: [0, 0] for peer in peers}
-    for pattern, text in REGEXES:
-        walk = ours.ask(kind="regex", text=pattern, walk=text)
-        for peer in peers:
-            result = follow(peer, "regex", pattern, walk["tokens"])
-            if result is None:
-                continue
-            for mine, theirs in zip(walk["allowed"], result[2]):
-                a, b = of_hex(mine), theirs[theirs < len(tokens)]
-                same[peer.name][0] += numpy.array_equal(numpy.setdiff1d(a, vocabulary["ends"]),
-                                                        numpy.setdiff1d(b, vocabulary["ends"]))
-                same[peer.name][1] += 1
-    for name, (equal, of) in same.items():
-        print(f"  regular expressions: {equal} of {of} masks are those of {name}")
+    agree(ours, peers, vocabulary, "regex", "regular expressions", REGEXES)
+    agree(ours, peers, vocabulary, "grammar", "grammars in Lark's notation", LARKS)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,10 @@ Result<grammar::AnswerForm> FormOf(const FormOptions& o, std::string& name) {
   }
   if (!o.grammar.empty()) {
     name = o.grammar;
-    return grammar::AnswerForm{grammar::FormKind::kGrammar, OR_RETURN(ReadTextFile(o.grammar))};
+    const auto kind = o.grammar.ends_with(".lark")   ? grammar::FormKind::kLark
+                      : o.grammar.ends_with(".gbnf") ? grammar::FormKind::kGbnf
+                                                     : grammar::FormKind::kGrammar;
+    return grammar::AnswerForm{kind, OR_RETURN(ReadTextFile(o.grammar))};
   }
   name = o.regex.empty() ? "--choices" : "--regex";
   if (!o.regex.empty()) return grammar::AnswerForm{grammar::FormKind::kRegex, o.regex};
@@ -47,7 +50,7 @@ void AddFormOptions(CLI::App& command, FormOptions& o) {
   };
   const std::array<CLI::Option*, 4> options{
       add("--schema", o.schema, "FILE", "JSON that fits the JSON schema in this file"),
-      add("--grammar", o.grammar, "FILE", "A text of the grammar in this file (GBNF)"),
+      add("--grammar", o.grammar, "FILE", "A text of the grammar in this file (GBNF or Lark)"),
       add("--regex", o.regex, "PATTERN", "A text that this regular expression matches whole"),
       add("--choices", o.choices, "A,B,...", "One of these texts, separated by commas")};
   for (CLI::Option* option : options) {

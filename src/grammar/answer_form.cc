@@ -11,6 +11,7 @@
 
 #include "grammar/gbnf.h"
 #include "grammar/json_schema.h"
+#include "grammar/lark.h"
 #include "grammar/regex.h"
 #include "grammar/tool_calls.h"
 
@@ -79,7 +80,10 @@ Result<std::shared_ptr<const Grammar>> CompileForm(const AnswerForm& form) {
   switch (form.kind) {
     case FormKind::kJsonObject: return CompileJsonObject();
     case FormKind::kJsonSchema: return CompileJsonSchema(OR_RETURN(Parse(form.text)));
-    case FormKind::kGrammar: return CompileGbnf(form.text);
+    case FormKind::kGrammar:
+      return LooksLikeLark(form.text) ? CompileLark(form.text) : CompileGbnf(form.text);
+    case FormKind::kGbnf: return CompileGbnf(form.text);
+    case FormKind::kLark: return CompileLark(form.text);
     case FormKind::kRegex: return CompileRegex(form.text);
     case FormKind::kChoices: return CompileChoices(form.text);
     case FormKind::kToolCalls: return CompileToolCalls(OR_RETURN(Parse(form.text)));

@@ -21,7 +21,9 @@ namespace cairn::grammar {
 enum class FormKind {
   kJsonObject,  // any JSON object; the text is empty
   kJsonSchema,  // a JSON schema
-  kGrammar,     // in GBNF, or as Lark writes them
+  kGrammar,     // in GBNF or in Lark's notation, as its first statement says
+  kGbnf,
+  kLark,
   kRegex,
   kChoices,    // a JSON array of strings, of which the answer is one
   kToolCalls,  // as FormOfToolCalls writes it (tool_calls.h)

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <utility>
@@ -55,6 +57,38 @@ class FormReader {
     return Add(member, kind, std::move(text));
   }
 
+  // A text, or an object that says in which syntax it is written.
+  Result<void> Grammar(const Members& members, const char* name, const std::string& member) {
+    const json::value* value = members.Find(name);
+    if (value == nullptr) return {};
+    if (const auto* object = value->if_object()) return Definition(*object, member);
+    return Text(members, name, member, FormKind::kGrammar);
+  }
+
+  // {"syntax", "definition"}, as tools of OpenAI's that are free texts have it.
+  Result<void> Definition(const json::object& object, const std::string& member) {
+    const Members members(object, member + ".");
+    std::string syntax, definition;
+    OR_RETURN(members.Read("syntax", kMostNameBytes, syntax));
+    OR_RETURN(members.Read("definition", kMostBodyBytes, definition));
+    constexpr std::array<std::pair<std::string_view, FormKind>, 4> kSyntaxes{
+        {{"lark", FormKind::kLark},
+         {"gbnf", FormKind::kGbnf},
+         {"ebnf", FormKind::kGbnf},
+         {"regex", FormKind::kRegex}}};
+    const auto* known =
+        std::ranges::find(kSyntaxes, syntax, &decltype(kSyntaxes)::value_type::first);
+    if (known == kSyntaxes.end()) {
+      return FailAt(
+          ErrorCode::kUnsupported, member + ".syntax",
+          fmt::format("must be lark, gbnf, ebnf or regex, got '{}'", Printable(syntax, 40)));
+    }
+    if (definition.empty()) {
+      return FailAt(ErrorCode::kInvalidArgument, member + ".definition", "is missing");
+    }
+    return Add(member + ".definition", known->second, std::move(definition));
+  }
+
   Result<void> Choices(const Members& members, const char* name, const std::string& member) {
     const json::value* value = members.Find(name);
     if (value == nullptr) return {};
@@ -75,10 +109,17 @@ class FormReader {
       }
       return Add("response_format", FormKind::kJsonObject, "");
     }
+    if (type == "grammar") {
+      if (format.Find("definition") != nullptr) return Definition(*object, "response_format");
+      if (format.Find("grammar") != nullptr) {
+        return Grammar(format, "grammar", "response_format.grammar");
+      }
+      return FailAt(ErrorCode::kInvalidArgument, "response_format.grammar", "is missing");
+    }
     if (type != "json_schema") {
-      return FailAt(
-          ErrorCode::kUnsupported, "response_format.type",
-          fmt::format("must be text, json_object or json_schema, got '{}'", Printable(type, 40)));
+      return FailAt(ErrorCode::kUnsupported, "response_format.type",
+                    fmt::format("must be text, json_object, json_schema or grammar, got '{}'",
+                                Printable(type, 40)));
     }
     const json::value* named = format.Find("json_schema");
     if (named == nullptr && format.Find("schema") != nullptr) {
@@ -108,7 +149,7 @@ class FormReader {
     const Members members(*object, place);
     OR_RETURN(Schema(members, "json", place + "json"));
     OR_RETURN(Text(members, "regex", place + "regex", FormKind::kRegex));
-    OR_RETURN(Text(members, "grammar", place + "grammar", FormKind::kGrammar));
+    OR_RETURN(Grammar(members, "grammar", place + "grammar"));
     OR_RETURN(Choices(members, "choice", place + "choice"));
     bool any = false;
     OR_RETURN(members.Read("json_object", any));
@@ -138,10 +179,10 @@ Result<std::optional<RequiredForm>> ReadForm(const Members& members) {
   }
   OR_RETURN(reader.Schema(members, "guided_json", "guided_json"));
   OR_RETURN(reader.Text(members, "guided_regex", "guided_regex", FormKind::kRegex));
-  OR_RETURN(reader.Text(members, "guided_grammar", "guided_grammar", FormKind::kGrammar));
+  OR_RETURN(reader.Grammar(members, "guided_grammar", "guided_grammar"));
   OR_RETURN(reader.Choices(members, "guided_choice", "guided_choice"));
   OR_RETURN(reader.Schema(members, "json_schema", "json_schema"));
-  OR_RETURN(reader.Text(members, "grammar", "grammar", FormKind::kGrammar));
+  OR_RETURN(reader.Grammar(members, "grammar", "grammar"));
   return reader.Take();
 }
 

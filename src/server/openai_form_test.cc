@@ -41,6 +41,15 @@ TEST(OpenAiFormTest, EveryMemberBecomesItsForm) {
       {R"("guided_regex": "a+")", "guided_regex", FormKind::kRegex, "a+"},
       {R"("guided_choice": ["a"])", "guided_choice", FormKind::kChoices, R"(["a"])"},
       {R"("grammar": "root ::= x")", "grammar", FormKind::kGrammar, "root ::= x"},
+      {R"("guided_grammar": "start: x")", "guided_grammar", FormKind::kGrammar, "start: x"},
+      {R"("grammar": {"syntax": "lark", "definition": "start: x"})", "grammar.definition",
+       FormKind::kLark, "start: x"},
+      {R"("structured_outputs": {"grammar": {"syntax": "ebnf", "definition": "root ::= x"}})",
+       "structured_outputs.grammar.definition", FormKind::kGbnf, "root ::= x"},
+      {R"("response_format": {"type": "grammar", "grammar": "start: x"})",
+       "response_format.grammar", FormKind::kGrammar, "start: x"},
+      {R"("response_format": {"type": "grammar", "syntax": "regex", "definition": "a+"})",
+       "response_format.definition", FormKind::kRegex, "a+"},
       {R"("json_schema": {"type": "null"})", "json_schema", FormKind::kJsonSchema,
        R"({"type":"null"})"},
   };
@@ -70,6 +79,10 @@ TEST(OpenAiFormTest, WhatIsWrongIsNamed) {
       {R"("response_format": {"type": "json_schema", "json_schema": {"schema": {}, "strict": 1}})",
        "strict"},
       {R"("response_format": {})", "response_format.type"},
+      {R"("response_format": {"type": "grammar"})", "response_format.grammar"},
+      {R"("grammar": {"syntax": "yacc", "definition": "x"})", "grammar.syntax"},
+      {R"("grammar": {"syntax": "lark"})", "grammar.definition"},
+      {R"("grammar": {"syntax": 1, "definition": "x"})", "grammar.syntax"},
   };
   for (const auto& [members, named] : rows) {
     const auto form = Read(members);

@@ -78,6 +78,7 @@ def test_every_member_that_asks_for_a_form(server):
     assert text({"guided_regex": "x{5}"}) == "xxxxx"
     assert text({"grammar": 'root ::= "yes" | "no"'}) in ("yes", "no")
     assert text({"guided_grammar": 'root ::= [a-c]{4}'}).strip("abc") == ""
+    assert text({"response_format": {"type": "grammar", "grammar": 'start: "x"~5'}}) == "xxxxx"
     assert json.loads(text({"json_schema": {"type": "integer", "minimum": 10, "maximum": 12}})) in (10, 11, 12)
     assert json.loads(text({"guided_json": {"type": "boolean"}})) in (True, False)
     assert json.loads(text({"guided_json": '{"const": 7}'})) == 7
@@ -98,6 +99,7 @@ def test_every_member_that_asks_for_a_form(server):
     ({"guided_choice": "a"}, "guided_choice"),
     ({"guided_regex": "("}, "guided_regex"),
     ({"grammar": "root = x"}, "grammar, line 1"),
+    ({"grammar": {"syntax": "lark", "definition": "start.2: /x/"}}, "priorities"),
     ({"structured_outputs": {"structural_tag": {}}}, "structural_tag"),
     ({"json_schema": {"enum": [[]] * 2, "uniqueItems": True}}, "uniqueItems"),
 ])
@@ -117,6 +119,9 @@ def test_run_says_what_is_wrong_and_takes_one_form(smollm2, tmp_path):
     grammar = tmp_path / "g.gbnf"
     grammar.write_text('root ::= "<" [a-z]{3} ">"')
     assert smollm2("run", "smollm2", "Hi", "--grammar", grammar).stdout.decode().strip()[::4] == "<>"
+    lark = tmp_path / "g.lark"
+    lark.write_text('start: "<" LETTER~3 ">"\n%import common.LETTER\n')
+    assert smollm2("run", "smollm2", "Hi", "--grammar", lark).stdout.decode().strip()[::4] == "<>"
 
 
 def test_a_batch_keeps_forms_and_says_what_it_cannot_keep(smollm2, tmp_path):

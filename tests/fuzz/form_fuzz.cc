@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a form of an answer: a JSON schema, a grammar, a regular expression, choices. An
-// Error that says something, or a grammar that can be followed: from each place that its masks lead
-// to there is a way on, or the text may end there. The first byte chooses the kind.
+// Any bytes as a form of an answer: a JSON schema, a grammar (GBNF or Lark), a regular expression,
+// choices. An Error that says something, or a grammar that can be followed: from each place that
+// its masks lead to there is a way on, or the text may end there. The first byte chooses the kind.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -58,7 +58,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
   const FormKind kind = data[0] == 's'   ? FormKind::kJsonSchema
-                        : data[0] == 'g' ? FormKind::kGrammar
+                        : data[0] == 'g' ? FormKind::kGbnf
+                        : data[0] == 'l' ? FormKind::kLark
                         : data[0] == 'c' ? FormKind::kChoices
                                          : FormKind::kRegex;
   const auto grammar = CompileForm({.kind = kind, .text = text});
