@@ -42,8 +42,11 @@ def killers():
     yield "60,000 groups inside one another", {"guided_regex": "(" * GROUPS + "a" + ")" * GROUPS}
     yield "60,000 groups one after the other", {"guided_regex": "(a)" * GROUPS}
     yield "60,000 groups in a grammar", {"grammar": "root ::= " + "(" * GROUPS + '"a"' + ")" * GROUPS}
+    yield "60,000 groups in a grammar of Lark's", {"grammar": "start: " + "(" * GROUPS + '"a"' + ")" * GROUPS}
     yield "a chain of 5,000 rules", {"grammar": "root ::= r0\n" + chain(
         lambda i: f'r{i} ::= "a" r{i + 1} "b"\n', f'r{CHAIN} ::= "c"\n')}
+    yield "a chain of 5,000 terminals of Lark's", {"grammar": chain(
+        lambda i: f'A{i}: "a" A{i + 1} "b"\n', f'A{CHAIN}: "c"\nstart: A0\n')}
     yield "a chain of 5,000 references", {"guided_json": json.dumps(
         {"$ref": "#/$defs/r0", "$defs": refs | {f"r{CHAIN}": {"type": "null"}}})}
     yield "3,000 arrays inside one another", {"guided_json": nested_schema()}
