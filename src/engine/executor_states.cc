@@ -33,7 +33,8 @@ void Executor::Step::ConvolveUnit(const program::ConvolveBody& body, const RowBl
   static constexpr std::array<float, kUnitChannels> kZeros{};
   const SequenceSlice& slice = input_.slices[static_cast<std::size_t>(block.slice)];
   const int kept = body.taps - 1;
-  const std::ptrdiff_t stride = s_.stride(body.x);
+  const std::ptrdiff_t stride =
+      s_.program.states[static_cast<std::size_t>(body.attributes.state)].stride();
   const float* before = StateBefore(slice, body.attributes.state);
   // Row `i` of the slice; those of the state are below 0.
   const auto row = [&](int i) -> const float* {

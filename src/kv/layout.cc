@@ -18,8 +18,8 @@ void AddStates(const std::vector<program::StateLayer>& states, KvLayout& layout)
   std::size_t bytes = 0;
   for (const program::StateLayer& state : states) {
     layout.states.push_back(bytes);
-    bytes += static_cast<std::size_t>(state.rows) *
-             RoundUp<std::size_t>(static_cast<std::size_t>(state.width), 16) * sizeof(float);
+    bytes += static_cast<std::size_t>(state.rows) * static_cast<std::size_t>(state.stride()) *
+             sizeof(float);
   }
   layout.state_group = layout.groups();
   layout.state_tiles = static_cast<int>(

@@ -248,6 +248,8 @@ struct KvLayer {
 struct StateLayer {
   int rows = 0;
   int width = 0;
+  // Floats from one row to the next: kernels write whole groups of 16.
+  std::ptrdiff_t stride() const { return (width + 15) / 16 * 16; }
 };
 
 // What a program yields.
