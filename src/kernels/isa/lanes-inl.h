@@ -2,8 +2,8 @@
 // The vectors in which every kernel is written once.
 //
 // The canonical vector has 16 lanes (docs/canonical.md). An instruction set holds it in kParts
-// vectors of kLanes: one of 16 (AVX-512), two of 8 (AVX2, AVX-VNNI) or four of 4 (NEON, portable). VF are
-// floats, VI int32, VB 4 * kLanes bytes. All functions round as IEEE says; Fma rounds once.
+// vectors of kLanes: one of 16 (AVX-512), two of 8 (AVX2, AVX-VNNI) or four of 4 (NEON, portable).
+// VF are floats, VI int32, VB 4 * kLanes bytes. All functions round as IEEE says; Fma rounds once.
 //
 // Included only by src/kernels/isa/*.cc, which are compiled once per instruction set into
 // namespace cairn::kernels::CAIRN_ISA. Nothing from std:: is inline here: a weak symbol compiled
