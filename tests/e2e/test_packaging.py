@@ -125,7 +125,7 @@ def test_service_is_started_with_options_that_exist(unpacked):
     text = (unpacked / "etc/default/cairn").read_text()
     known = set(OPTION.findall(run(BUILD / "cairn", "serve", "--help")))
     settings = re.findall(r'^#?CAIRN_SERVE="(.*)"$', text, re.MULTILINE)
-    assert len(settings) == 2
+    assert len(settings) == 3
     for setting in settings:
         assert set(OPTION.findall(setting)) <= known
     unit = (unpacked / "lib/systemd/system/cairn.service").read_text()

@@ -25,7 +25,9 @@ def run(*words, **more) -> str:
 
 
 def examples(page: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    """Those of the package; tests/e2e/test_readme.py has those of a server's clients."""
+    found = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    return [example for example in found if "from openai" not in example]
 
 
 @pytest.mark.parametrize("page,at", [(page, at) for page in ("README.md", "docs/python.md")
@@ -134,9 +136,11 @@ logits: NDArray[np.float32] = model.session().append(tokens, rows=2)
     ("answer.txt", "txt"),
 ])
 def test_types_let_a_checker_see_what_is_wrong(tmp_path, line, word):
-    (tmp_path / "mine.py").write_text(TYPED + line + "\n")
+    # A name for each: mypy's cache takes a file of the same name, size and second for the same file.
+    mine = tmp_path / f"mine_{word.replace('-', '_')}.py"
+    mine.write_text(TYPED + line + "\n")
     done = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--cache-dir",
-                           str(Path(sys.prefix) / "mypy-cache"), "mine.py"],
+                           str(Path(sys.prefix) / "mypy-cache"), mine.name],
                           capture_output=True, text=True, timeout=SECONDS, cwd=tmp_path)
     assert done.returncode == (1 if line else 0), done.stdout + done.stderr
     assert word in done.stdout and "Found 2 errors" not in done.stdout
