@@ -2,12 +2,12 @@
 // Files that lie about their gated delta nets or short convolutions: every lie is an error.
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <map>
 #include <string>
 
 #include "model/architectures.h"
 #include "testing/gguf_writer.h"
+#include "testing/lying_file.h"
 
 namespace cairn::model {
 namespace {
@@ -98,66 +98,54 @@ TEST(DeltaNetFileTest, AFileWithoutLiesIsAProgram) {
   EXPECT_EQ(program->states[0].rows * program->states[0].width, 2 * 32);
 }
 
-struct Lie {
-  const char* name;
-  std::function<void(File&)> tell;
-  const char* mentions;
-};
+using Lie = testing::Lie<File>;
 
 Lie Number(const char* name, const char* key, std::uint32_t value, const char* mentions) {
-  return {name, [=](File& file) { file.numbers[key] = value; }, mentions};
+  return {[=](File& file) { file.numbers[key] = value; }, mentions, name};
 }
 Lie Tensor(const char* name, const char* tensor, Shape shape, const char* mentions) {
-  return {name, [=](File& file) { file.tensors[tensor] = shape; }, mentions};
-}
-
-void ExpectErrors(const std::function<File()>& honest, const std::vector<Lie>& lies) {
-  for (const Lie& lie : lies) {
-    File file = honest();
-    lie.tell(file);
-    const auto program = file.Build();
-    ASSERT_FALSE(program) << lie.name;
-    EXPECT_NE(program.error().message.find(lie.mentions), std::string::npos)
-        << lie.name << ": " << program.error().message;
-  }
+  return {[=](File& file) { file.tensors[tensor] = shape; }, mentions, name};
 }
 
 TEST(DeltaNetFileTest, LiesAreErrorsThatNameThem) {
-  ExpectErrors(DeltaFile, {
-                              Number("heads", "ssm.time_step_rank", 3, "heads of a state"),
-                              Number("no size", "ssm.state_size", 0, "ssm.state_size"),
-                              Number("size", "ssm.state_size", 16, "widths"),
-                              Number("small heads", "ssm.time_step_rank", 4, "share"),
-                              Number("channels", "ssm.inner_size", 64, "widths"),
-                              Tensor("made", "blk.0.attn_qkv.weight", {32, 47}, "ssm_conv1d"),
-                              Tensor("taps", "blk.0.ssm_conv1d.weight", {1, 48}, "2 to 16 rows"),
-                              Tensor("gate", "blk.0.attn_gate.weight", {32, 16}, "gate"),
-                              Tensor("shares", "blk.0.ssm_beta.weight", {32, 1}, "share"),
-                              Tensor("steps", "blk.0.ssm_alpha.weight", {32, 4}, "ssm_dt.bias"),
-                              Tensor("bias", "blk.0.ssm_dt.bias", {3}, "ssm_dt.bias"),
-                              Tensor("rates", "blk.0.ssm_a", {1}, "ssm_a"),
-                              Tensor("norm", "blk.0.ssm_norm.weight", {8}, "ssm_norm"),
-                              Tensor("output", "blk.0.ssm_out.weight", {16, 32}, "ssm_out"),
-                              Tensor("skips", "blk.0.ssm_d", {2}, "ssm_d"),
-                          });
+  testing::ExpectErrors<File>(
+      DeltaFile(), {
+                       Number("heads", "ssm.time_step_rank", 3, "heads of a state"),
+                       Number("no size", "ssm.state_size", 0, "ssm.state_size"),
+                       Number("size", "ssm.state_size", 16, "widths"),
+                       Number("small heads", "ssm.time_step_rank", 4, "share"),
+                       Number("channels", "ssm.inner_size", 64, "widths"),
+                       Tensor("made", "blk.0.attn_qkv.weight", {32, 47}, "ssm_conv1d"),
+                       Tensor("taps", "blk.0.ssm_conv1d.weight", {1, 48}, "2 to 16 rows"),
+                       Tensor("gate", "blk.0.attn_gate.weight", {32, 16}, "gate"),
+                       Tensor("shares", "blk.0.ssm_beta.weight", {32, 1}, "share"),
+                       Tensor("steps", "blk.0.ssm_alpha.weight", {32, 4}, "ssm_dt.bias"),
+                       Tensor("bias", "blk.0.ssm_dt.bias", {3}, "ssm_dt.bias"),
+                       Tensor("rates", "blk.0.ssm_a", {1}, "ssm_a"),
+                       Tensor("norm", "blk.0.ssm_norm.weight", {8}, "ssm_norm"),
+                       Tensor("output", "blk.0.ssm_out.weight", {16, 32}, "ssm_out"),
+                       Tensor("skips", "blk.0.ssm_d", {2}, "ssm_d"),
+                   });
 }
 
 TEST(DeltaNetFileTest, LiesOfOlderFilesAreErrorsThatNameThem) {
-  ExpectErrors(JoinedDeltaFile, {
-                                    Tensor("made", "blk.0.ssm_in.weight", {32, 79}, "do not fit"),
-                                    Tensor("both", "blk.0.ssm_ba.weight", {32, 3}, "do not fit"),
-                                    Tensor("bias", "blk.0.ssm_dt.bias", {3}, "differ in shape"),
-                                });
+  testing::ExpectErrors<File>(JoinedDeltaFile(),
+                              {
+                                  Tensor("made", "blk.0.ssm_in.weight", {32, 79}, "do not fit"),
+                                  Tensor("both", "blk.0.ssm_ba.weight", {32, 3}, "do not fit"),
+                                  Tensor("bias", "blk.0.ssm_dt.bias", {3}, "differ in shape"),
+                              });
 }
 
 TEST(ShortConvolutionFileTest, LiesAreErrorsThatNameThem) {
-  ExpectErrors(ConvolutionFile,
-               {
-                   Tensor("made", "blk.0.shortconv.in_proj.weight", {32, 64}, "in_proj"),
-                   Tensor("taps", "blk.0.shortconv.conv.weight", {17, 32}, "2 to 16 rows"),
-                   Tensor("channels", "blk.0.shortconv.conv.weight", {3, 16}, "conv"),
-                   Tensor("output", "blk.0.shortconv.out_proj.weight", {16, 32}, "out_proj"),
-               });
+  testing::ExpectErrors<File>(
+      ConvolutionFile(),
+      {
+          Tensor("made", "blk.0.shortconv.in_proj.weight", {32, 64}, "in_proj"),
+          Tensor("taps", "blk.0.shortconv.conv.weight", {17, 32}, "2 to 16 rows"),
+          Tensor("channels", "blk.0.shortconv.conv.weight", {3, 16}, "conv"),
+          Tensor("output", "blk.0.shortconv.out_proj.weight", {16, 32}, "out_proj"),
+      });
 }
 
 }  // namespace

@@ -2,14 +2,15 @@
 // Files of Gemma 3n that lie about their streams: every lie is an error.
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <limits>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/architectures.h"
 #include "testing/gguf_writer.h"
+#include "testing/lying_file.h"
 
 namespace cairn::model {
 namespace {
@@ -62,15 +63,9 @@ struct File {
 
   Result<program::Program> Build() const {
     testing::GgufWriter writer;
-    writer.Set("general.architecture", "gemma3n");
-    for (const auto& [key, value] : numbers) writer.Set("gemma3n." + key, value);
-    writer.Set("gemma3n.attention.layer_norm_rms_epsilon", 1e-6f);
     writer.SetArray("gemma3n.attention.sliding_window_pattern", std::vector<std::uint32_t>{0, 0});
     writer.SetArray("gemma3n.activation_sparsity_scale", deviations);
-    for (const auto& [name, shape] : tensors) {
-      writer.AddRandomTensor(name, tensor::Format::kF32, shape, 1);
-    }
-    const std::vector<std::byte> bytes = writer.Build();
+    const auto bytes = testing::RandomFile("gemma3n", numbers, tensors, std::move(writer));
     return BuildProgram(OR_RETURN(Gguf::Parse(bytes)));
   }
 };
@@ -89,49 +84,38 @@ TEST(Gemma3nFileTest, AFileWithoutLiesIsAProgram) {
 }
 
 TEST(Gemma3nFileTest, LiesAreErrorsThatNameThem) {
-  struct Lie {
-    std::function<void(File&)> tell;
-    const char* mentions;
-  };
-  const Lie lies[] = {
-      {[](File& f) { f.deviations = {1.5f}; }, "activation_sparsity_scale"},
-      {[](File& f) { f.deviations[0] = 1e9f; }, "deviations"},
-      {[](File& f) { f.numbers["altup.num_inputs"] = 5; }, "altup.num_inputs"},
-      {[](File& f) { f.numbers["altup.active_idx"] = 4; }, "altup.active_idx"},
-      {[](File& f) {
-         f.tensors["altup_proj.weight"] = {32, 32, 2};
-       },
-       "altup_proj"},
-      {[](File& f) {
-         f.tensors["altup_unembd_proj.weight"] = {16, 32, 3};
-       },
-       "altup_unembd_proj"},
-      {[](File& f) {
-         f.tensors["blk.0.altup_router.weight"] = {32, 3};
-       },
-       "altup_predict_coef"},
-      {[](File& f) {
-         f.tensors["blk.1.altup_predict_coef.weight"] = {4, 15};
-       },
-       "blended"},
-      {[](File& f) {
-         f.tensors["blk.1.altup_correct_coef.weight"] = {4, 3};
-       },
-       "blended"},
-      {[](File& f) { f.tensors["blk.0.altup_correct_scale.weight"] = {16}; }, "gate"},
-      {[](File& f) {
-         f.tensors["blk.0.laurel_l.weight"] = {32, 4};
-       },
-       "laurel_r"},
-  };
-  for (const Lie& lie : lies) {
-    File file;
-    lie.tell(file);
-    const auto program = file.Build();
-    ASSERT_FALSE(program) << lie.mentions;
-    EXPECT_NE(program.error().message.find(lie.mentions), std::string::npos)
-        << lie.mentions << ": " << program.error().message;
-  }
+  testing::ExpectErrors<File>(
+      File(), {
+                  {[](File& f) { f.deviations = {1.5f}; }, "activation_sparsity_scale"},
+                  {[](File& f) { f.deviations[0] = 1e9f; }, "deviations"},
+                  {[](File& f) { f.numbers["altup.num_inputs"] = 5; }, "altup.num_inputs"},
+                  {[](File& f) { f.numbers["altup.active_idx"] = 4; }, "altup.active_idx"},
+                  {[](File& f) {
+                     f.tensors["altup_proj.weight"] = {32, 32, 2};
+                   },
+                   "altup_proj"},
+                  {[](File& f) {
+                     f.tensors["altup_unembd_proj.weight"] = {16, 32, 3};
+                   },
+                   "altup_unembd_proj"},
+                  {[](File& f) {
+                     f.tensors["blk.0.altup_router.weight"] = {32, 3};
+                   },
+                   "altup_predict_coef"},
+                  {[](File& f) {
+                     f.tensors["blk.1.altup_predict_coef.weight"] = {4, 15};
+                   },
+                   "blended"},
+                  {[](File& f) {
+                     f.tensors["blk.1.altup_correct_coef.weight"] = {4, 3};
+                   },
+                   "blended"},
+                  {[](File& f) { f.tensors["blk.0.altup_correct_scale.weight"] = {16}; }, "gate"},
+                  {[](File& f) {
+                     f.tensors["blk.0.laurel_l.weight"] = {32, 4};
+                   },
+                   "laurel_r"},
+              });
 }
 
 }  // namespace

@@ -2,13 +2,14 @@
 // Files of Gemma 4: which layers have keys and values of their own, and lies about them.
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/architectures.h"
 #include "testing/gguf_writer.h"
+#include "testing/lying_file.h"
 
 namespace cairn::model {
 namespace {
@@ -60,14 +61,8 @@ struct File {
 
   Result<program::Program> Build() const {
     testing::GgufWriter writer;
-    writer.Set("general.architecture", "gemma4");
-    for (const auto& [key, value] : numbers) writer.Set("gemma4." + key, value);
-    writer.Set("gemma4.attention.layer_norm_rms_epsilon", 1e-6f);
     writer.SetArray("gemma4.attention.sliding_window_pattern", pattern);
-    for (const auto& [name, shape] : tensors) {
-      writer.AddRandomTensor(name, tensor::Format::kF32, shape, 1);
-    }
-    const std::vector<std::byte> bytes = writer.Build();
+    const auto bytes = testing::RandomFile("gemma4", numbers, tensors, std::move(writer));
     return BuildProgram(OR_RETURN(Gguf::Parse(bytes)));
   }
 };
@@ -97,53 +92,45 @@ TEST(Gemma4FileTest, ALayerThatSharesAttendsToTheLastOneOfItsKind) {
 }
 
 TEST(Gemma4FileTest, LiesAreErrorsThatNameThem) {
-  struct Lie {
-    std::function<void(File&)> tell;
-    const char* mentions;
-  };
-  const Lie lies[] = {
-      {[](File& f) {
-         f.pattern = {1, 0};
-       },
-       "sliding_window_pattern"},
-      {[](File& f) { f.pattern = {}; }, "sliding_window_pattern"},
-      {[](File& f) {
-         f.pattern = {0, 1, 1};
-       },
-       "attn_q"},
-      {[](File& f) { f.numbers["attention.shared_kv_layers"] = 3; }, "shared_kv_layers"},
-      {[](File& f) { f.numbers["attention.shared_kv_layers"] = 2; }, "no earlier layer"},
-      {[](File& f) { f.numbers["attention.shared_kv_layers"] = 0; }, "attn_k"},
-      {[](File& f) { f.numbers["attention.key_length_swa"] = 24; }, "norm of heads"},
-      {[](File& f) { f.numbers["embedding_length_per_layer_input"] = 0x7fffffff; },
-       "embedding_length_per_layer_input"},
-      {[](File& f) { f.numbers["embedding_length_per_layer_input"] = 8; }, "per_layer_proj_norm"},
-      {[](File& f) {
-         f.tensors["per_layer_token_embd.weight"] = {48, 7};
-       },
-       "tables of tokens"},
-      {[](File& f) {
-         f.tensors["per_layer_token_embd.weight"] = {47, 8};
-       },
-       "differ in shape"},
-      {[](File& f) {
-         f.tensors["blk.1.attn_k.weight"] = {32, 16};
-       },
-       "head"},
-      {[](File& f) { f.tensors["blk.0.layer_output_scale.weight"] = {2}; }, "layer_output_scale"},
-      {[](File& f) {
-         f.tensors["blk.2.attn_qkv.weight"] = {32, 64};
-       },
-       "attn_qkv"},
-  };
-  for (const Lie& lie : lies) {
-    File file;
-    lie.tell(file);
-    const auto program = file.Build();
-    ASSERT_FALSE(program) << lie.mentions;
-    EXPECT_NE(program.error().message.find(lie.mentions), std::string::npos)
-        << lie.mentions << ": " << program.error().message;
-  }
+  testing::ExpectErrors<File>(
+      File(),
+      {
+          {[](File& f) {
+             f.pattern = {1, 0};
+           },
+           "sliding_window_pattern"},
+          {[](File& f) { f.pattern = {}; }, "sliding_window_pattern"},
+          {[](File& f) {
+             f.pattern = {0, 1, 1};
+           },
+           "attn_q"},
+          {[](File& f) { f.numbers["attention.shared_kv_layers"] = 3; }, "shared_kv_layers"},
+          {[](File& f) { f.numbers["attention.shared_kv_layers"] = 2; }, "no earlier layer"},
+          {[](File& f) { f.numbers["attention.shared_kv_layers"] = 0; }, "attn_k"},
+          {[](File& f) { f.numbers["attention.key_length_swa"] = 24; }, "norm of heads"},
+          {[](File& f) { f.numbers["embedding_length_per_layer_input"] = 0x7fffffff; },
+           "embedding_length_per_layer_input"},
+          {[](File& f) { f.numbers["embedding_length_per_layer_input"] = 8; },
+           "per_layer_proj_norm"},
+          {[](File& f) {
+             f.tensors["per_layer_token_embd.weight"] = {48, 7};
+           },
+           "tables of tokens"},
+          {[](File& f) {
+             f.tensors["per_layer_token_embd.weight"] = {47, 8};
+           },
+           "differ in shape"},
+          {[](File& f) {
+             f.tensors["blk.1.attn_k.weight"] = {32, 16};
+           },
+           "head"},
+          {[](File& f) { f.tensors["blk.0.layer_output_scale.weight"] = {2}; },
+           "layer_output_scale"},
+          {[](File& f) {
+             f.tensors["blk.2.attn_qkv.weight"] = {32, 64};
+           },
+           "attn_qkv"},
+      });
 }
 
 }  // namespace

@@ -113,8 +113,8 @@ std::vector<std::byte> GgufWriter::Build() const {
 
 std::vector<std::byte> RandomFile(const std::string& architecture,
                                   const std::map<std::string, std::uint32_t>& numbers,
-                                  const std::map<std::string, std::vector<std::int64_t>>& tensors) {
-  GgufWriter writer;
+                                  const std::map<std::string, std::vector<std::int64_t>>& tensors,
+                                  GgufWriter writer) {
   writer.Set("general.architecture", architecture);
   for (const auto& [key, value] : numbers) writer.Set(architecture + "." + key, value);
   writer.Set(architecture + ".attention.layer_norm_rms_epsilon", 1e-5f);

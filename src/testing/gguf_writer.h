@@ -137,9 +137,10 @@ class GgufWriter {
 };
 
 // A file of an architecture with those numbers ("block_count", ...), an epsilon of RMS norms and
-// f32 tensors of random values, by name and shape.
+// f32 tensors of random values, by name and shape, behind what `writer` has already.
 std::vector<std::byte> RandomFile(const std::string& architecture,
                                   const std::map<std::string, std::uint32_t>& numbers,
-                                  const std::map<std::string, std::vector<std::int64_t>>& tensors);
+                                  const std::map<std::string, std::vector<std::int64_t>>& tensors,
+                                  GgufWriter writer = GgufWriter());
 
 }  // namespace cairn::testing
